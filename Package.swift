@@ -1,0 +1,84 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Layers import downwards only; siblings never import each other. `Tests/TidyTests` checks what this file cannot.
+
+/// Language settings of every Swift target.
+let language: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableExperimentalFeature("Lifetimes"),
+    .treatAllWarnings(as: .error),
+]
+
+/// Targets that call C all day (OpenSSL, libuv, SQLite, libpq) would only repeat `unsafe` on every line; the others
+/// must mark each unsafe expression, so a reader finds them by searching for one word.
+let memorySafe = language + [.strictMemorySafety()]
+
+func library(
+    _ name: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = memorySafe
+) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: language)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies + ["Base", "TestKit"], exclude: [], swiftSettings: language)
+}
+
+/// A module map over an installed C library; see `Sources/CLibraries/README.md`.
+func system(_ name: String) -> Target {
+    .systemLibrary(name: name, path: "Sources/CLibraries/\(name)")
+}
+
+let package = Package(
+    name: "PlexiChat",
+    products: [
+        .executable(name: "plexichat", targets: ["plexichat"]),
+        .executable(name: "plexibench", targets: ["plexibench"]),
+    ],
+    targets: [
+        // C: libraries that the system provides, and our own few lines of C.
+        system("COpenSSL"), system("CArgon2"), system("CUV"), system("CCurl"), system("CSQLite"), system("CPQ"),
+        system("CYAML"), system("CZlib"),
+        .target(name: "CShims", publicHeadersPath: "include"),
+
+        // L0
+        library("Base", ["CShims"], settings: language),
+        library("Wire", ["Base"]),
+        library("Crypto", ["Base", "COpenSSL", "CArgon2"], settings: language),
+        // L1
+        library("Net", ["Base", "Wire", "Crypto", "CShims", "CUV", "CCurl", "CZlib"], settings: language),
+        library("Store", ["Base", "Wire", "Crypto", "CShims", "CSQLite", "CPQ"], settings: language),
+        library("Vault", ["Base", "Wire", "Crypto", "CShims"], settings: language),
+        // L2
+        library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault"]),
+        // L5
+        library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts"]),
+        library("TestKit", ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts"], settings: language),
+        // L6
+        library("Configuration", ["Base", "Wire", "CYAML"], settings: language),
+        program(
+            "plexichat",
+            ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API", "Configuration", "CShims"]),
+        program("plexibench", ["Base", "Wire", "Crypto", "Net"]),
+
+        tests("BaseTests", []),
+        tests("WireTests", ["Wire"]),
+        tests("CryptoTests", ["Wire", "Crypto"]),
+        tests("NetTests", ["Wire", "Crypto", "Net"]),
+        tests("StoreTests", ["Wire", "Store"]),
+        tests("VaultTests", ["Crypto", "Vault"]),
+        tests("AccountsTests", ["Wire", "Crypto", "Store", "Vault", "Accounts"]),
+        tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API"]),
+        tests("ConfigurationTests", ["Wire", "Configuration"]),
+        tests("TidyTests", []),
+    ]
+)

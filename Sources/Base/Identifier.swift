@@ -1,0 +1,123 @@
+// Identifiers: 128-bit UUIDs, typed by what they name.
+
+/// A UUID (RFC 9562).
+package struct UUID: Hashable, Sendable, Comparable, CustomStringConvertible {
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// Version 7: 48 bits of milliseconds, then random. Rows that are made together lie together in an index.
+    package static func timeOrdered(at now: Timestamp) -> UUID {
+        var generator = SystemRandomNumberGenerator()
+        return timeOrdered(at: now, using: &generator)
+    }
+
+    package static func timeOrdered(at now: Timestamp, using generator: inout some RandomNumberGenerator) -> UUID {
+        let milliseconds = UInt64(truncatingIfNeeded: now.millisecondsSinceEpoch)
+        let high = milliseconds << 16 | 0x7000 | (generator.next() as UInt64) & 0x0FFF
+        let low = (generator.next() as UInt64) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+        return UUID(high: high, low: low)
+    }
+
+    /// Version 4: 122 random bits, for what must not tell when it was made.
+    package static func random() -> UUID {
+        var generator = SystemRandomNumberGenerator()
+        let high = generator.next() & 0xFFFF_FFFF_FFFF_0FFF | 0x4000
+        let low = generator.next() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+        return UUID(high: high, low: low)
+    }
+
+    /// Sixteen bytes in network order; `nil` for any other count.
+    package init?(_ bytes: Bytes) {
+        guard bytes.count == 16 else { return nil }
+        func word(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
+        self.init(high: word(0..<8), low: word(8..<16))
+    }
+
+    package var bytes: Bytes {
+        [high, low].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) } }
+    }
+
+    /// The 36-character form, in either case; nothing else.
+    package init?(_ text: some StringProtocol) {
+        var high: UInt64 = 0
+        var low: UInt64 = 0
+        var position = 0
+        for character in text.utf8 {
+            switch position {
+            case 8, 13, 18, 23:
+                guard character == UInt8(ascii: "-") else { return nil }
+            case 0..<36:
+                guard let digit = Hex.value(of: character) else { return nil }
+                if position < 18 { high = high << 4 | UInt64(digit) } else { low = low << 4 | UInt64(digit) }
+            default:
+                return nil
+            }
+            position += 1
+        }
+        guard position == 36 else { return nil }
+        self.init(high: high, low: low)
+    }
+
+    package var description: String {
+        String(unsafeUninitializedCapacity: 36) { text in
+            var position = 0
+            for word in [high, low] {
+                for nibble in 0..<16 {
+                    if position == 8 || position == 13 || position == 18 || position == 23 {
+                        text[position] = UInt8(ascii: "-")
+                        position += 1
+                    }
+                    let value = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * nibble)) & 15
+                    text[position] = value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+                    position += 1
+                }
+            }
+            return 36
+        }
+    }
+
+    package static func < (left: UUID, right: UUID) -> Bool {
+        (left.high, left.low) < (right.high, right.low)
+    }
+}
+
+/// What kind of thing an `Identifier` names. `prefix` is what the documents write before the UUID (`user_…`).
+package protocol IdentifierKind: Sendable {
+    static var prefix: String { get }
+}
+
+/// A UUID that can only be mixed up with others of its own kind.
+package struct Identifier<Kind: IdentifierKind>: Hashable, Sendable, Comparable, CustomStringConvertible {
+    package let uuid: UUID
+
+    package init(_ uuid: UUID) { self.uuid = uuid }
+
+    /// Accepts the bare UUID and the one with the documents' prefix; writes the bare one.
+    package init?(_ text: some StringProtocol) {
+        let prefix = Kind.prefix + "_"
+        let bare = text.hasPrefix(prefix) ? text.dropFirst(prefix.count) : text[...]
+        guard let uuid = UUID(bare) else { return nil }
+        self.uuid = uuid
+    }
+
+    package static func timeOrdered(at now: Timestamp) -> Self { Self(.timeOrdered(at: now)) }
+
+    package var bytes: Bytes { uuid.bytes }
+    package var description: String { uuid.description }
+
+    package static func < (left: Self, right: Self) -> Bool { left.uuid < right.uuid }
+}
+
+package enum UserKind: IdentifierKind { package static let prefix = "user" }
+package typealias UserID = Identifier<UserKind>
+
+package enum SessionKind: IdentifierKind { package static let prefix = "session" }
+package typealias SessionID = Identifier<SessionKind>
+
+package enum APIKeyKind: IdentifierKind { package static let prefix = "key" }
+package typealias APIKeyID = Identifier<APIKeyKind>

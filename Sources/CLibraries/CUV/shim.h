@@ -1,0 +1,3 @@
+// libuv: loops, polls and timers. Its TCP layer is not used (see docs/decisions).
+#pragma once
+#include <uv.h>
