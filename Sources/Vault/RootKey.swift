@@ -41,7 +41,7 @@ extension Vault.RootKeySource {
         return try checked(file, path)
     }
 
-    private func checked(_ file: KeyFile, _ path: String) throws(VaultError) -> Secret {
+    private func checked(_ file: borrowing KeyFile, _ path: String) throws(VaultError) -> Secret {
         guard file.isRegular else { throw .rootKey("\(self) is not a regular file") }
         guard file.mode & 0o077 == 0 else {
             let mode = String(file.mode & 0o777, radix: 8)
