@@ -49,6 +49,9 @@ struct OutputQueue {
     /// Bytes in memory that were not written; regions of files do not count.
     private(set) var byteCount = 0
 
+    /// Regions of files that were not written.
+    private(set) var fileCount = 0
+
     var isEmpty: Bool { firstChunk == chunks.count && tail.isEmpty }
 
     mutating func append(_ bytes: Bytes, _ pool: BufferPool) {
@@ -69,6 +72,7 @@ struct OutputQueue {
     mutating func append(_ region: FileRegion) {
         sealTail()
         chunks.append(.file(region.file, offset: region.offset, length: region.length))
+        fileCount += 1
     }
 
     private mutating func sealTail() {
@@ -177,13 +181,52 @@ struct OutputQueue {
         let wanted = Int(min(length, Int64(limit)))
         let result = try Syscall.transfer("sendfile") { sendfile(descriptor, file.descriptor, &position, wanted) }
         guard let count = result else { return nil }
-        // The file became shorter than what was promised: only an end of the connection can tell the client.
-        guard count > 0 else { throw SystemError("send a file that was truncated", code: EIO) }
+        guard count > 0 else { throw Self.truncated }
+        advanceFile(file, offset, length, by: count)
+        return count
+    }
+
+    /// The file became shorter than what was promised: only an end of the connection can tell the client.
+    private static var truncated: SystemError { SystemError("send a file that was truncated", code: EIO) }
+
+    private mutating func advanceFile(_ file: OpenFile, _ offset: Int64, _ length: Int64, by count: Int) {
         if Int64(count) == length {
+            fileCount -= 1
             dropFirstChunk()
         } else {
             chunks[firstChunk] = .file(file, offset: offset + Int64(count), length: length - Int64(count))
         }
+    }
+
+    // MARK: Under TLS
+
+    /// Gives the first piece to `encrypt`, which says how much it took; 0 when it takes nothing now. `scratch` is
+    /// where a file is read into.
+    mutating func take(
+        _ scratch: UnsafeMutableBufferPointer<UInt8>,
+        _ encrypt: (UnsafeRawBufferPointer) throws -> Int
+    ) throws -> Int {
+        guard firstChunk < chunks.count else { return try takeMemory(tail, encrypt) }
+        switch chunks[firstChunk] {
+        case .bytes(let bytes): return try takeMemory(bytes, encrypt)
+        case .file(let file, let offset, let length):
+            let wanted = Int(min(length, Int64(scratch.count)))
+            let read = try Syscall.transfer("read a file") {
+                pread(file.descriptor, scratch.baseAddress, wanted, off_t(offset))
+            }
+            guard let read, read > 0 else { throw Self.truncated }
+            let count = try encrypt(UnsafeRawBufferPointer(start: scratch.baseAddress, count: read))
+            if count > 0 { advanceFile(file, offset, length, by: count) }
+            return count
+        }
+    }
+
+    private mutating func takeMemory(
+        _ bytes: Bytes, _ encrypt: (UnsafeRawBufferPointer) throws -> Int
+    ) throws -> Int {
+        let start = written
+        let count = try bytes.withUnsafeBytes { try encrypt(UnsafeRawBufferPointer(rebasing: $0[start...])) }
+        advance(by: count)
         return count
     }
 }

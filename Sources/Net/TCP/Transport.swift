@@ -5,6 +5,7 @@
 // turn's end, and tells the owner when a slow peer has taken enough to go on. All of it on the shard's thread.
 
 package import Base
+import Crypto
 import Glibc
 
 /// Speaks on a transport. Every call comes on the shard's thread.
@@ -75,6 +76,7 @@ package final class Transport: TurnEndObserver {
 
     private let descriptor: Int32
     private let options: TransportOptions
+    private let security: TransportSecurity?
     private var watch: (any DescriptorWatch)?
     private var owner: (any ConnectionProtocol)?
     private var whenGone: ((Transport) -> Void)?
@@ -99,13 +101,14 @@ package final class Transport: TurnEndObserver {
     /// Takes the descriptor over, which is non-blocking and connected. `whenGone` is called once, after the owner.
     init(
         _ descriptor: Int32, on loop: Shard, info: ConnectionInfo, options: TransportOptions,
-        whenGone: ((Transport) -> Void)? = nil
+        session: TLSSession? = nil, whenGone: ((Transport) -> Void)? = nil
     ) {
         self.descriptor = descriptor
         self.loop = loop
         self.info = info
         self.options = options
         self.whenGone = whenGone
+        security = session.map { TransportSecurity($0) }
     }
 
     /// Begins to read for `owner`.
@@ -113,6 +116,7 @@ package final class Transport: TurnEndObserver {
         loop.checkIsolated()
         self.owner = owner
         watch = try loop.watch(descriptor, for: .readable) { [self] readiness in ready(readiness) }
+        if security != nil { armTimer(at: loop.now + options.handshake) }
     }
 
     /// Gives the connection to another owner. The old one gets no more calls; bytes that it holds it passes on.
@@ -126,7 +130,10 @@ package final class Transport: TurnEndObserver {
     package var isOpen: Bool { phase == .open }
 
     /// Bytes in memory that the kernel has not taken yet.
-    package var queuedBytes: Int { output.byteCount }
+    package var queuedBytes: Int { output.byteCount + (security?.unsentCount ?? 0) }
+
+    /// Little enough is queued to add more: what `drained` reports.
+    package var hasRoom: Bool { output.fileCount == 0 && queuedBytes <= options.lowWater }
 
     /// Queues bytes; they go out at the end of this turn. Large ones are shared, not copied. Nothing happens after a
     /// close.
@@ -156,14 +163,15 @@ package final class Transport: TurnEndObserver {
         planFlush()
     }
 
-    private func planFlush() {
-        guard !isFlushPlanned, !isBlocked else { return }
+    private func planFlush(evenIfBlocked: Bool = false) {
+        guard !isFlushPlanned, !isBlocked || evenIfBlocked else { return }
         isFlushPlanned = true
         loop.flushAtEndOfTurn(self)
     }
 
     func turnEnded() {
         isFlushPlanned = false
+        if security != nil, phase == .open { decrypt() }
         flush()
     }
 
@@ -174,18 +182,17 @@ package final class Transport: TurnEndObserver {
         } catch {
             return end(.broken)
         }
-        if output.isEmpty, phase == .finishing { return shutOurEnd() }
-        guard wantsDrained, output.byteCount <= options.lowWater else { return }
+        if phase == .finishing, !isBlocked, output.isEmpty { return shutOurEnd() }
+        guard wantsDrained, hasRoom else { return }
         wantsDrained = false
         owner?.drained()
     }
 
-    private func write() throws(SystemError) {
+    private func write() throws {
         var budget = Self.writtenPerTurn
-        while !output.isEmpty {
-            guard budget > 0, let count = try output.write(to: descriptor, atMost: budget) else {
-                return block()
-            }
+        while hasSomethingToWrite {
+            guard budget > 0, let count = try writeOnce(budget) else { return block() }
+            guard count > 0 else { throw TLSError.broken("the session takes nothing") }
             budget -= count
             bytesSent &+= UInt64(count)
             lastProgress = loop.now
@@ -194,6 +201,18 @@ package final class Transport: TurnEndObserver {
         guard isBlocked else { return }
         isBlocked = false
         applyInterest()
+    }
+
+    /// Under TLS nothing of ours can be written before the handshake is done.
+    private var hasSomethingToWrite: Bool {
+        guard let security else { return !output.isEmpty }
+        return security.hasUnsent || security.takesPlaintext && !output.isEmpty
+    }
+
+    private func writeOnce(_ limit: Int) throws -> Int? {
+        guard let security else { return try output.write(to: descriptor, atMost: limit) }
+        if !security.hasUnsent { try security.encrypt(&output, scratch: loop.receiveBuffer) }
+        return try security.send(to: descriptor)
     }
 
     /// The kernel takes no more for now.
@@ -218,6 +237,7 @@ package final class Transport: TurnEndObserver {
         guard isReadingPaused else { return }
         isReadingPaused = false
         applyInterest()
+        if security != nil { planFlush(evenIfBlocked: true) }  // decrypted bytes may wait in the session
     }
 
     private func applyInterest() {
@@ -253,7 +273,39 @@ package final class Transport: TurnEndObserver {
     private func take(_ buffer: UnsafeMutableBufferPointer<UInt8>, _ count: Int) {
         bytesReceived &+= UInt64(count)
         guard phase == .open else { return drop(count) }
-        owner?.received(buffer.span.extracting(first: count))
+        guard let security else { return give(UnsafeBufferPointer(rebasing: buffer[..<count])) }
+        do {
+            try security.session.receive(UnsafeRawBufferPointer(start: buffer.baseAddress, count: count))
+        } catch {
+            return fail(security)
+        }
+        decrypt()
+        planFlush()
+    }
+
+    private func give(_ bytes: UnsafeBufferPointer<UInt8>) { owner?.received(bytes.span) }
+
+    /// Gives the owner what the session has, as long as it wants it.
+    private func decrypt() {
+        guard let security else { return }
+        let buffer = loop.receiveBuffer
+        while phase == .open, !isReadingPaused, !peerHasEnded {
+            do {
+                switch try security.session.read(into: UnsafeMutableRawBufferPointer(buffer)) {
+                case .plaintext(let count): give(UnsafeBufferPointer(rebasing: buffer[..<count]))
+                case .needsMore: return
+                case .ended: return takeEnd()
+                }
+            } catch {
+                return fail(security)
+            }
+        }
+    }
+
+    /// The peer gets the alert, if its socket takes it now.
+    private func fail(_ security: TransportSecurity) {
+        _ = try? security.send(to: descriptor)
+        end(.broken)
     }
 
     private func takeEnd() {
@@ -287,6 +339,10 @@ package final class Transport: TurnEndObserver {
     package func serverStops() { owner?.serverStops() }
 
     private func shutOurEnd() {
+        if let security, security.close() {
+            planFlush()  // comes back here when the last record is out
+            return
+        }
         guard !peerHasEnded else { return end(.finished) }
         phase = .lingering
         shutdown(descriptor, Int32(SHUT_WR))
@@ -321,6 +377,7 @@ package final class Transport: TurnEndObserver {
     private func timerFired() {
         switch phase {
         case .lingering: end(.finished)
+        case .open where security?.isHandshaking == true: end(.broken)
         case .open, .finishing:
             guard isBlocked else { return }
             let deadline = lastProgress + options.writeStall
