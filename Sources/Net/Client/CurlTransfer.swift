@@ -106,7 +106,7 @@ final class CurlTransfer {
         if let file = options.trustedCertificates { try set(CURLOPT_CAINFO, file) }
         try set(CURLOPT_SSL_VERIFYPEER, 1)
         try set(CURLOPT_SSL_VERIFYHOST, 2)
-        try set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2.rawValue))
+        try set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
     }
 
     /// To be sent as libcurl asks for it; `length` bytes in all.
@@ -114,7 +114,7 @@ final class CurlTransfer {
         self.source = source
         try set(CURLOPT_UPLOAD, 1)
         try require(
-            plexi_curl_set_size(handle, CURLOPT_INFILESIZE_LARGE, uploadLength), CURLOPT_INFILESIZE_LARGE)
+            plexi_curl_set_size(handle, CURLOPT_INFILESIZE_LARGE, curl_off_t(uploadLength)), CURLOPT_INFILESIZE_LARGE)
     }
 
     private var uploadLength: Int64 {
@@ -141,7 +141,7 @@ final class CurlTransfer {
             CurlTransfer.recover(this).give(UnsafeMutableRawBufferPointer(start: buffer, count: size * count))
         }
         plexi_curl_set_seek_function(handle) { this, offset, origin in
-            CurlTransfer.recover(this).seek(offset, origin)
+            CurlTransfer.recover(this).seek(Int64(offset), origin)
         }
     }
 
@@ -199,7 +199,8 @@ final class CurlTransfer {
             guard wanted > 0 else { return 0 }
             let count = pread(file.number, buffer.baseAddress, wanted, off_t(offset + sent))
             guard count > 0 else {
-                stopped = .failed(count == 0 ? "the file to send became shorter" : "\(SystemError("reading the file to send"))")
+                let problem = SystemError("reading the file to send")
+                stopped = .failed(count == 0 ? "the file to send became shorter" : "\(problem)")
                 return Int(CURL_READFUNC_ABORT)
             }
             sent += Int64(count)

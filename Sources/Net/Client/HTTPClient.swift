@@ -81,7 +81,7 @@ private enum HTTPTransferSetup {
             url: request.url, timeout: request.timeout, responseLimit: request.responseLimit, receive: receive)
         try transfer.connect(options)
         try transfer.require(plexi_curl_allow_http(transfer.handle), CURLOPT_URL)
-        try transfer.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1.rawValue))
+        try transfer.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         // The path goes as it is written, since that is what was signed.
         try transfer.set(CURLOPT_PATH_AS_IS, 1)
         try setBody(transfer, request)
