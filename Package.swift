@@ -75,10 +75,16 @@ let package = Package(
         tests("CryptoTests", ["Wire", "Crypto"]),
         tests("NetTests", ["Wire", "Crypto", "Net"]),
         tests("StoreTests", ["Wire", "Store"]),
-        tests("VaultTests", ["Crypto", "Vault"]),
+        tests("VaultTests", ["Wire", "Crypto", "Vault"]),
         tests("AccountsTests", ["Wire", "Crypto", "Store", "Vault", "Accounts"]),
         tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),
     ]
 )
+
+// libFuzzer brings its own `main`, so an ordinary build could not link this.
+if Context.environment["FUZZ"] != nil {
+    package.products.append(.executable(name: "plexifuzz", targets: ["plexifuzz"]))
+    package.targets.append(program("plexifuzz", ["Base", "TestKit"]))
+}
