@@ -68,7 +68,7 @@ let package = Package(
         program(
             "plexichat",
             ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API", "Configuration", "CShims"]),
-        program("plexibench", ["Base", "Wire", "Crypto", "Net"]),
+        program("plexibench", ["Base", "Wire", "Crypto", "Net", "Store"]),
 
         tests("BaseTests", []),
         tests("WireTests", ["Wire"]),

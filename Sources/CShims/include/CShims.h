@@ -8,3 +8,6 @@ int plexi_notify_service_manager(const char *state);
 
 /// Overwrites memory in a way that the compiler may not leave out.
 void plexi_zeroise(void *memory, unsigned long count);
+
+/// Names the calling thread for `top -H`, `ps` and debuggers; the kernel keeps the first 15 bytes.
+void plexi_name_thread(const char *name);
