@@ -99,7 +99,8 @@ package struct Migrations: Sendable {
                 try await transaction.execute(Statement(migration: step.sql, for: database.engine))
             }
             try await transaction.execute(
-                "INSERT INTO schema_migrations (name, sql, applied_at) VALUES (\(migration.name), \(migration.text), \(now))")
+                "INSERT INTO schema_migrations (name, sql, applied_at) VALUES (\(migration.name), \(migration.text), \(now))"
+            )
             return true
         }
         if isNew { log.info("migration applied", [.text("name", migration.name)]) }

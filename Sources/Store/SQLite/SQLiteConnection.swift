@@ -135,7 +135,8 @@ final class SQLiteConnection {
             return .text(String(decoding: UnsafeBufferPointer(start: text, count: count), as: UTF8.self))
         case SQLITE_BLOB:
             let bytes = sqlite3_column_blob(prepared, column)
-            return .blob(Bytes(UnsafeRawBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(prepared, column)))))
+            return .blob(
+                Bytes(UnsafeRawBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(prepared, column)))))
         default: return .null
         }
     }

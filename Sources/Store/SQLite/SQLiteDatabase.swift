@@ -91,7 +91,8 @@ package final class SQLiteDatabase: Database {
     }
 
     package func close() async {
-        await writer.close()
+        // The writer last: who closes last moves the log into the file, which a reader may not do.
         await readers?.close()
+        await writer.close()
     }
 }

@@ -30,7 +30,8 @@ final class SQLiteReaders: Sendable {
     }
 
     func query(_ statement: Statement) async throws(StoreError) -> [Row] {
-        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<[Row], StoreError>, Never>) in
+        let result = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<[Row], StoreError>, Never>) in
             let refusal = submit { reader in continuation.resume(returning: reader.query(statement)) }
             if let refusal { continuation.resume(returning: .failure(refusal)) }
         }

@@ -42,7 +42,9 @@ struct Table: Sendable {
 
     func ids() async throws(StoreError) -> [Int64] {
         var ids: [Int64] = []
-        for row in try await database.query("SELECT id FROM \(part: name) ORDER BY id") { ids.append(try row.integer(0)) }
+        for row in try await database.query("SELECT id FROM \(part: name) ORDER BY id") {
+            ids.append(try row.integer(0))
+        }
         return ids
     }
 }

@@ -48,7 +48,9 @@ package enum DatabaseConformance {
         Check("text with a NUL and a number that is none are refused") { database in
             let table = try await Table.make(database)
             try await requireMisuse { try await table.insert(1, name: "a\0b") }
-            try await requireMisuse { try await database.execute("UPDATE \(part: table.name) SET ratio = \(Double.nan)") }
+            try await requireMisuse {
+                try await database.execute("UPDATE \(part: table.name) SET ratio = \(Double.nan)")
+            }
             try await table.insert(2, data: [1, 0, 2])
         },
         Check("the limits of integers and reals come back") { database in
@@ -77,8 +79,16 @@ package enum DatabaseConformance {
             let table = try await Table.make(database)
             try await table.insert(1, name: "x", data: [1])
             let row = try await table.row(1)
-            try await requireError(StoreError.self) { _ = try row.integer(3) } matches: { $0.isCorrupt }
-            try await requireError(StoreError.self) { _ = try row.identifier(4, UserKind.self) } matches: { $0.isCorrupt }
+            try await requireError(StoreError.self) {
+                _ = try row.integer(3)
+            } matches: {
+                $0.isCorrupt
+            }
+            try await requireError(StoreError.self) {
+                _ = try row.identifier(4, UserKind.self)
+            } matches: {
+                $0.isCorrupt
+            }
         },
     ]
 
@@ -164,7 +174,9 @@ package enum DatabaseConformance {
             try await requireMisuse { _ = try await database.query("SELECT nothing FROM \(part: table.name)") }
             try await requireMisuse { _ = try await database.query("SELECT 1; SELECT 2") }
             try await requireMisuse { try await database.execute("INSERT INTO nowhere (id) VALUES (\(1))") }
-            try await requireMisuse { try await database.execute("INSERT INTO \(part: table.name) (id) VALUES (\("x"))") }
+            try await requireMisuse {
+                try await database.execute("INSERT INTO \(part: table.name) (id) VALUES (\("x"))")
+            }
             try await table.insert(1)
             try requireEqual(try await table.ids(), [1])
         },

@@ -12,7 +12,9 @@ extension DatabaseConformance {
                     do throws(StoreError) { try await table.insert(1, in: transaction) } catch { throw .init(error) }
                     throw DomainError.refused
                 }
-            } matches: { $0 == .refused }
+            } matches: {
+                $0 == .refused
+            }
             try requireEqual(try await table.ids(), [])
         },
         Check("a failure of the store is wrapped into the domain's error") { database in
@@ -22,7 +24,9 @@ extension DatabaseConformance {
                 try await database.transaction { (transaction) async throws(DomainError) in
                     do throws(StoreError) { try await table.insert(1, in: transaction) } catch { throw .init(error) }
                 }
-            } matches: { $0 == .store(.conflict(constraint: "\(table.text).id")) }
+            } matches: {
+                $0 == .store(.conflict(constraint: "\(table.text).id"))
+            }
         },
         Check("after a failed statement nothing is kept, even if the body goes on") { database in
             let table = try await Table.make(database)
@@ -240,10 +244,14 @@ extension DatabaseConformance {
             try await Migrations([first]).apply(to: database)
             try await requireError(StoreError.self) {
                 try await Migrations([changed, next]).apply(to: database)
-            } matches: { $0.isCorrupt }
+            } matches: {
+                $0.isCorrupt
+            }
             try await requireError(StoreError.self) {
                 try await Migrations([next]).apply(to: database)
-            } matches: { $0.isCorrupt }
+            } matches: {
+                $0.isCorrupt
+            }
             try requireEqual(try await Migrations([first, next]).apply(to: database), [next.name])
         },
         Check("an automatic number is assigned and never reused") { database in
