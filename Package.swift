@@ -74,7 +74,7 @@ let package = Package(
         tests("WireTests", ["Wire"]),
         tests("CryptoTests", ["Wire", "Crypto"]),
         tests("NetTests", ["Wire", "Crypto", "Net"]),
-        tests("StoreTests", ["Wire", "Store"]),
+        tests("StoreTests", ["Wire", "Crypto", "Net", "Store"]),
         tests("VaultTests", ["Crypto", "Vault"]),
         tests("AccountsTests", ["Wire", "Crypto", "Store", "Vault", "Accounts"]),
         tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API"]),
