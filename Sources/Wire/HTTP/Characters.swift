@@ -3,22 +3,12 @@
 
 /// A set of ASCII bytes. Bytes from 0x80 on are in no set.
 struct ByteSet: Sendable {
-    private var low: UInt64 = 0
-    private var high: UInt64 = 0
-
-    init(_ members: StaticString) {
-        members.withUTF8Buffer { buffer in
-            for unsafebyte in unsafe buffer { insert(byte) }
-        }
-    }
+    private let low: UInt64
+    private let high: UInt64
 
     init(low: UInt64, high: UInt64) {
         self.low = low
         self.high = high
-    }
-
-    mutating func insert(_ byte: UInt8) {
-        if byte < 64 { low |= 1 << UInt64(byte) } else if byte < 128 { high |= 1 << UInt64(byte & 63) }
     }
 
     @inline(__always)

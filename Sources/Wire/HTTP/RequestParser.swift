@@ -16,6 +16,11 @@ package struct HTTPLimits: Sendable {
     package var fieldCount = 100
     /// The largest Content-Length that is believed; more is 413. Each route sets a lower one of its own.
     package var contentLength: Int64 = 4 << 30
+    /// All chunk extensions of one body together; more is 400. They have no use here, and a body of one-byte chunks
+    /// with long extensions is a way to keep a server busy.
+    package var chunkExtensionBytes = 4 << 10
+    /// All trailer fields of one body; more is 431. They are dropped.
+    package var trailerBytes = 8 << 10
 
     package init() {}
 
