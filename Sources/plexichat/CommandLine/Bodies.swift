@@ -9,6 +9,11 @@ extension CommandBodies {
         token: notBuiltIn, openAPI: notBuiltIn)
 
     @Sendable private static func notBuiltIn(_ invocation: Invocation) async -> ExitCode {
+        do throws(ConfigurationProblems) {
+            _ = try invocation.loadConfiguration()
+        } catch {
+            return invocation.complain(about: error)
+        }
         invocation.output.complain("\(invocation.path.joined(separator: " ")): this build does not contain the server")
         return .failure
     }
