@@ -13,3 +13,38 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+
+// Names of parameters: macros whose definition moved between 3.0 and 3.5.
+static inline const char *plexi_mac_param_digest(void) { return OSSL_MAC_PARAM_DIGEST; }
+static inline const char *plexi_kdf_param_digest(void) { return OSSL_KDF_PARAM_DIGEST; }
+static inline const char *plexi_kdf_param_key(void) { return OSSL_KDF_PARAM_KEY; }
+static inline const char *plexi_kdf_param_salt(void) { return OSSL_KDF_PARAM_SALT; }
+static inline const char *plexi_kdf_param_info(void) { return OSSL_KDF_PARAM_INFO; }
+static inline const char *plexi_pkey_param_group(void) { return OSSL_PKEY_PARAM_GROUP_NAME; }
+static inline const char *plexi_pkey_param_public(void) { return OSSL_PKEY_PARAM_PUB_KEY; }
+static inline const char *plexi_pkey_param_rsa_n(void) { return OSSL_PKEY_PARAM_RSA_N; }
+static inline const char *plexi_pkey_param_rsa_e(void) { return OSSL_PKEY_PARAM_RSA_E; }
+
+// Keys and certificates.
+static inline int plexi_pkey_selection_public(void) { return EVP_PKEY_PUBLIC_KEY; }
+static inline EVP_PKEY *plexi_p256_generate(void) { return EVP_EC_gen("P-256"); }
+
+// BIOs of our own (TLSSession).
+static inline void plexi_bio_clear_retry(BIO *bio) { BIO_clear_retry_flags(bio); }
+static inline void plexi_bio_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
+static inline void plexi_bio_retry_write(BIO *bio) { BIO_set_retry_write(bio); }
+static inline long plexi_bio_memory(BIO *bio, char **bytes) { return BIO_get_mem_data(bio, bytes); }
+static inline int plexi_bio_ctrl_flush(void) { return BIO_CTRL_FLUSH; }
+static inline int plexi_bio_type_source_sink(void) { return BIO_TYPE_SOURCE_SINK; }
+
+// TLS settings.
+static inline int plexi_tls_minimum_1_2(SSL_CTX *context) { return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION); }
+static inline int plexi_tls_maximum_1_2(SSL_CTX *context) { return SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION); }
+static inline int plexi_tls_minimum_1_3(SSL_CTX *context) { return SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION); }
+static inline long plexi_tls_set_mode(SSL_CTX *context, long mode) { return SSL_CTX_set_mode(context, mode); }
+static inline int plexi_tls_set_groups(SSL_CTX *context, const char *list) { return (int)SSL_CTX_set1_groups_list(context, list); }
+static inline long plexi_tls_no_session_cache(SSL_CTX *context) { return SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); }
+static inline int plexi_tls_add_chain(SSL_CTX *context, X509 *certificate) { return (int)SSL_CTX_add0_chain_cert(context, certificate); }
+static inline int plexi_tls_server_name(SSL *session, const char *name) { return (int)SSL_set_tlsext_host_name(session, name); }
+static inline uint64_t plexi_tls_options(void) { return SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA; }
+static inline long plexi_tls_mode(void) { return SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER; }

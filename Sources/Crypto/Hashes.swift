@@ -1,0 +1,61 @@
+// SHA-1 and SHA-2. SHA-1 is here for what its standards fix: the WebSocket handshake (RFC 6455) and TOTP (RFC 6238).
+
+package import Base
+import COpenSSL
+
+package enum SHA1 {
+    package static let count = 20
+    package static func hash(_ bytes: Bytes) -> Bytes { digest(bytes, Algorithms.sha1, count) }
+}
+
+package enum SHA256 {
+    package static let count = 32
+    package static func hash(_ bytes: Bytes) -> Bytes { digest(bytes, Algorithms.sha256, count) }
+}
+
+package enum SHA512 {
+    package static let count = 64
+    package static func hash(_ bytes: Bytes) -> Bytes { digest(bytes, Algorithms.sha512, count) }
+}
+
+private func digest(_ bytes: Bytes, _ algorithm: Algorithms.Handle, _ count: Int) -> Bytes {
+    Bytes(unsafeUninitializedCapacity: count) { buffer, initialized in
+        let done = EVP_Digest(bytes, bytes.count, buffer.baseAddress, nil, algorithm.pointer, nil)
+        OpenSSLFailure.require(done == 1, "digest")
+        initialized = count
+    }
+}
+
+/// SHA-256 of what comes in pieces (an upload).
+package struct SHA256Stream: ~Copyable, @unchecked Sendable {
+    /// Owned: nobody else has the pointer, so moving the stream to another thread moves all of it.
+    private let context: OpaquePointer
+
+    package init() {
+        guard let context = EVP_MD_CTX_new() else { fatalError("EVP_MD_CTX_new: out of memory") }
+        self.context = context
+        begin()
+    }
+
+    deinit { EVP_MD_CTX_free(context) }
+
+    package mutating func update(_ bytes: Bytes) { bytes.withUnsafeBytes { update($0) } }
+
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        OpenSSLFailure.require(EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1, "digest update")
+    }
+
+    /// The hash of all updates; the stream is then as new.
+    package mutating func finish() -> Bytes {
+        let hash = Bytes(unsafeUninitializedCapacity: SHA256.count) { buffer, initialized in
+            OpenSSLFailure.require(EVP_DigestFinal_ex(context, buffer.baseAddress, nil) == 1, "digest end")
+            initialized = SHA256.count
+        }
+        begin()
+        return hash
+    }
+
+    private func begin() {
+        OpenSSLFailure.require(EVP_DigestInit_ex2(context, Algorithms.sha256.pointer, nil) == 1, "digest start")
+    }
+}
