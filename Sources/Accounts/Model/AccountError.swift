@@ -28,6 +28,8 @@ package enum AccountError: Error, Sendable, Equatable {
     /// The account is deactivated. Told only to who proved the password or holds a token.
     case inactive
     case throttled(retryAfter: Duration)
+    /// So many of this kind are enough: keys, factors.
+    case limitReached(Int)
     /// Too many passwords are waiting to be checked; try again soon.
     case busy
     /// A code or a mail could not be handed over.

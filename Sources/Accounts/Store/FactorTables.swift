@@ -109,6 +109,13 @@ enum RecoveryCodeTable {
         """
     }
 
+    static func isUnused(_ hash: Bytes, of user: UserID) -> Selection<Int> {
+        .count(
+            """
+            SELECT COUNT(*) FROM recovery_codes WHERE user_id = \(user) AND hash = \(hash) AND used_at IS NULL
+            """)
+    }
+
     static func unused(of user: UserID) -> Selection<Int> {
         .count("SELECT COUNT(*) FROM recovery_codes WHERE user_id = \(user) AND used_at IS NULL")
     }
@@ -210,10 +217,7 @@ enum PasswordResetTable {
         }
     }
 
-    /// How many were asked for since; bounds the mail that a stranger can have sent to somebody.
-    static func since(_ time: Timestamp, of user: UserID) -> Selection<Int> {
-        .count("SELECT COUNT(*) FROM password_resets WHERE user_id = \(user) AND created_at > \(time)")
-    }
+    static func delete(_ hash: Bytes) -> Statement { "DELETE FROM password_resets WHERE token_hash = \(hash)" }
 
     static func deleteAll(of user: UserID) -> Statement { "DELETE FROM password_resets WHERE user_id = \(user)" }
 
