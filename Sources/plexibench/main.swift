@@ -1,1 +1,8 @@
-print("nothing here yet")
+// plexibench: small measurements that print figures. The argument says which.
+
+let benchmarks: [(name: String, body: () -> Void)] = [
+    ("parser", benchmarkParser)
+]
+
+for benchmark in benchmarks where CommandLine.arguments.dropFirst().contains(benchmark.name) { benchmark.body() }
+if CommandLine.argc < 2 { print("usage: plexibench \(benchmarks.map(\.name).joined(separator: "|"))") }

@@ -8,3 +8,17 @@ int plexi_notify_service_manager(const char *state);
 
 /// Overwrites memory in a way that the compiler may not leave out.
 void plexi_zeroise(void *memory, unsigned long count);
+
+/// Names the calling thread for `top -H`, `ps` and debuggers; the kernel keeps the first 15 bytes.
+void plexi_name_thread(const char *name);
+
+/// The pointer that this thread last gave to `plexi_set_thread_context`, NULL at first.
+void *plexi_thread_context(void);
+void plexi_set_thread_context(void *context);
+
+/// accept4(2), non-blocking and close-on-exec. `address` has room for `*length` bytes of a socket address; `*length`
+/// becomes what the kernel wrote. Returns the descriptor, or -1 with errno.
+int plexi_accept(int listener, void *address, unsigned int *length);
+
+/// The cores that this process may use: affinity and cpusets are respected.
+int plexi_available_cores(void);
