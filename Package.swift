@@ -68,13 +68,13 @@ let package = Package(
         program(
             "plexichat",
             ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API", "Configuration", "CShims"]),
-        program("plexibench", ["Base", "Wire", "Crypto", "Net"]),
+        program("plexibench", ["Base", "Wire", "Crypto", "Net", "Store"]),
 
         tests("BaseTests", []),
         tests("WireTests", ["Wire"]),
         tests("CryptoTests", ["Wire", "Crypto"]),
         tests("NetTests", ["Wire", "Crypto", "Net"]),
-        tests("StoreTests", ["Wire", "Store"]),
+        tests("StoreTests", ["Wire", "Crypto", "Net", "Store"]),
         tests("VaultTests", ["Wire", "Crypto", "Vault"]),
         tests("AccountsTests", ["Wire", "Crypto", "Store", "Vault", "Accounts"]),
         tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API"]),
@@ -82,3 +82,9 @@ let package = Package(
         tests("TidyTests", []),
     ]
 )
+
+// libFuzzer brings its own `main`, so an ordinary build could not link this.
+if Context.environment["FUZZ"] != nil {
+    package.products.append(.executable(name: "plexifuzz", targets: ["plexifuzz"]))
+    package.targets.append(program("plexifuzz", ["Base", "TestKit"]))
+}

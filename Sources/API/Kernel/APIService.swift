@@ -67,7 +67,7 @@ extension APIService: HTTPService {
     }
 
     package func refuse(_ fault: HTTPFault, path: String?) -> HTTPResponse {
-        let segments = path.flatMap { try? PathSegments.parse($0) } ?? []
+        let segments = path.flatMap { try? URLPath.segments($0) } ?? []
         let dialect = PathClaims.owner(of: segments)
         let requestID = requestIDs.make()
         let context = EnvelopeContext(requestID: requestID, requestIDIsFromClient: false, time: clock.now())
@@ -86,7 +86,6 @@ private struct Progress {
     let requestID: String
     let requestIDIsFromClient: Bool
     let time: Timestamp
-    var segments: [String] = []
     var dialect = Dialect.manual
     var route: Route?
     var caller: Principal?
@@ -107,8 +106,7 @@ private struct Progress {
 extension APIService {
     private func answer(_ request: HTTPRequest, _ progress: inout Progress) async throws -> HTTPResponse {
         let head = request.head
-        guard let segments = try? PathSegments.parse(head.path) else { throw RequestFault.notFound }
-        progress.segments = segments
+        let segments = try Self.segments(head.path)
         progress.dialect = PathClaims.owner(of: segments)
         if head.method == .options { return preflight(segments) }
 
@@ -123,7 +121,7 @@ extension APIService {
         if let route = match.routes.first { try limit(route, request, &progress) }
         if let refusal { throw refusal }
 
-        let query = try QueryParameters.parse(head.query ?? "", match.routes)
+        let query = try QueryParameters(head.query)
         let body = try await JSONBody.read(request, match.routes, options)
         let route = try choose(match, head, query, body)
         progress.route = route
@@ -140,6 +138,14 @@ extension APIService {
     }
 
     // MARK: Route
+
+    private static func segments(_ path: String) throws(RequestFault) -> [String] {
+        do {
+            return try URLPath.segments(path)
+        } catch {
+            throw .malformed(HTTPFault(error.status, error.reason, field: error.field))
+        }
+    }
 
     private func find(_ head: RequestHead, _ segments: [String]) throws(RequestFault) -> Router.Match {
         let routing = PathClaims.routingSegments(segments)

@@ -64,6 +64,12 @@ package struct Statement: Sendable, ExpressibleByStringInterpolation {
             parameters.append(value.sqlValue)
         }
 
+        /// NULL for `nil`. An overload of its own, or the compiler would warn of an optional in a text.
+        package mutating func appendInterpolation(_ value: (some SQLConvertible)?) {
+            sql += "?"
+            parameters.append(value.sqlValue)
+        }
+
         package mutating func appendInterpolation(raw text: StaticString) { sql += "\(text)" }
 
         /// A part of a statement, with its own parameters.
