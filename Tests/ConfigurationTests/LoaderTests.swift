@@ -1,12 +1,13 @@
 import Base
 import Testing
+import Wire
 
 @testable import Configuration
 
 @Suite struct LoaderTests {
     @Test func `without any source the defaults hold`() throws {
         let loaded = try load()
-        #expect(loaded.values.server.listen == [.internet(host: "127.0.0.1", port: 8000)])
+        #expect(loaded.values.server.listen == [.internet(IPAddress(v4: 0x7F00_0001), port: 8000)])
         #expect(loaded.values.accounts.argon2.memory == 19_456 << 10)
         #expect(loaded.values.rateLimits.tiers.node == Rate(6_000, per: .minutes(1)))
         #expect(loaded.origins.isEmpty)
@@ -163,7 +164,7 @@ import Testing
 
     @Test func `what is printed is read as the same`() throws {
         let set = [
-            "server.listen=[::]:443,unix:/run/a b", "server.trusted_proxies=10.0.0.0/8,::1",
+            "server.listen=[::]:443,unix:/run/a b", "server.trusted_proxies=10.0.0.0/8,::1/128",
             "mfa.issuer=Ü \"x\" \\: #1",
             "cors.origins=*", "blobs.s3.prefix=null", "logging.level=trace", "rate_limits.scale=2.5",
             "web.folder=~", "data.folder=-x", "mail.from=a@b", "rate_limits.tiers.user=unlimited",

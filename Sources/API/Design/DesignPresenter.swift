@@ -126,8 +126,5 @@ enum DesignPresenter {
 }
 
 enum DesignRoutes {
-    static func table(_ services: Services) -> DialectTable {
-        DialectTable(
-            .design, DesignFormat(), auth(services) + users(services) + profiles(services) + administration(services))
-    }
+    static let table = DialectTable(.design, DesignFormat(), auth + users + profiles + administration)
 }

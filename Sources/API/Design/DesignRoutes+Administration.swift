@@ -5,9 +5,8 @@ import Base
 import Wire
 
 extension DesignRoutes {
-    static func administration(_ services: Services) -> [Route] {
-        let accounts = services.accounts
-        return [
+    static var administration: [Route] {
+        [
             .get(
                 "/v1/admin/users", .admin, "All users, with what administrators see",
                 query: listParameters + [
@@ -16,7 +15,7 @@ extension DesignRoutes {
                 ], answer: DesignPresenter.listEnvelope(DesignPresenter.ownUserSchema)
             ) { call in
                 try await list(
-                    call, accounts, includesInactive: call.queryFlag("include_inactive") ?? true,
+                    call, includesInactive: call.queryFlag("include_inactive") ?? true,
                     role: call.queryText("role").flatMap(Roles.init(name:))
                 ) { user, json in DesignPresenter.ownUser(user, into: &json) }
             },
@@ -25,7 +24,7 @@ extension DesignRoutes {
                 body: .json(.object([.required("status", .choice(["active", "inactive"]))])),
                 answer: DesignPresenter.ownUserEnvelope
             ) { call in
-                let user = try await accounts.setActive(
+                let user = try await call.accounts.setActive(
                     try call.text("status") == "active", of: try call.identifier("id"),
                     by: .principal(try call.principal), origin: call.origin)
                 return DesignPresenter.reply(call) { json in DesignPresenter.ownUser(user, into: &json) }
@@ -33,12 +32,12 @@ extension DesignRoutes {
             .get(
                 "/v1/admin/audit-logs", .admin, "Who did what, newest first", query: auditParameters,
                 answer: DesignPresenter.listEnvelope(auditEventSchema)
-            ) { call in try await auditLog(call, accounts.audit) },
+            ) { call in try await auditLog(call, call.accounts.audit) },
             .get(
                 "/v1/admin/health", .admin, "Health of the server's parts",
                 answer: DesignPresenter.envelope(healthSchema)
             ) { call in
-                let report = await services.health.report()
+                let report = await call.services.health.report()
                 return DesignPresenter.reply(call) { json in health(report, into: &json) }
             },
         ]

@@ -5,11 +5,11 @@ import Base
 import Wire
 
 extension DesignRoutes {
-    static func auth(_ services: Services) -> [Route] {
-        login(services.accounts) + passwordReset(services.accounts) + ownAccount(services.accounts)
+    static var auth: [Route] {
+        login + passwordReset + ownAccount
     }
 
-    private static func login(_ accounts: AccountService) -> [Route] {
+    private static var login: [Route] {
         [
             .post(
                 "/v1/auth/register", .everyone, "Register an account", status: .created, limit: .authentication,
@@ -25,7 +25,7 @@ extension DesignRoutes {
                     username: try call.text("username"), email: try call.text("email"),
                     password: try call.secret("password"), displayName: call.optionalText("display_name"),
                     publicKey: call.optionalText("public_key"))
-                return signedIn(try await accounts.register(registration, origin: call.origin), call)
+                return signedIn(try await call.accounts.register(registration, origin: call.origin), call)
             },
             .post(
                 "/v1/auth/login", .everyone, "Log in with a name or an e-mail address", limit: .authentication,
@@ -42,7 +42,7 @@ extension DesignRoutes {
                 }
                 let session = SessionRequest(isRemembered: call.body["remember_me"]?.boolValue ?? false)
                 return signedIn(
-                    try await accounts.login(
+                    try await call.accounts.login(
                         name, password: try call.secret("password"), mfaCode: call.optionalText("mfa_code"),
                         session: session, origin: call.origin), call)
             },
@@ -55,7 +55,7 @@ extension DesignRoutes {
                     ])), answer: signedInEnvelope
             ) { call in
                 signedIn(
-                    try await accounts.completeMFA(
+                    try await call.accounts.completeMFA(
                         temporaryToken: try call.secret("temp_token"), method: MFAMethod(name: try call.text("method")),
                         proof: .code(try call.text("code")), origin: call.origin), call)
             },
@@ -64,7 +64,7 @@ extension DesignRoutes {
                 body: .json(.object([.required("refresh_token", AccountFields.token)])),
                 answer: DesignPresenter.envelope(DesignPresenter.tokenSchema)
             ) { call in
-                let refreshed = try await accounts.refresh(try call.secret("refresh_token"), origin: call.origin)
+                let refreshed = try await call.accounts.refresh(try call.secret("refresh_token"), origin: call.origin)
                 return DesignPresenter.reply(call) { json in
                     DesignPresenter.tokens(
                         refreshed.accessToken, refreshed.accessLifetime, refreshed.refreshToken, into: &json)
@@ -74,7 +74,7 @@ extension DesignRoutes {
                 "/v1/auth/logout", .user, "End this session", limit: .authentication,
                 answer: DesignPresenter.messageEnvelope
             ) { call in
-                try await accounts.logout(try call.principal, origin: call.origin)
+                try await call.accounts.logout(try call.principal, origin: call.origin)
                 var reply = DesignPresenter.message("Logged out", call)
                 call.removeCookies(from: &reply.headers)
                 return reply
@@ -82,14 +82,14 @@ extension DesignRoutes {
         ]
     }
 
-    private static func passwordReset(_ accounts: AccountService) -> [Route] {
+    private static var passwordReset: [Route] {
         [
             .post(
                 "/v1/auth/forgot-password", .everyone, "Have a reset token sent by e-mail", limit: .authentication,
                 body: .json(.object([.required("email", AccountFields.email)])),
                 answer: DesignPresenter.messageEnvelope
             ) { call in
-                try await accounts.forgotPassword(email: try call.text("email"), origin: call.origin)
+                try await call.accounts.forgotPassword(email: try call.text("email"), origin: call.origin)
                 // The same words whether the address is known or not.
                 return DesignPresenter.message("If the address belongs to an account, a message is on its way", call)
             },
@@ -100,29 +100,29 @@ extension DesignRoutes {
                         .required("token", AccountFields.token), .required("password", AccountFields.newPassword),
                     ])), answer: DesignPresenter.messageEnvelope
             ) { call in
-                try await accounts.resetPassword(
+                try await call.accounts.resetPassword(
                     token: try call.secret("token"), new: try call.secret("password"), origin: call.origin)
                 return DesignPresenter.message("The password is changed; all sessions have ended", call)
             },
         ]
     }
 
-    private static func ownAccount(_ accounts: AccountService) -> [Route] {
+    private static var ownAccount: [Route] {
         [
             .get("/v1/auth/me", .user, "The caller's account", answer: DesignPresenter.ownUserEnvelope) { call in
-                let user = try await accounts.profile(try call.principal)
+                let user = try await call.accounts.profile(try call.principal)
                 return DesignPresenter.reply(call) { json in DesignPresenter.ownUser(user, into: &json) }
             },
             .put(
                 "/v1/auth/me", .user, "Change the caller's account", body: .json(profileBody),
                 answer: DesignPresenter.ownUserEnvelope
             ) { call in
-                let user = try await accounts.updateProfile(
+                let user = try await call.accounts.updateProfile(
                     try call.principal, call.profileChanges, origin: call.origin)
                 return DesignPresenter.reply(call) { json in DesignPresenter.ownUser(user, into: &json) }
             },
             .delete("/v1/auth/me", .user, "Delete the caller's account") { call in
-                try await accounts.deleteOwnAccount(try call.principal, origin: call.origin)
+                try await call.accounts.deleteOwnAccount(try call.principal, origin: call.origin)
                 return .empty
             },
         ]

@@ -5,14 +5,13 @@ import Base
 import Wire
 
 extension DesignRoutes {
-    static func users(_ services: Services) -> [Route] {
-        let accounts = services.accounts
-        return [
+    static var users: [Route] {
+        [
             .get(
                 "/v1/users", .user, "List users", query: listParameters + [Parameter("search", .text(0...100))],
                 answer: DesignPresenter.listEnvelope(DesignPresenter.publicUserSchema)
             ) { call in
-                try await list(call, accounts, includesInactive: false) { user, json in
+                try await list(call, includesInactive: false) { user, json in
                     DesignPresenter.publicUser(user, into: &json)
                 }
             },
@@ -21,7 +20,7 @@ extension DesignRoutes {
                 answer: DesignPresenter.envelope(DesignPresenter.publicUserSchema)
             ) { call in
                 let caller = try call.principal
-                let user = try await visible(try call.identifier("id"), to: caller, accounts)
+                let user = try await visible(try call.identifier("id"), to: caller, call)
                 return DesignPresenter.reply(call) { json in
                     if caller.isAdmin || caller.user == user.id {
                         DesignPresenter.ownUser(user, into: &json)
@@ -35,25 +34,24 @@ extension DesignRoutes {
                 body: .json(.object(profileProperties + administratorProperties)),
                 answer: DesignPresenter.ownUserEnvelope
             ) { call in
-                let user = try await change(try call.identifier("id"), call, accounts)
+                let user = try await change(try call.identifier("id"), call)
                 return DesignPresenter.reply(call) { json in DesignPresenter.ownUser(user, into: &json) }
             },
             .delete("/v1/users/{id}", .admin, "Delete a user") { call in
-                try await accounts.deleteUser(
+                try await call.accounts.deleteUser(
                     try call.identifier("id"), by: .principal(try call.principal), origin: call.origin)
                 return .empty
             },
         ]
     }
 
-    static func profiles(_ services: Services) -> [Route] {
-        let accounts = services.accounts
-        return [
+    static var profiles: [Route] {
+        [
             .get(
                 "/v1/users/{id}/profile", .user, "A user's public profile",
                 answer: DesignPresenter.envelope(DesignPresenter.publicUserSchema)
             ) { call in
-                let user = try await visible(try call.identifier("id"), to: try call.principal, accounts)
+                let user = try await visible(try call.identifier("id"), to: try call.principal, call)
                 return DesignPresenter.reply(call) { json in DesignPresenter.publicUser(user, into: &json) }
             },
             .put(
@@ -68,7 +66,7 @@ extension DesignRoutes {
                 var changes = call.profileChanges
                 changes.email = nil
                 changes.preferences = nil
-                let user = try await accounts.updateProfile(
+                let user = try await call.accounts.updateProfile(
                     of: try call.identifier("id"), changes, by: .principal(try call.principal), origin: call.origin)
                 return DesignPresenter.reply(call) { json in DesignPresenter.publicUser(user, into: &json) }
             },
@@ -84,41 +82,39 @@ extension DesignRoutes {
     ]
 
     static func list(
-        _ call: Call, _ accounts: AccountService, includesInactive: Bool, role: Roles? = nil,
+        _ call: Call, includesInactive: Bool, role: Roles? = nil,
         _ element: (User, inout JSONWriter) -> Void
     ) async throws -> Reply {
         let page = NumberedPage(call, size: "per_page", default: 50)
         let filter = UserFilter(
             search: call.queryText("search"), role: role, includesInactive: includesInactive, offset: page.offset,
             limit: page.size)
-        let found = try await accounts.users(filter, by: .principal(try call.principal))
+        let found = try await call.accounts.users(filter, by: .principal(try call.principal))
         return DesignPresenter.list(call, page.with(total: found.total)) { json in
             for user in found.items { json.object { json in element(user, &json) } }
         }
     }
 
     /// A deactivated account is nobody's business but an administrator's.
-    private static func visible(
-        _ id: UserID, to caller: Principal, _ accounts: AccountService
-    ) async throws -> User {
-        let user = try await accounts.user(id)
+    private static func visible(_ id: UserID, to caller: Principal, _ call: Call) async throws -> User {
+        let user = try await call.accounts.user(id)
         guard user.isActive || caller.isAdmin else { throw AccountError.notFound }
         return user
     }
 
-    private static func change(_ id: UserID, _ call: Call, _ accounts: AccountService) async throws -> User {
+    private static func change(_ id: UserID, _ call: Call) async throws -> User {
         let caller = try call.principal
         let actor = Actor.principal(caller)
         let administers = ["roles", "is_active", "tier"].contains { call.mentions($0) }
         guard !administers || caller.isAdmin else { throw AccountError.forbidden(.administratorsOnly) }
         let roles = try call.body["roles"]?.arrayValue.map { try Roles(names: $0, field: "roles") }
-        var user = try await accounts.updateProfile(of: id, call.profileChanges, by: actor, origin: call.origin)
-        if let roles { user = try await accounts.setRoles(roles, of: id, by: actor, origin: call.origin) }
+        var user = try await call.accounts.updateProfile(of: id, call.profileChanges, by: actor, origin: call.origin)
+        if let roles { user = try await call.accounts.setRoles(roles, of: id, by: actor, origin: call.origin) }
         if let tier = call.optionalText("tier").flatMap(Tier.init(rawValue:)) {
-            user = try await accounts.setTier(tier, of: id, by: actor, origin: call.origin)
+            user = try await call.accounts.setTier(tier, of: id, by: actor, origin: call.origin)
         }
         if let isActive = call.body["is_active"]?.boolValue {
-            user = try await accounts.setActive(isActive, of: id, by: actor, origin: call.origin)
+            user = try await call.accounts.setActive(isActive, of: id, by: actor, origin: call.origin)
         }
         return user
     }

@@ -29,7 +29,7 @@ enum Authentication {
             throw fault(error)
         }
         guard principal.needsCSRF, !head.method.isSafe, let session = principal.session else { return principal }
-        guard let token = head.headers[csrfHeader], accounts.isValid(csrfToken: token, for: session) else {
+        guard let token = head.headers[csrfHeader], accounts.authenticator.csrf.isValid(token, for: session) else {
             throw .missingCSRFToken
         }
         return principal

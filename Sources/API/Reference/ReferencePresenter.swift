@@ -103,10 +103,7 @@ enum ReferencePresenter {
 }
 
 enum ReferenceRoutes {
-    static func table(_ services: Services) -> DialectTable {
-        DialectTable(
-            .reference, ReferenceFormat(),
-            auth(services) + apiKeys(services) + sessions(services) + secondFactors(services) + users(services)
-                + administration(services) + documentation(services))
-    }
+    static let table = DialectTable(
+        .reference, ReferenceFormat(),
+        auth + apiKeys + sessions + secondFactors + users + administration + documentation)
 }

@@ -5,9 +5,8 @@ import Base
 import Wire
 
 extension ReferenceRoutes {
-    static func apiKeys(_ services: Services) -> [Route] {
-        let accounts = services.accounts
-        return [
+    static var apiKeys: [Route] {
+        [
             .post(
                 "/api/v1/auth/api-keys", .user, "Make an API key; it is shown once", status: .created,
                 body: .json(
@@ -17,7 +16,7 @@ extension ReferenceRoutes {
                         .optional("expires_at", .nullable(.dateTime)),
                     ])), answer: newKeySchema
             ) { call in
-                let made = try await accounts.createAPIKey(
+                let made = try await call.accounts.createAPIKey(
                     try call.principal, name: try call.text("name"),
                     permissions: (call.body["permissions"]?.arrayValue ?? []).compactMap(\.stringValue),
                     expiresAt: call.optionalText("expires_at").flatMap { Timestamp(rfc3339: $0) },
@@ -28,7 +27,7 @@ extension ReferenceRoutes {
                 }
             },
             .get("/api/v1/auth/api-keys", .user, "The caller's API keys", answer: keysSchema) { call in
-                let keys = try await accounts.apiKeys(try call.principal)
+                let keys = try await call.accounts.apiKeys(try call.principal)
                 return ReferencePresenter.reply { json in
                     json.array("api_keys") { json in
                         for item in keys { json.object { json in key(item, into: &json) } }
@@ -36,7 +35,7 @@ extension ReferenceRoutes {
                 }
             },
             .delete("/api/v1/auth/api-keys/{key_id}", .user, "Revoke an API key") { call in
-                try await accounts.revokeAPIKey(
+                try await call.accounts.revokeAPIKey(
                     try call.identifier("key_id"), try call.principal, origin: call.origin)
                 return .empty
             },

@@ -5,9 +5,8 @@ import Base
 import Wire
 
 extension ReferenceRoutes {
-    static func auth(_ services: Services) -> [Route] {
-        let accounts = services.accounts
-        return [
+    static var auth: [Route] {
+        [
             .post(
                 "/api/v1/auth/login", .everyone, "Log in with a name or an e-mail address", limit: .authentication,
                 body: .json(
@@ -18,7 +17,7 @@ extension ReferenceRoutes {
                     ])), answer: ReferencePresenter.tokenSchema
             ) { call in
                 do {
-                    let signedIn = try await accounts.login(
+                    let signedIn = try await call.accounts.login(
                         try call.text("username"), password: try call.secret("password"),
                         mfaCode: call.optionalText("mfa_code"), session: session(call), origin: call.origin)
                     return tokens(signedIn.tokens, call)
@@ -34,7 +33,7 @@ extension ReferenceRoutes {
                         .required("method", .choice(MFAMethod.codeMethods)),
                     ])), answer: ReferencePresenter.tokenSchema
             ) { call in
-                let signedIn = try await accounts.completeMFA(
+                let signedIn = try await call.accounts.completeMFA(
                     temporaryToken: try call.secret("temp_token"), method: MFAMethod(name: try call.text("method")),
                     proof: .code(try call.text("mfa_code")), origin: call.origin)
                 return tokens(signedIn.tokens, call)
@@ -45,13 +44,13 @@ extension ReferenceRoutes {
                 answer: ReferencePresenter.tokenSchema
             ) { call in
                 ReferencePresenter.tokens(
-                    try await accounts.refresh(try call.secret("refresh_token"), origin: call.origin))
+                    try await call.accounts.refresh(try call.secret("refresh_token"), origin: call.origin))
             },
             .post(
                 "/api/v1/auth/logout", .user, "End this session", limit: .authentication,
                 answer: ReferencePresenter.messageSchema
             ) { call in
-                try await accounts.logout(try call.principal, origin: call.origin)
+                try await call.accounts.logout(try call.principal, origin: call.origin)
                 var reply = ReferencePresenter.message("Logged out")
                 call.removeCookies(from: &reply.headers)
                 return reply

@@ -6,14 +6,14 @@ import Base
 import Wire
 
 extension ReferenceRoutes {
-    static func secondFactors(_ services: Services) -> [Route] {
-        manage(services.accounts) + authenticatorApps(services.accounts) + sentCodes(services.accounts)
+    static var secondFactors: [Route] {
+        manage + authenticatorApps + sentCodes
     }
 
-    private static func manage(_ accounts: AccountService) -> [Route] {
+    private static var manage: [Route] {
         [
             .get("/api/v1/auth/mfa", .user, "The caller's second factors", answer: factorsSchema) { call in
-                let factors = try await accounts.factors(try call.principal)
+                let factors = try await call.accounts.factors(try call.principal)
                 return ReferencePresenter.reply { json in
                     json.array("factors") { json in
                         for item in factors { json.object { json in factor(item, into: &json) } }
@@ -25,7 +25,7 @@ extension ReferenceRoutes {
                 body: .json(passwordBody), answer: ReferencePresenter.messageSchema
             ) { call in
                 guard let id = UUID(call.parameter("factor_id")) else { throw RequestFault.notFound }
-                try await accounts.removeFactor(
+                try await call.accounts.removeFactor(
                     try call.principal, id, password: try call.secret("password"), origin: call.origin)
                 return ReferencePresenter.message("The factor is removed")
             },
@@ -34,20 +34,20 @@ extension ReferenceRoutes {
                 limit: .authentication, body: .json(passwordBody), answer: codesSchema
             ) { call in
                 codes(
-                    try await accounts.makeRecoveryCodes(
+                    try await call.accounts.makeRecoveryCodes(
                         try call.principal, password: try call.secret("password"), origin: call.origin))
             },
         ]
     }
 
-    private static func authenticatorApps(_ accounts: AccountService) -> [Route] {
+    private static var authenticatorApps: [Route] {
         [
             .post(
                 "/api/v1/auth/mfa/totp", .user, "Begin to enrol an authenticator app", status: .created,
                 limit: .authentication,
                 body: .optionalJSON(.object([.optional("label", .nullable(.text(0...100)))])), answer: enrolmentSchema
             ) { call in
-                let enrolment = try await accounts.enrolTOTP(
+                let enrolment = try await call.accounts.enrolTOTP(
                     try call.principal, label: call.optionalText("label") ?? "")
                 let uri = enrolment.uri.exposedText
                 let picture = try? QRCode(Bytes(uri.utf8)).svg()
@@ -65,13 +65,13 @@ extension ReferenceRoutes {
             ) { call in
                 guard let id = UUID(try call.text("factor_id")) else { throw RequestFault.notFound }
                 return codes(
-                    try await accounts.confirmTOTP(
+                    try await call.accounts.confirmTOTP(
                         try call.principal, factor: id, code: try call.text("code"), origin: call.origin))
             },
         ]
     }
 
-    private static func sentCodes(_ accounts: AccountService) -> [Route] {
+    private static var sentCodes: [Route] {
         [
             .post(
                 "/api/v1/auth/mfa/sent", .user, "Begin to enrol an e-mail address or a phone number",
@@ -82,7 +82,7 @@ extension ReferenceRoutes {
                     ])), answer: Schema.object([.required("token", .text)])
             ) { call in
                 let method: MFAMethod = try call.text("method") == "sms" ? .sms : .email
-                let token = try await accounts.enrolSent(
+                let token = try await call.accounts.enrolSent(
                     try call.principal, method, to: try call.text("recipient"), origin: call.origin)
                 return ReferencePresenter.reply { json in json.field("token", token.exposedText) }
             },
@@ -93,7 +93,7 @@ extension ReferenceRoutes {
                 answer: codesSchema
             ) { call in
                 codes(
-                    try await accounts.confirmSent(
+                    try await call.accounts.confirmSent(
                         try call.principal, token: try call.secret("token"), code: try call.text("code"),
                         origin: call.origin))
             },
@@ -104,7 +104,7 @@ extension ReferenceRoutes {
                         .required("temp_token", AccountFields.token), .required("method", .choice(["email", "sms"])),
                     ])), answer: ReferencePresenter.messageSchema
             ) { call in
-                try await accounts.requestCode(
+                try await call.accounts.requestCode(
                     temporaryToken: try call.secret("temp_token"),
                     method: try call.text("method") == "sms" ? .sms : .email, origin: call.origin)
                 return ReferencePresenter.message("The code is on its way")

@@ -5,14 +5,13 @@ import Base
 import Wire
 
 extension ReferenceRoutes {
-    static func sessions(_ services: Services) -> [Route] {
-        let accounts = services.accounts
-        return [
+    static var sessions: [Route] {
+        [
             .post(
                 "/api/v1/auth/logout-all", .user, "End every session of the caller", limit: .authentication,
                 answer: ReferencePresenter.messageSchema
             ) { call in
-                try await accounts.logoutEverywhere(try call.principal, origin: call.origin)
+                try await call.accounts.logoutEverywhere(try call.principal, origin: call.origin)
                 var reply = ReferencePresenter.message("All sessions have ended")
                 call.removeCookies(from: &reply.headers)
                 return reply
@@ -25,13 +24,13 @@ extension ReferenceRoutes {
                         .required("new_password", AccountFields.newPassword),
                     ])), answer: ReferencePresenter.messageSchema
             ) { call in
-                try await accounts.changePassword(
+                try await call.accounts.changePassword(
                     try call.principal, current: try call.secret("current_password"),
                     new: try call.secret("new_password"), origin: call.origin)
                 return ReferencePresenter.message("The password is changed; other sessions have ended")
             },
             .delete("/api/v1/users/me", .user, "Delete the caller's account") { call in
-                try await accounts.deleteOwnAccount(try call.principal, origin: call.origin)
+                try await call.accounts.deleteOwnAccount(try call.principal, origin: call.origin)
                 return .empty
             },
         ]

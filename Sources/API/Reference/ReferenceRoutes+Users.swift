@@ -5,11 +5,10 @@ import Base
 import Wire
 
 extension ReferenceRoutes {
-    static func users(_ services: Services) -> [Route] {
-        let accounts = services.accounts
-        return [
+    static var users: [Route] {
+        [
             .get("/api/v1/users/me", .user, "The caller's profile", answer: ReferencePresenter.userSchema) { call in
-                reply(try await accounts.profile(try call.principal))
+                reply(try await call.accounts.profile(try call.principal))
             },
             .put(
                 "/api/v1/users/me", .user, "Change the caller's profile",
@@ -20,12 +19,12 @@ extension ReferenceRoutes {
                         .optional("preferences", AccountFields.preferences),
                     ])), answer: ReferencePresenter.userSchema
             ) { call in
-                reply(try await accounts.updateProfile(try call.principal, call.profileChanges, origin: call.origin))
+                reply(try await call.accounts.updateProfile(try call.principal, call.profileChanges, origin: call.origin))
             },
             .get(
                 "/api/v1/users", .admin, "List users", limit: .admin,
                 query: listParameters + [Parameter("search", .text(0...100))], answer: ReferencePresenter.usersSchema
-            ) { call in try await list(call, accounts, includesInactive: false) },
+            ) { call in try await list(call, includesInactive: false) },
             .post(
                 "/api/v1/users", .admin, "Create a user", status: .created, limit: .admin,
                 body: .json(
@@ -41,16 +40,15 @@ extension ReferenceRoutes {
                     password: try call.secret("password"), displayName: call.optionalText("display_name"))
                 let roles = try Roles(names: call.body["roles"]?.arrayValue ?? [], field: "roles")
                 return reply(
-                    try await accounts.createUser(
+                    try await call.accounts.createUser(
                         NewUser(registration, roles: roles.union(.user)), by: .principal(try call.principal),
                         origin: call.origin))
             },
         ]
     }
 
-    static func administration(_ services: Services) -> [Route] {
-        let accounts = services.accounts
-        return [
+    static var administration: [Route] {
+        [
             .get(
                 "/api/v1/admin/users", .admin, "List users with filters", limit: .admin,
                 query: listParameters + [
@@ -59,13 +57,13 @@ extension ReferenceRoutes {
                 ], answer: ReferencePresenter.usersSchema
             ) { call in
                 try await list(
-                    call, accounts, includesInactive: call.queryFlag("include_inactive") ?? false,
+                    call, includesInactive: call.queryFlag("include_inactive") ?? false,
                     role: call.queryText("role").flatMap(Roles.init(name:)))
             },
             .get(
                 "/api/v1/admin/system/status", .admin, "State of the system", limit: .admin,
                 answer: systemStatusSchema
-            ) { _ in systemStatus(await services.health.report()) },
+            ) { call in systemStatus(await call.services.health.report()) },
         ]
     }
 
@@ -76,13 +74,13 @@ extension ReferenceRoutes {
     }
 
     private static func list(
-        _ call: Call, _ accounts: AccountService, includesInactive: Bool, role: Roles? = nil
+        _ call: Call, includesInactive: Bool, role: Roles? = nil
     ) async throws -> Reply {
         let page = NumberedPage(call, size: "limit", default: 20)
         let filter = UserFilter(
             search: call.queryText("search"), role: role, includesInactive: includesInactive, offset: page.offset,
             limit: page.size)
-        let found = try await accounts.users(filter, by: .principal(try call.principal))
+        let found = try await call.accounts.users(filter, by: .principal(try call.principal))
         return ReferencePresenter.users(found.items, page.with(total: found.total))
     }
 

@@ -74,7 +74,5 @@ enum RoomsPresenter {
 }
 
 enum RoomsRoutes {
-    static func table(_ services: Services) -> DialectTable {
-        DialectTable(.rooms, RoomsFormat(), auth(services) + users(services) + health(services))
-    }
+    static let table = DialectTable(.rooms, RoomsFormat(), auth + users + health)
 }

@@ -5,9 +5,8 @@ import Base
 import Wire
 
 extension RoomsRoutes {
-    static func auth(_ services: Services) -> [Route] {
-        let accounts = services.accounts
-        return [
+    static var auth: [Route] {
+        [
             .post(
                 "/auth/register", .everyone, "Register an account", status: .created, limit: .standard,
                 body: .json(
@@ -22,7 +21,7 @@ extension RoomsRoutes {
                     username: try call.text("username"), email: try call.text("email"),
                     password: try call.secret("password"), displayName: try call.text("display_name"),
                     publicKey: call.optionalText("public_key"))
-                let signedIn = try await accounts.register(registration, session: session, origin: call.origin)
+                let signedIn = try await call.accounts.register(registration, session: session, origin: call.origin)
                 return RoomsPresenter.reply { json in
                     json.object("user") { json in RoomsPresenter.registeredUser(signedIn.user, into: &json) }
                     RoomsPresenter.tokens(signedIn.tokens, into: &json)
@@ -36,7 +35,7 @@ extension RoomsRoutes {
                         .optional("mfa_code", .nullable(AccountFields.code)),
                     ])), answer: RoomsPresenter.envelope(loggedInSchema)
             ) { call in
-                let signedIn = try await accounts.login(
+                let signedIn = try await call.accounts.login(
                     try call.text("username"), password: try call.secret("password"),
                     mfaCode: call.optionalText("mfa_code"), session: session, origin: call.origin)
                 return RoomsPresenter.reply { json in
@@ -50,14 +49,14 @@ extension RoomsRoutes {
                 answer: RoomsPresenter.envelope(
                     .object([.required("access_token", .text), .required("expires_in", .count)]))
             ) { call in
-                let refreshed = try await accounts.refresh(try call.secret("refresh_token"), origin: call.origin)
+                let refreshed = try await call.accounts.refresh(try call.secret("refresh_token"), origin: call.origin)
                 return RoomsPresenter.reply { json in
                     json.field("access_token", refreshed.accessToken.exposedText)
                     json.field("expires_in", Int(refreshed.accessLifetime.inSeconds))
                 }
             },
             .post("/auth/logout", .user, "End this session", answer: RoomsPresenter.doneEnvelope) { call in
-                try await accounts.logout(try call.principal, origin: call.origin)
+                try await call.accounts.logout(try call.principal, origin: call.origin)
                 var reply = RoomsPresenter.done("Logged out successfully")
                 call.removeCookies(from: &reply.headers)
                 return reply

@@ -5,11 +5,10 @@ import Base
 import Wire
 
 extension RoomsRoutes {
-    static func users(_ services: Services) -> [Route] {
-        let accounts = services.accounts
-        return [
+    static var users: [Route] {
+        [
             .get("/users/me", .user, "The caller's profile", answer: profileEnvelope) { call in
-                profile(try await accounts.profile(try call.principal))
+                profile(try await call.accounts.profile(try call.principal))
             },
             .put(
                 "/users/me", .user, "Change the caller's profile",
@@ -21,7 +20,7 @@ extension RoomsRoutes {
                     ])), answer: profileEnvelope
             ) { call in
                 profile(
-                    try await accounts.updateProfile(try call.principal, call.profileChanges, origin: call.origin))
+                    try await call.accounts.updateProfile(try call.principal, call.profileChanges, origin: call.origin))
             },
         ]
     }

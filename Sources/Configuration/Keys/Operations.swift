@@ -13,7 +13,7 @@ extension Configuration {
         "cors", "Which web pages of other origins may call the API from a browser.",
         [
             Key(
-                "cors.origins", \.cors.origins, .list(of: .origin),
+                "cors.origins", \.cors.origins, .list(of: .originPattern),
                 "The origins; `*` for any. Empty: none."),
             Key(
                 "cors.credentials", \.cors.credentials, .flag,

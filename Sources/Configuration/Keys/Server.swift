@@ -1,14 +1,15 @@
 // server, websocket, tls: how clients come in.
 
 import Base
+package import Wire
 
 extension Configuration {
     package struct Server: Sendable {
-        package var listen = [ListenAddress.internet(host: "127.0.0.1", port: 8000)]
+        package var listen = [ListenAddress.internet(IPAddress(v4: 0x7F00_0001), port: 8000)]
         package var publicURL: String?
         package var shards = 0
         package var drainTimeout = Duration.seconds(20)
-        package var trustedProxies: [AddressRange] = []
+        package var trustedProxies: [IPNetwork] = []
         package var maxConnections = 20_000
         package var maxConnectionsPerAddress = 1_024
         package var backlog = 1_024

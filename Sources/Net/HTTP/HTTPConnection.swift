@@ -48,7 +48,7 @@ final class HTTPConnection: ConnectionProtocol, BodySource, @unchecked Sendable 
     var exchange: Exchange?
     private var kept = Bytes()
     private var keptStart = 0
-    private var peerHasEnded = false
+    private(set) var peerHasEnded = false
     /// The last answers must shrink in the queue before another request is read.
     private var awaitsRoom = false
     var roomWaiter: CheckedContinuation<Void, Never>?
@@ -338,13 +338,23 @@ final class HTTPConnection: ConnectionProtocol, BodySource, @unchecked Sendable 
         roomWaiter = nil
     }
 
-    /// Frees what only HTTP needs. What came after the request is the next owner's.
-    func detach() {
+    /// HTTP is done with this connection.
+    func endExchangeForTakeover() {
+        guard let ended = exchange else { return }
+        exchange = nil
+        reading = .ended
+        lane.common.figures.inProgress.add(-1)
+        lane.common.figures.latency.record(lane.shard.now - ended.begun)
+        detach()
+    }
+
+    private func detach() {
         timer?.cancel()
         timer = nil
         waiting = .nothing
     }
 
+    /// What came after the request is the next owner's.
     func takeKept() -> Bytes {
         defer { (kept, keptStart) = (Bytes(), 0) }
         return Bytes(kept[keptStart...])
