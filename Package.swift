@@ -68,13 +68,13 @@ let package = Package(
         program(
             "plexichat",
             ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API", "Configuration", "CShims"]),
-        program("plexibench", ["Base", "Wire", "Crypto", "Net"]),
+        program("plexibench", ["Base", "Wire", "Crypto", "Net", "Store"]),
 
         tests("BaseTests", []),
         tests("WireTests", ["Wire"]),
         tests("CryptoTests", ["Wire", "Crypto"]),
         tests("NetTests", ["Wire", "Crypto", "Net"]),
-        tests("StoreTests", ["Wire", "Store"]),
+        tests("StoreTests", ["Wire", "Crypto", "Net", "Store"]),
         tests("VaultTests", ["Wire", "Crypto", "Vault"]),
         tests("AccountsTests", ["Wire", "Crypto", "Store", "Vault", "Accounts"]),
         tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API"]),

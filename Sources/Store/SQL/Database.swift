@@ -15,6 +15,16 @@ package enum StoreError: Error, Equatable {
     case misuse(String)
 }
 
+extension StoreError {
+    /// The sentence alone, for an operator.
+    package var words: String {
+        switch self {
+        case .conflict(let constraint): "the constraint \(constraint) refused a row"
+        case .unavailable(let words), .corrupt(let words), .misuse(let words): words
+        }
+    }
+}
+
 /// An error of a domain that can carry a failure of its store.
 package protocol StoreFailureConvertible: Error {
     init(_ failure: StoreError)
@@ -25,6 +35,9 @@ extension StoreError: StoreFailureConvertible {
 }
 
 /// Statements that are kept all together or not at all. Valid only inside the body that received it.
+///
+/// After a statement has failed, the others are refused and nothing is kept, even if the body catches the error: that
+/// is PostgreSQL's rule, and SQLite's here too. To try is `INSERT … ON CONFLICT DO NOTHING`.
 package protocol Transaction: Sendable {
     /// Rows of a SELECT, or of an INSERT, UPDATE or DELETE with RETURNING.
     func query(_ statement: Statement) async throws(StoreError) -> [Row]
@@ -35,6 +48,8 @@ package protocol Transaction: Sendable {
 }
 
 package protocol Database: Sendable {
+    var engine: DatabaseHealth.Engine { get }
+
     /// Reads on a snapshot, outside any transaction.
     func query(_ statement: Statement) async throws(StoreError) -> [Row]
 
@@ -42,7 +57,8 @@ package protocol Database: Sendable {
     ///
     /// Transactions run one after another on SQLite and serialisably on PostgreSQL. PostgreSQL may run `body` again
     /// after a serialisation failure: it must have no effect but through the transaction. It must not wait for
-    /// anything else either: on SQLite every other writer waits for it.
+    /// anything else either: on SQLite every other writer waits for it. Inside it only the transaction may be used;
+    /// a call of the database itself throws `misuse`.
     func transaction<Value: Sendable, Failure: StoreFailureConvertible>(
         _ body: @escaping @Sendable (any Transaction) async throws(Failure) -> Value
     ) async throws(Failure) -> Value

@@ -37,6 +37,8 @@ package struct Statement: Sendable, ExpressibleByStringInterpolation {
     /// With `?` for each parameter, in order. The PostgreSQL driver numbers them.
     package private(set) var sql: String
     package private(set) var parameters: [SQLValue]
+    /// A migration may take as long as it needs.
+    var isUnbounded = false
 
     package init(stringLiteral value: String) {
         sql = value
@@ -60,6 +62,12 @@ package struct Statement: Sendable, ExpressibleByStringInterpolation {
         package mutating func appendLiteral(_ literal: String) { sql += literal }
 
         package mutating func appendInterpolation(_ value: some SQLConvertible) {
+            sql += "?"
+            parameters.append(value.sqlValue)
+        }
+
+        /// NULL for `nil`. An overload of its own, or the compiler would warn of an optional in a text.
+        package mutating func appendInterpolation(_ value: (some SQLConvertible)?) {
             sql += "?"
             parameters.append(value.sqlValue)
         }

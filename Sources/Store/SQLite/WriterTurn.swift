@@ -1,0 +1,117 @@
+// One transaction on its way through the writer: waits for its turn, runs its statements, waits for the COMMIT.
+
+import Base
+
+/// `@unchecked`: used on the writer's thread only; a statement from elsewhere is brought there first.
+final class WriterTurn: Transaction, @unchecked Sendable {
+    private enum Phase { case waiting, running, done, expired }
+
+    private let writer: SQLiteWriter
+    private var phase = Phase.waiting
+    private var connection: SQLiteConnection?
+    private var continuation: CheckedContinuation<StoreError?, Never>?
+    /// The first failure of a statement. As in PostgreSQL, nothing of the transaction can be kept after it.
+    private(set) var failure: StoreError?
+    private(set) var wantsKeeping = false
+
+    init(writer: SQLiteWriter) { self.writer = writer }
+
+    // MARK: The caller's task
+
+    func query(_ statement: Statement) async throws(StoreError) -> [Row] {
+        try await perform { connection throws(StoreError) in try connection.query(statement) }
+    }
+
+    func execute(_ statement: Statement) async throws(StoreError) -> Int {
+        try await perform { connection throws(StoreError) in try connection.execute(statement) }
+    }
+
+    private func perform<Value: Sendable>(
+        _ work: @Sendable (SQLiteConnection) throws(StoreError) -> Value
+    ) async throws(StoreError) -> Value {
+        if writer.executor.isCurrent { return try performHere(work) }
+        // A body that is bound to an actor runs there, not here.
+        return try await withTaskExecutorPreference(writer.executor) { () async throws(StoreError) -> Value in
+            try await performThere(work)
+        }
+    }
+
+    @concurrent private func performThere<Value: Sendable>(
+        _ work: @Sendable (SQLiteConnection) throws(StoreError) -> Value
+    ) async throws(StoreError) -> Value {
+        try performHere(work)
+    }
+
+    private func performHere<Value>(
+        _ work: (SQLiteConnection) throws(StoreError) -> Value
+    ) throws(StoreError) -> Value {
+        switch phase {
+        case .running: break
+        case .expired: throw Self.tooLong
+        case .waiting, .done: throw .misuse("a transaction is used outside of its body")
+        }
+        guard failure == nil, let connection else {
+            throw .misuse("a statement of this transaction failed before: it can only be rolled back")
+        }
+        do throws(StoreError) {
+            return try work(connection)
+        } catch {
+            failure = error
+            throw error
+        }
+    }
+
+    /// Returns when it is this transaction's turn.
+    func begin(_ enqueue: (WriterTurn) -> Void) async throws(StoreError) {
+        let refusal = await withCheckedContinuation { continuation in
+            self.continuation = continuation
+            enqueue(self)
+        }
+        if let refusal { throw refusal }
+    }
+
+    /// Returns when the group is committed.
+    func finish(keeping: Bool) async throws(StoreError) {
+        guard phase == .running else { throw Self.tooLong }
+        phase = .done
+        wantsKeeping = keeping && failure == nil
+        let outcome = await withCheckedContinuation { continuation = $0 }
+        if let outcome { throw outcome }
+        if keeping, let failure { throw failure }
+    }
+
+    // MARK: The writer
+
+    var isDone: Bool { phase == .done || phase == .expired }
+
+    func start(on connection: SQLiteConnection) {
+        self.connection = connection
+        phase = .running
+        resume(nil)
+    }
+
+    func fail(_ error: StoreError) {
+        failure = error
+        wantsKeeping = false
+    }
+
+    /// The body took too long. It learns so from its next statement, or at its end.
+    func expire() {
+        phase = .expired
+        connection = nil
+        fail(Self.tooLong)
+    }
+
+    /// The group is committed, or failed and nothing of it was kept.
+    func settle(_ failure: StoreError?) {
+        connection = nil
+        resume(failure)
+    }
+
+    private func resume(_ outcome: StoreError?) {
+        let waiting = continuation.take()
+        waiting?.resume(returning: outcome)
+    }
+
+    private static let tooLong = StoreError.unavailable("the transaction took too long and was rolled back")
+}
