@@ -82,3 +82,9 @@ let package = Package(
         tests("TidyTests", []),
     ]
 )
+
+// libFuzzer brings its own `main`, so an ordinary build could not link this.
+if Context.environment["FUZZ"] != nil {
+    package.products.append(.executable(name: "plexifuzz", targets: ["plexifuzz"]))
+    package.targets.append(program("plexifuzz", ["Base", "TestKit"]))
+}

@@ -209,6 +209,20 @@ package struct ResponseHeaders: Sendable {
 
     package mutating func append(_ other: ResponseHeaders) { encoded += other.encoded }
 
+    /// Marks the entity tag as weak: what is sent is the same state in another coding (RFC 9110 §8.8.3.3).
+    package mutating func weakenEntityTag() {
+        var start = 0
+        while let end = encoded[start...].firstIndex(of: 10) {
+            if encoded[start..<end].prefix(5).map(lowercased).elementsEqual("etag:".utf8) {
+                guard let quote = encoded[start..<end].firstIndex(of: UInt8(ascii: "\"")) else { return }
+                guard encoded[quote - 1] != UInt8(ascii: "/") else { return }
+                encoded.insert(contentsOf: "W/".utf8, at: quote)
+                return
+            }
+            start = end + 1
+        }
+    }
+
     /// The first value of a field; for the server's own decisions and for tests. `name` in any case.
     package func value(of name: StaticString) -> String? {
         let wanted = "\(name)".utf8.map(lowercased)
