@@ -23,8 +23,8 @@ package struct APIService: Sendable {
 
     let formats: [Dialect: any DialectFormat]
     let router: Router
-    let accounts: AccountService
-    let limits: @Sendable () -> RateLimitPolicy
+    let services: Services
+    let limits: RateLimitPolicy
     let limiter: RateLimiter
     let load: LoadMonitor
     let idempotency: IdempotencyStore
@@ -34,13 +34,13 @@ package struct APIService: Sendable {
     let requestIDs = RequestIDs()
 
     package init(
-        tables: [DialectTable], accounts: AccountService, limits: @escaping @Sendable () -> RateLimitPolicy,
-        load: LoadMonitor, idempotency: IdempotencyStore, options: Options, clock: Clock, metrics: RequestMetrics
+        tables: [DialectTable] = DialectTables.all, services: Services, limits: RateLimitPolicy, load: LoadMonitor,
+        idempotency: IdempotencyStore, options: Options, clock: Clock, metrics: RequestMetrics
     ) {
         formats = Dictionary(uniqueKeysWithValues: tables.map { ($0.dialect, $0.format) })
         precondition(formats.count == Dialect.allCases.count, "every dialect has a table, if only for its failures")
         router = Router(tables.flatMap(\.routes))
-        self.accounts = accounts
+        self.services = services
         self.limits = limits
         limiter = RateLimiter()
         self.load = load
@@ -67,7 +67,7 @@ extension APIService: HTTPService {
     }
 
     package func refuse(_ fault: HTTPFault, path: String?) -> HTTPResponse {
-        let segments = path.flatMap { try? PathSegments.parse($0) } ?? []
+        let segments = path.flatMap { try? URLPath.segments($0) } ?? []
         let dialect = PathClaims.owner(of: segments)
         let requestID = requestIDs.make()
         let context = EnvelopeContext(requestID: requestID, requestIDIsFromClient: false, time: clock.now())
@@ -86,7 +86,6 @@ private struct Progress {
     let requestID: String
     let requestIDIsFromClient: Bool
     let time: Timestamp
-    var segments: [String] = []
     var dialect = Dialect.manual
     var route: Route?
     var caller: Principal?
@@ -107,8 +106,7 @@ private struct Progress {
 extension APIService {
     private func answer(_ request: HTTPRequest, _ progress: inout Progress) async throws -> HTTPResponse {
         let head = request.head
-        guard let segments = try? PathSegments.parse(head.path) else { throw RequestFault.notFound }
-        progress.segments = segments
+        let segments = try Self.segments(head.path)
         progress.dialect = PathClaims.owner(of: segments)
         if head.method == .options { return preflight(segments) }
 
@@ -123,7 +121,7 @@ extension APIService {
         if let route = match.routes.first { try limit(route, request, &progress) }
         if let refusal { throw refusal }
 
-        let query = try QueryParameters.parse(head.query ?? "", match.routes)
+        let query = try QueryParameters(head.query)
         let body = try await JSONBody.read(request, match.routes, options)
         let route = try choose(match, head, query, body)
         progress.route = route
@@ -131,7 +129,7 @@ extension APIService {
         try authorise(progress.caller, route, match)
 
         let call = Call(
-            request: request, route: route, requestID: progress.requestID,
+            services: services, request: request, route: route, requestID: progress.requestID,
             requestIDIsFromClient: progress.requestIDIsFromClient, time: progress.time, caller: progress.caller,
             origin: RequestOrigin(request, requestID: progress.requestID), parameters: parameters(route, match),
             query: try query.validated(against: route.query), body: try body.validated(against: route.body))
@@ -140,6 +138,14 @@ extension APIService {
     }
 
     // MARK: Route
+
+    private static func segments(_ path: String) throws(RequestFault) -> [String] {
+        do {
+            return try URLPath.segments(path)
+        } catch {
+            throw .malformed(HTTPFault(error.status, error.reason, field: error.field))
+        }
+    }
 
     private func find(_ head: RequestHead, _ segments: [String]) throws(RequestFault) -> Router.Match {
         let routing = PathClaims.routingSegments(segments)
@@ -186,7 +192,7 @@ extension APIService {
     private func identify(_ request: HTTPRequest, _ match: Router.Match) async throws(RequestFault) -> Principal? {
         guard let credential = Authentication.credential(request.head) else { return nil }
         do {
-            return try await Authentication.principal(credential, request.head, accounts)
+            return try await Authentication.principal(credential, request.head, services.accounts)
         } catch {
             // A stale cookie or token must not keep anybody from logging in again.
             let isPublic = match.routes.allSatisfy { if case .everyone = $0.access { true } else { false } }
@@ -209,9 +215,8 @@ extension APIService {
 
     private func limit(_ route: Route, _ request: HTTPRequest, _ progress: inout Progress) throws(RequestFault) {
         let tier = RateTier(progress.caller)
-        let policy = limits()
         guard
-            let limit = policy.limit(
+            let limit = limits.limit(
                 route.dialect, route.limit, tier, underLoad: load.isOverloaded)
         else { return }
         // Who logs in is not known yet, or not to be believed: authentication counts by address.

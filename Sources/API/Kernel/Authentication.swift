@@ -15,14 +15,8 @@ enum Authentication {
             return .bearer(isBearer ? String(header.dropFirst(7)) : "")
         }
         if let key = head.headers["x-api-key"] { return .apiKey(key) }
-        return cookie(head).map(Credential.cookie)
-    }
-
-    private static func cookie(_ head: RequestHead) -> String? {
-        for header in head.headers.values(of: "cookie") {
-            if let value = Cookies.value(of: SessionCookie.name, in: header) { return value }
-        }
-        return nil
+        guard head.headers.contains("cookie") else { return nil }
+        return Cookies(head.headers)[SessionCookie.name].map(Credential.cookie)
     }
 
     static func principal(
@@ -30,12 +24,12 @@ enum Authentication {
     ) async throws(RequestFault) -> Principal {
         let principal: Principal
         do {
-            principal = try await accounts.authenticate(credential)
+            principal = try await accounts.authenticator.authenticate(credential)
         } catch {
             throw fault(error)
         }
         guard principal.needsCSRF, !head.method.isSafe, let session = principal.session else { return principal }
-        guard let token = head.headers[csrfHeader], accounts.isValid(csrfToken: token, for: session) else {
+        guard let token = head.headers[csrfHeader], accounts.authenticator.csrf.isValid(token, for: session) else {
             throw .missingCSRFToken
         }
         return principal

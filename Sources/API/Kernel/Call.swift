@@ -6,6 +6,7 @@ package import Net
 package import Wire
 
 package struct Call: Sendable {
+    package let services: Services
     package let request: HTTPRequest
     package let route: Route
     package let requestID: String

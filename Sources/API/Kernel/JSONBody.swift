@@ -6,24 +6,23 @@ import Wire
 
 /// The query string, parsed but not yet checked: two routes may share the path and differ in what they take.
 struct QueryParameters {
-    let pairs: [(name: String, value: String)]
+    private let query: Query
 
-    static func parse(_ query: String, _ routes: [Route]) throws(RequestFault) -> QueryParameters {
-        if query.isEmpty { return QueryParameters(pairs: []) }
+    init(_ text: String?) throws(RequestFault) {
         do {
-            return QueryParameters(pairs: try QueryString.parse(query))
+            query = try Query(parsing: text)
         } catch {
-            throw .validation(FieldFault("query", .format, "is not a valid query string"))
+            throw .validation(FieldFault("query", .format, error.reason))
         }
     }
 
-    func contains(_ name: String) -> Bool { pairs.contains { $0.name == name } }
+    func contains(_ name: String) -> Bool { query[name] != nil }
 
     /// Text becomes what the parameter's schema says; what the route does not declare is ignored.
     func validated(against parameters: [Parameter]) throws(RequestFault) -> JSONObject {
         var object = JSONObject()
         for parameter in parameters {
-            let values = pairs.filter { $0.name == parameter.name }.map(\.value)
+            let values = query.values(of: parameter.name)
             guard let first = values.first else { continue }
             guard values.count == 1 else {
                 throw .validation(FieldFault(parameter.name, .format, "is given twice"))

@@ -49,7 +49,7 @@ enum PathClaims {
     }
 
     /// Rows of the documents that this version does not serve: they answer 501 in their dialect, so that nobody takes
-    /// a missing feature for a wrong address. One pattern a line; `docs/protocol/dialects.md` shows the same list.
+    /// a missing feature for a wrong address. One pattern a line, `*` for any segment; `docs/protocol/dialects.md` shows the same list.
     static let notBuiltYet: [(prefix: [String], what: String)] = [
         (["cluster"], "Cluster management"),
         (["backups"], "Backups"),
@@ -72,12 +72,15 @@ enum PathClaims {
         (["v1", "files"], "Files"),
         (["v1", "calls"], "Calls"),
         (["v1", "ws"], "The chat sockets"),
+        (["v1", "users", "*", "presence"], "Presence"),
+        (["v1", "admin", "stats"], "System statistics"),
+        (["v1", "admin", "settings"], "System settings"),
         (["users", "me", "avatar"], "Avatar upload"),
         (["chatrooms"], "Chatrooms"),
         (["upload"], "File upload"),
     ]
 
     static func missingFeature(at segments: ArraySlice<String>) -> String? {
-        notBuiltYet.first { segments.starts(with: $0.prefix) }?.what
+        notBuiltYet.first { segments.starts(with: $0.prefix) { $1 == "*" || $0 == $1 } }?.what
     }
 }

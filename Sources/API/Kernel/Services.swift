@@ -1,4 +1,4 @@
-// What the rows of all dialects may use.
+// What the rows of all dialects may use. Rows themselves capture nothing: they are data.
 
 package import Accounts
 package import Base
@@ -7,18 +7,22 @@ package struct Services: Sendable {
     package let accounts: AccountService
     package let health: HealthMonitor
     package let metrics: Metrics
-    package let documentation: DocumentationPages
-    /// Where clients reach this server from outside, without a trailing slash; for links in mails and answers.
-    package let publicURL: String
+    /// `nil` when the operator does not show the API's description.
+    package let documentation: DocumentationPages?
+    package let areMetricsPublic: Bool
 
     package init(
-        accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages,
-        publicURL: String
+        accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
+        areMetricsPublic: Bool
     ) {
         self.accounts = accounts
         self.health = health
         self.metrics = metrics
         self.documentation = documentation
-        self.publicURL = publicURL
+        self.areMetricsPublic = areMetricsPublic
     }
+}
+
+extension Call {
+    package var accounts: AccountService { services.accounts }
 }

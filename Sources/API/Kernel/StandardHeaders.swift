@@ -34,8 +34,16 @@ enum SecurityHeaders {
 package struct CORSPolicy: Sendable {
     /// Exact origins, or `*` for any (then without credentials).
     package var origins: [String]
+    /// Whether pages of those origins may send the session cookie. Never for `*`.
+    package var allowsCredentials: Bool
+    /// How long a browser may remember the answer to its preflight.
+    package var maximumAge: Duration
 
-    package init(origins: [String]) { self.origins = origins }
+    package init(origins: [String], allowsCredentials: Bool = false, maximumAge: Duration = .minutes(10)) {
+        self.origins = origins
+        self.allowsCredentials = allowsCredentials
+        self.maximumAge = maximumAge
+    }
 
     private static let exposedHeaders =
         "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Window, Retry-After, ETag"
@@ -51,7 +59,7 @@ package struct CORSPolicy: Sendable {
         guard let origin, allows(origin) else { return }
         if origins.contains(origin) {
             headers.add("Access-Control-Allow-Origin", origin)
-            headers.add("Access-Control-Allow-Credentials", "true")
+            if allowsCredentials { headers.add("Access-Control-Allow-Credentials", "true") }
         } else {
             headers.add("Access-Control-Allow-Origin", "*")
         }
@@ -61,7 +69,7 @@ package struct CORSPolicy: Sendable {
     func addPreflightHeaders(methods: [HTTPMethod], to headers: inout ResponseHeaders) {
         headers.add("Access-Control-Allow-Methods", methods.map(\.rawValue).joined(separator: ", "))
         headers.add("Access-Control-Allow-Headers", Self.allowedHeaders)
-        headers.add("Access-Control-Max-Age", 600)
+        headers.add("Access-Control-Max-Age", Int(maximumAge.inSeconds))
     }
 }
 

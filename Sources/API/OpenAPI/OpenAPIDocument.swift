@@ -2,6 +2,7 @@
 //
 // The tables are the source: a parameter, body or answer that is not declared there is neither checked nor shown.
 
+import Accounts
 package import Base
 package import Wire
 
@@ -63,7 +64,7 @@ package struct OpenAPIDocument: Sendable {
         json.object("session") { json in
             json.field("type", "apiKey")
             json.field("in", "cookie")
-            json.field("name", Credential.cookieName)
+            json.field("name", SessionCookie.name)
         }
     }
 

@@ -16,6 +16,11 @@ package struct DocumentationPages: Sendable {
     static let contentSecurityPolicy =
         "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; worker-src 'self' blob:"
 
+    /// The only files of the two packages that the pages use.
+    static let assetPaths = [
+        "swagger-ui/swagger-ui.css", "swagger-ui/swagger-ui-bundle.js", "redoc/bundles/redoc.standalone.js",
+    ]
+
     enum Page: String {
         case swagger, redoc
 

@@ -22,7 +22,7 @@ package final class HealthMonitor: Sendable {
 
     private let database: any Database
     private let load: LoadMonitor
-    private let version: String
+    package let version: String
     private let startedAt = Instant.now()
     private let ready = Atomic<Bool>(false)
     private let last = Mutex<(at: Instant, database: DatabaseHealth)?>(nil)

@@ -30,6 +30,42 @@ enum RoomsPresenter {
         return .json(json.bytes)
     }
 
+    static func registeredUser(_ user: User, into json: inout JSONWriter) {
+        json.field("id", user.id)
+        json.field("username", user.username.exposed)
+        json.field("email", user.email?.exposed)
+        json.field("display_name", user.displayName.exposed)
+        json.field("avatar_url", user.avatarURL)
+        json.field("is_verified", user.isVerified)
+        json.field("created_at", user.createdAt)
+    }
+
+    static func loggedInUser(_ user: User, into json: inout JSONWriter) {
+        json.field("id", user.id)
+        json.field("username", user.username.exposed)
+        json.field("display_name", user.displayName.exposed)
+        json.field("avatar_url", user.avatarURL)
+        json.field("last_login", user.lastLogin)
+    }
+
+    static func profile(_ user: User, into json: inout JSONWriter) {
+        json.field("id", user.id)
+        json.field("username", user.username.exposed)
+        json.field("email", user.email?.exposed)
+        json.field("display_name", user.displayName.exposed)
+        json.field("avatar_url", user.avatarURL)
+        json.field("public_key", user.publicKey)
+        json.field("is_verified", user.isVerified)
+        json.field("created_at", user.createdAt)
+        json.field("last_login", user.lastLogin)
+    }
+
+    static func tokens(_ tokens: SessionTokens, into json: inout JSONWriter) {
+        json.field("access_token", tokens.accessToken.exposedText)
+        json.field("refresh_token", tokens.refreshToken.exposedText)
+        json.field("expires_in", Int(tokens.accessLifetime.inSeconds))
+    }
+
     static func envelope(_ data: Schema) -> Schema {
         .object([.required("success", .boolean), .required("data", data), .optional("message", .text)])
     }
@@ -38,7 +74,5 @@ enum RoomsPresenter {
 }
 
 enum RoomsRoutes {
-    static func table(_ services: Services) -> DialectTable {
-        DialectTable(.rooms, RoomsFormat(), auth(services) + users(services) + health(services))
-    }
+    static let table = DialectTable(.rooms, RoomsFormat(), auth + users + health)
 }

@@ -8,6 +8,7 @@ import Crypto
 import Glibc
 package import Wire
 
+/// Uses one loop, which must not be stopped while a request is under way. Idle connections close with the client.
 package final class CurlClient: HTTPTransport {
     private let curl: CurlLoop
     private let options: ConnectionOptions

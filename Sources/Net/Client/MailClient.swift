@@ -4,6 +4,7 @@ package import Base
 import CCurl
 package import Wire
 
+/// Uses one loop, which must not be stopped while a message is under way.
 package final class MailClient: MailTransport {
     package enum Security: Sendable {
         /// TLS from the first byte (port 465).

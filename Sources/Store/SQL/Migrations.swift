@@ -120,6 +120,8 @@ package struct Migrations: Sendable {
         _ transaction: any Transaction, _ engine: DatabaseHealth.Engine
     ) async throws(StoreError) {
         guard engine == .postgresql else { return }
+        // On SQLite the statement itself carries this.
+        try await transaction.execute("SET LOCAL statement_timeout = 0")
         let migrationLock: Int64 = 0x706C_6578_6963_6861  // "plexicha": any number that nobody else uses
         _ = try await transaction.query("SELECT pg_advisory_xact_lock(\(migrationLock))")
     }
@@ -129,5 +131,6 @@ extension Statement {
     /// A command of a migration, in the words of `engine`.
     fileprivate init(migration sql: String, for engine: DatabaseHealth.Engine) {
         self.init(stringLiteral: engine == .postgresql ? SchemaTranslator.postgreSQL(sql) : sql)
+        isUnbounded = true
     }
 }

@@ -37,6 +37,8 @@ package struct Statement: Sendable, ExpressibleByStringInterpolation {
     /// With `?` for each parameter, in order. The PostgreSQL driver numbers them.
     package private(set) var sql: String
     package private(set) var parameters: [SQLValue]
+    /// A migration may take as long as it needs.
+    var isUnbounded = false
 
     package init(stringLiteral value: String) {
         sql = value

@@ -57,7 +57,7 @@ final class SQLiteConnection {
             sqlite3_clear_bindings(prepared)
         }
         try bind(statement.parameters, to: prepared)
-        deadline = .now() + statementLimit
+        deadline = statement.isUnbounded ? Instant(nanoseconds: .max) : .now() + statementLimit
         defer { deadline = Instant(nanoseconds: .max) }
         while true {
             switch sqlite3_step(prepared) {

@@ -4,11 +4,11 @@ import Base
 import Wire
 
 extension RoomsRoutes {
-    static func health(_ services: Services) -> [Route] {
+    static var health: [Route] {
         [
             .get("/health", .everyone, "Health of the server's parts", limit: .unlimited, answer: healthAnswer) {
                 call in
-                let report = await services.health.report()
+                let report = await call.services.health.report()
                 var reply = RoomsPresenter.reply { json in
                     json.field("status", report.isHealthy ? "healthy" : "unhealthy")
                     json.field("timestamp", call.time)
@@ -22,10 +22,13 @@ extension RoomsRoutes {
                 if !report.isHealthy { reply.status = .serviceUnavailable }
                 return reply
             },
-            .get("/metrics", .everyone, "Metrics for Prometheus", limit: .unlimited, answer: .text) { _ in
-                Reply(
+            .get("/metrics", .everyone, "Metrics for Prometheus", limit: .unlimited, answer: .text) { call in
+                guard call.services.areMetricsPublic || call.caller?.isAdmin == true else {
+                    throw RequestFault.insufficientScope(needed: ["admin"])
+                }
+                return Reply(
                     headers: ResponseHeaders(["Content-Type": "text/plain; version=0.0.4; charset=utf-8"]),
-                    body: .bytes(Bytes(services.metrics.render().utf8)))
+                    body: .bytes(Bytes(call.services.metrics.render().utf8)))
             },
         ]
     }
