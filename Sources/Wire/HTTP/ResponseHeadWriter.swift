@@ -57,7 +57,7 @@ package enum ResponseHeadWriter {
         case .chunked: bytes.append("Transfer-Encoding: chunked\r\n")
         case .length(let length):
             bytes.append("Content-Length: ")
-            bytes.appendDecimal(length)
+            bytes.appendDecimal(Int(length))
             bytes.append("\r\n")
         }
     }
