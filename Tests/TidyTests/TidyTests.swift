@@ -44,6 +44,10 @@ private func report(_ findings: [Finding], sourceLocation: SourceLocation = #_so
         report((SourceTree.swift + SourceTree.pages + SourceTree.tooling).flatMap(Rules.words))
     }
 
+    @Test func `no test links to the machine's own folders`() {
+        report(SourceTree.swift.flatMap(Rules.linksToTheMachine))
+    }
+
     @Test func `what the pages link to and name is there`() {
         report(SourceTree.pages.flatMap { Pages.brokenLinks($0) + Pages.missingFiles($0) })
     }
