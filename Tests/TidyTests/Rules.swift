@@ -11,7 +11,7 @@ enum Rules {
 
     /// Who may import which C.
     static let cModules: [String: Set<String>] = [
-        "CShims": ["Base", "Crypto", "Net", "Store", "Vault", "TestKit", "plexichat", "plexibench"],
+        "CShims": ["Base", "Crypto", "Accounts", "Net", "Store", "Vault", "TestKit", "plexichat", "plexibench"],
         "COpenSSL": ["Crypto"], "CArgon2": ["Crypto"], "CUV": ["Net"], "CCurl": ["Net"], "CZlib": ["Net"],
         "CSQLite": ["Store"], "CPQ": ["Store"], "CYAML": ["Configuration"],
     ]

@@ -71,7 +71,7 @@ private enum Accepted {
         "Sources/Base/Log.swift `init?`", "Sources/Base/Log.swift `text`", "Sources/Base/Log.swift `count`",
         "Sources/Base/Log.swift `personal`", "Sources/Base/Private.swift `init`",
         "Sources/Base/Private.swift `withExposedBytes`", "Sources/Base/TextEncodings.swift `decode`",
-        "Sources/Base/TextEncodings.swift `encode`", "Sources/Wire/HTTP/HTTPMessage.swift `add`",
+        "Sources/Base/TextEncodings.swift `encode`",
     ]
 }
 

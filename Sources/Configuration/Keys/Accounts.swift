@@ -39,6 +39,7 @@ extension Configuration {
             package var address = Throttle(free: 50, longestDelay: .minutes(15))
         }
 
+        package var issuer = "plexichat"
         package var registration = Registration.open
         package var passwordMinLength = 8
         package var sessionsPerUser = 50
@@ -53,6 +54,9 @@ extension Configuration {
         "accounts", "Registration, passwords, tokens.", accountKeys + argon2Keys + tokenKeys + loginThrottleKeys)
 
     private static let accountKeys = [
+        Key(
+            "accounts.issuer", \.accounts.issuer, .text(1...128),
+            "The `iss` of every token. Servers that do not share a database must not share it."),
         Key(
             "accounts.registration", \.accounts.registration, .choice,
             "Whether anybody may register, nobody, or only who was invited. An administrator can always add users."),
@@ -160,7 +164,7 @@ extension Configuration {
         package var issuer = "PlexiChat"
         package var webAuthnRelyingParty: String?
         package var webAuthnOrigins: [String] = []
-        package var codeLifetime = Duration.minutes(5)
+        package var challengeLifetime = Duration.minutes(5)
         package var factorsPerUser = 20
     }
 
@@ -176,7 +180,7 @@ extension Configuration {
                 "mfa.webauthn_origins", \.mfa.webAuthnOrigins, .list(of: .origin),
                 "Origins from which passkeys are accepted. Empty: that of `server.public_url` only."),
             Key(
-                "mfa.code_lifetime", \.mfa.codeLifetime, .duration(.seconds(30) ... .hours(1)),
+                "mfa.challenge_lifetime", \.mfa.challengeLifetime, .duration(.seconds(30) ... .hours(1)),
                 "How long a login may wait for its second factor, and a code sent by e-mail or SMS works."),
             Key("mfa.factors_per_user", \.mfa.factorsPerUser, .integer(1...1_000), "Second factors of one user."),
         ])

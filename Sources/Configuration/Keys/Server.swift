@@ -15,7 +15,6 @@ extension Configuration {
         package var backlog = 4_096
         package var headerTimeout = Duration.seconds(10)
         package var bodyRate = 1 << 10
-        package var bodyTimeout = Duration.seconds(10)
         package var writeTimeout = Duration.seconds(30)
         package var idleTimeout = Duration.seconds(75)
         package var headerLimit = 32 << 10
@@ -59,9 +58,6 @@ extension Configuration {
             Key(
                 "server.body_rate", \.server.bodyRate, .size(1...(1 << 30)),
                 "Bytes per second that a client must send of a body at least; less is answered 408."),
-            Key(
-                "server.body_timeout", \.server.bodyTimeout, .duration(.seconds(1) ... .minutes(60)),
-                "The time over which that is measured: a pause may not be much longer."),
             Key(
                 "server.write_timeout", \.server.writeTimeout, .duration(.seconds(1) ... .minutes(60)),
                 "The longest time in which a client may take nothing of its answer."),
