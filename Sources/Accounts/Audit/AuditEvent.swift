@@ -101,12 +101,13 @@ package struct AuditEvent: Sendable {
     /// What is hashed: every field behind its length, so that no two events have one form.
     func canonical(sequence: Int64) -> Bytes {
         var bytes = Bytes("plexichat audit v1".utf8)
+        func bigEndian(_ word: UInt64) -> Bytes { (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) } }
         func append(_ field: Bytes) {
-            withUnsafeBytes(of: UInt64(field.count).bigEndian) { unsafe bytes.append(contentsOf: $0) }
+            bytes += bigEndian(UInt64(field.count))
             bytes += field
         }
         func append(_ number: Int64) {
-            withUnsafeBytes(of: number.bigEndian) { unsafe append(Bytes($0)) }
+            append(bigEndian(UInt64(bitPattern: number)))
         }
         append(sequence)
         append(id.bytes)

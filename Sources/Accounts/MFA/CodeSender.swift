@@ -71,6 +71,39 @@ package struct SMSWebhook: CodeSender {
     }
 }
 
+/// Mails through the operator's mail server.
+package struct MailSender: CodeSender {
+    private let from: (name: String, address: MailAddress)
+    private let resetLink: String
+    private let transport: any MailTransport
+    private let clock: Clock
+
+    /// `resetLink` stands before the token of a reset mail, such as `https://chat.example.org/reset#token=`; the token
+    /// alone is sent when it is empty.
+    package init(
+        from address: MailAddress, name: String = "PlexiChat", resetLink: String = "", transport: any MailTransport,
+        clock: Clock = .system
+    ) {
+        from = (name, address)
+        self.resetLink = resetLink
+        self.transport = transport
+        self.clock = clock
+    }
+
+    package func send(_ message: AccountMessage, to recipient: Private<String>) async throws(CodeSenderError) {
+        guard let address = MailAddress(recipient.exposed) else { throw .failed("the address is not one for mail") }
+        let words = MessageText(message, link: resetLink)
+        let mail = MailMessage(
+            from: from, to: [("", address)], subject: words.subject, text: words.short + "\n", date: clock.now(),
+            identifier: UUID.random().description)
+        do {
+            try await transport.send(from: from.address, to: [address], message: mail)
+        } catch {
+            throw .failed("the mail server did not take the message: \(error)")
+        }
+    }
+}
+
 /// The words of a message, in English.
 struct MessageText {
     let subject: String

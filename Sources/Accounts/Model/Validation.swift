@@ -10,8 +10,6 @@ package enum Validation {
     package static let passwordLength = 8...1_024
     /// RFC 5321 §4.5.3.1.3: a path is at most 256 octets with its brackets.
     package static let emailLimit = 254
-    private static let emailLocalPartLimit = 64
-    private static let domainLabelLimit = 63
     /// What browsers and proxies still take as a URL without question.
     package static let avatarURLLimit = 2_048
     /// A PEM of an 8,192-bit RSA key has about 1,400 characters; post-quantum keys are a few thousand.
@@ -141,25 +139,10 @@ package enum Validation {
         }
     }
 
+    /// What mail can be sent to, with a domain of at least two labels.
     private static func isEmail(_ text: String) -> Bool {
-        let parts = text.utf8.split(separator: 0x40, maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count == 2, let local = parts.first, let domain = parts.last,
-            (1...emailLocalPartLimit).contains(local.count)
-        else { return false }
-        let atoms = local.split(separator: 0x2E, omittingEmptySubsequences: false)
-        let labels = domain.split(separator: 0x2E, omittingEmptySubsequences: false)
-        return atoms.allSatisfy { !$0.isEmpty && $0.allSatisfy(isAtomText) } && labels.count >= 2
-            && labels.allSatisfy { isLabel(Bytes($0)) }
-    }
-
-    private static func isLabel(_ label: Bytes) -> Bool {
-        guard (1...domainLabelLimit).contains(label.count), label.first != 0x2D, label.last != 0x2D else { return false }
-        return label.allSatisfy { isAlphanumeric($0) || $0 == 0x2D }
-    }
-
-    /// RFC 5322 §3.2.3.
-    private static func isAtomText(_ byte: UInt8) -> Bool {
-        isAlphanumeric(byte) || "!#$%&'*+-/=?^_`{|}~".utf8.contains(byte)
+        guard MailAddress(text) != nil, let at = text.utf8.lastIndex(of: 0x40) else { return false }
+        return text.utf8[at...].contains(0x2E)
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {

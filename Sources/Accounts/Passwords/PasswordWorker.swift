@@ -2,6 +2,7 @@
 // would stop every request of that shard, and without a bound a flood of logins would take all memory.
 
 package import Base
+import CShims
 package import Crypto
 import Glibc
 import Synchronization
@@ -40,7 +41,7 @@ package final class PasswordWorker: Sendable {
         queue = JobQueue(capacity: max(1, options.waiting))
         for _ in 0..<max(1, options.threads) {
             let queue = queue
-            try WorkerThread.start("passwords", niceness: Self.niceness) { while let job = queue.next() { job() } }
+            try WorkerThread.start(niceness: Self.niceness) { while let job = queue.next() { job() } }
         }
     }
 
@@ -144,10 +145,8 @@ private enum WorkerThread {
         }
     }
 
-    /// A detached thread: it ends when its body does. `name` shows in `top -H`.
-    static func start(
-        _ name: StaticString, niceness: Int32, _ run: @escaping @Sendable () -> Void
-    ) throws(AccountError) {
+    /// A detached thread: it ends when its body does.
+    static func start(niceness: Int32, _ run: @escaping @Sendable () -> Void) throws(AccountError) {
         // The new thread takes the reference over: `passRetained` here, `takeRetainedValue` there.
         let body = unsafe Unmanaged.passRetained(Body(niceness: niceness, run: run))
         var thread = pthread_t()
@@ -156,7 +155,6 @@ private enum WorkerThread {
             unsafe body.release()
             throw .busy
         }
-        unsafe pthread_setname_np(thread, "\(name)")
         pthread_detach(thread)
     }
 
@@ -164,8 +162,9 @@ private enum WorkerThread {
         guard let argument = unsafe argument else { return nil }
         let body = unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
         // On Linux a thread has a niceness of its own, and 0 means the calling one.
-        setpriority(PRIO_PROCESS, 0, body.niceness)
+        unsafe plexi_name_thread("passwords")
+        setpriority(Int32(PRIO_PROCESS.rawValue), 0, body.niceness)
         body.run()
-        return unsafe nil
+        return nil
     }
 }

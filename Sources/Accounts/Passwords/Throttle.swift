@@ -2,7 +2,7 @@
 // count of failures: a few are free, then each one doubles the time until the next try, up to a bound. Nobody is locked
 // out for good, and a name that belongs to no account is counted like any other, so that nothing is told by it.
 
-package import Base
+import Base
 import Crypto
 import Store
 import Synchronization

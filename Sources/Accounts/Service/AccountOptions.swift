@@ -1,6 +1,6 @@
 // What an operator may set about accounts. The defaults are the documents' numbers where they give any.
 
-package import Base
+import Base
 
 package struct AccountOptions: Sendable {
     /// The `iss` of every token: two servers that share nothing must not share it.
@@ -34,9 +34,6 @@ package struct AccountOptions: Sendable {
     /// Time for finding the phone. Longer gives guesses at a code more time, though not more tries.
     package var challengeLifetime = Duration.minutes(5)
     package var resetLifetime = Duration.hours(1)
-    /// What stands before the token in a reset mail, such as `https://chat.example.org/reset#token=`; the token alone
-    /// is sent when empty.
-    package var resetLink = ""
 
     package var relyingParty = WebAuthn.RelyingParty()
     package var accountThrottle = ThrottlePolicy.account

@@ -3,6 +3,7 @@
 package import Base
 import Crypto
 import Store
+import Vault
 import Wire
 
 extension AccountService {

@@ -2,7 +2,7 @@
 // Pure functions; which keys there are is `Keyring`'s business, what a token's bearer may do `Authenticator`'s.
 
 package import Base
-import Crypto
+package import Crypto
 import Wire
 
 package enum TokenKind: String, Sendable, CaseIterable {

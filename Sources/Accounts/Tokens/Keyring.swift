@@ -1,7 +1,7 @@
 // The keys that sign access tokens. One signs, the retired ones verify until the last token that they signed is over;
 // seeds are stored sealed. Other nodes on the same database learn of a new key when they meet its `kid`.
 
-import Base
+package import Base
 import Crypto
 import Store
 import Synchronization

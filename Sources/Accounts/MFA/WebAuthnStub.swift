@@ -1,4 +1,0 @@
-import Base
-extension AccountService {
-    func proven(_ response: WebAuthn.AssertionResponse, _ factors: [Factor], _ challenge: StoredChallenge?) -> Proven? { nil }
-}
