@@ -1,6 +1,7 @@
 import Base
 import Store
 import TestKit
+import Accounts
 import Testing
 
 @Suite struct AccountConformanceTests {
