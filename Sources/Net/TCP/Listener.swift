@@ -37,13 +37,12 @@ struct ListeningSocket: Sendable {
         }
     }
 
-<<<<<<< HEAD
     /// Listens and gives up at once. A local path is only looked at: binding would take it from a running server.
     static func probe(_ endpoint: Endpoint) throws(SystemError) -> [ListeningSocket] {
-        try requireFree(endpoint)
         guard case .tcp = endpoint else { return [] }
         return try open(endpoint, shards: 1, backlog: 1)
-=======
+    }
+
     /// SO_REUSEPORT would let a second server of the same user share the port in silence, so one socket without it
     /// tries first.
     private static func checkUnused(_ address: IPAddress, _ port: UInt16) throws(SystemError) {
@@ -55,7 +54,6 @@ struct ListeningSocket: Sendable {
         try Syscall.check("bind \(Endpoint.tcp(address, port: port))") {
             wanted.withPointer { bind(descriptor, $0, $1) }
         }
->>>>>>> w-net
     }
 
     private static func bindTCP(
@@ -116,18 +114,6 @@ struct ListeningSocket: Sendable {
         }
         return ListeningSocket(
             descriptor: descriptor, endpoint: .inherited(descriptor: descriptor), isPerShard: false)
-    }
-
-    /// Throws EADDRINUSE when anybody listens at `endpoint`. Our own listeners share their port among shards, so that
-    /// a second server would get its part of the connections instead of an error: its start asks here first.
-    static func requireFree(_ endpoint: Endpoint) throws(SystemError) {
-        guard case .tcp(let address, let port) = endpoint, port != 0 else { return }
-        let wanted = SocketAddress(address, port: port)
-        let descriptor = try makeSocket(wanted.family)
-        defer { close(descriptor) }
-        try set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
-        if address.isV6 { try set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
-        try Syscall.check("bind \(endpoint)") { wanted.withPointer { bind(descriptor, $0, $1) } }
     }
 
     private static func makeSocket(_ family: Int32) throws(SystemError) -> Int32 {
