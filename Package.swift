@@ -59,7 +59,7 @@ let package = Package(
         library("Store", ["Base", "Wire", "Crypto", "CShims", "CSQLite", "CPQ"], settings: language),
         library("Vault", ["Base", "Wire", "Crypto", "CShims"], settings: language),
         // L2
-        library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault"]),
+        library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault", "CShims"]),
         // L5
         library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts"]),
         library("TestKit", ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts"], settings: language),
@@ -75,10 +75,16 @@ let package = Package(
         tests("CryptoTests", ["Wire", "Crypto"]),
         tests("NetTests", ["Wire", "Crypto", "Net"]),
         tests("StoreTests", ["Wire", "Crypto", "Net", "Store"]),
-        tests("VaultTests", ["Crypto", "Vault"]),
+        tests("VaultTests", ["Wire", "Crypto", "Vault"]),
         tests("AccountsTests", ["Wire", "Crypto", "Store", "Vault", "Accounts"]),
         tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),
     ]
 )
+
+// libFuzzer brings its own `main`, so an ordinary build could not link this.
+if Context.environment["FUZZ"] != nil {
+    package.products.append(.executable(name: "plexifuzz", targets: ["plexifuzz"]))
+    package.targets.append(program("plexifuzz", ["Base", "TestKit"]))
+}

@@ -43,6 +43,12 @@ package final class Histogram: Sendable {
 
     package var count: UInt64 { buckets.reduce(0) { $0 &+ $1.current } }
 
+    /// Zero before the first record.
+    package var meanMilliseconds: Double {
+        let count = count
+        return count == 0 ? 0 : Double(sumNanoseconds.current) / 1e6 / Double(count)
+    }
+
     fileprivate func render(_ name: String, _ labels: String, into text: inout String) {
         var total: UInt64 = 0
         for (index, bucket) in buckets.enumerated() {

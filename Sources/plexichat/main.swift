@@ -1,1 +1,24 @@
-print("nothing here yet")
+// plexichat: from arguments to an exit code. The commands' table is in `Configuration/CommandLine/Commands.swift`, the
+// bodies that need the server in `Commands/`, the object graph in `Assembly/`.
+
+import Base
+import Configuration
+import Glibc
+
+/// The variables of the process.
+private func environment() -> [String: String] {
+    var variables: [String: String] = [:]
+    var next = environ
+    while let entry = next.pointee {
+        let text = String(cString: entry)
+        if let sign = text.firstIndex(of: "=") {
+            variables[String(text[..<sign])] = String(text[text.index(after: sign)...])
+        }
+        next += 1
+    }
+    return variables
+}
+
+let words = Array(CommandLine.arguments.dropFirst())
+let code = await Command.plexichat(.server).run(words, environment: environment())
+exit(code.rawValue)

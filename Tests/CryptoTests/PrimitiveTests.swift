@@ -51,7 +51,8 @@ private func ascii(_ text: String) -> Bytes { Bytes(text.utf8) }
     @Test func `AES-GCM refuses other key and nonce lengths, and says so`() {
         let key = SecureRandom.secret(32)
         #expect(throws: CryptoError.badKey("an AES-256 key has 32 bytes, not 16")) {
-            try AES256GCM.seal([1], key: SecureRandom.secret(16), nonce: Bytes(repeating: 0, count: 12), authenticating: [])
+            let short = SecureRandom.secret(16)
+            return try AES256GCM.seal([1], key: short, nonce: Bytes(repeating: 0, count: 12), authenticating: [])
         }
         #expect(throws: CryptoError.badParameters("a nonce has 12 bytes, not 16")) {
             try AES256GCM.seal([1], key: key, nonce: Bytes(repeating: 0, count: 16), authenticating: [])

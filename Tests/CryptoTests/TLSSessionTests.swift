@@ -51,6 +51,19 @@ private let identity = Result {
     try SelfSignedCertificate.make(names: ["chat.example", "*.wild.example", "127.0.0.1", "::1"], validFor: .days(1))
 }
 
+/// The same numbers in every run (SplitMix64).
+private struct Seeded: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ mixed >> 31
+    }
+}
+
 @Suite struct TLSSessionTests {
     private func contexts(
         _ versions: TLSContext.Versions = .tls12and13, client: [String] = [], server: [String] = []
@@ -161,6 +174,42 @@ private let identity = Result {
         }
     }
 
+    @Test(arguments: [TLSContext.Versions.tls12only, .tls13only])
+    func `a handshake with any byte changed or lost ends in a connection or a typed error`(
+        _ versions: TLSContext.Versions
+    ) throws {
+        let (client, server) = try contexts(versions)
+        var random = Seeded(state: 20_260_101)
+        var failures = 0
+        for _ in 0..<300 {
+            let pair = try Pair(client, server)
+            do throws(TLSError) {
+                for _ in 0..<6 {
+                    try pair.server.receive(mutated(pair.client.takeCiphertext(), &random))
+                    try pair.client.receive(mutated(pair.server.takeCiphertext(), &random))
+                }
+            } catch { failures += 1 }
+            // A client that was lied to must not believe it is talking to the server.
+            if pair.client.isEstablished, pair.server.isEstablished {
+                #expect(try pair.client.write(Bytes("x".utf8)) == 1)
+            }
+        }
+        #expect(failures > 100)
+    }
+
+    /// One byte in most flights changed, or the flight cut.
+    private func mutated(_ flight: Bytes, _ random: inout Seeded) -> Bytes {
+        guard !flight.isEmpty else { return flight }
+        var flight = flight
+        let index = Int.random(in: 0..<flight.count, using: &random)
+        switch Int.random(in: 0..<4, using: &random) {
+        case 0, 1: flight[index] ^= UInt8.random(in: 1...255, using: &random)
+        case 2: flight.removeLast(flight.count - index)
+        default: break
+        }
+        return flight
+    }
+
     @Test(arguments: ["other.example", "chat.example.org", "a.b.wild.example", "127.0.0.2", "::2"])
     func `a certificate for another name is refused`(_ host: String) throws {
         let (client, server) = try contexts()
@@ -245,6 +294,13 @@ private let identity = Result {
         #expect(throws: CryptoError.badParameters("the certificate file holds no PEM certificate")) {
             _ = try TLSContext.server(TLSIdentity(certificateChain: Bytes("hello".utf8), privateKey: Secret(text: "x")))
         }
+    }
+
+    @Test func `an operator can be told when the certificate runs out`() throws {
+        let now = Timestamp(secondsSinceEpoch: 1_900_000_000)
+        let identity = try SelfSignedCertificate.make(names: ["a"], validFor: .days(10), now: now)
+        #expect(try TLSContext.server(identity).certificateExpires == now + .days(10))
+        #expect(try TLSContext.client().certificateExpires == nil)
     }
 
     @Test func `a key that belongs to another certificate is refused`() throws {

@@ -8,6 +8,7 @@
 
 package import Base
 import COpenSSL
+import Glibc
 
 /// `@unchecked`: OpenSSL's context is configured in `init` and only read afterwards, which is safe from any thread.
 package final class TLSContext: @unchecked Sendable {
@@ -69,6 +70,14 @@ package final class TLSContext: @unchecked Sendable {
     }
 
     deinit { SSL_CTX_free(pointer) }
+
+    /// When a server's certificate runs out; `nil` for a client. For the operator's eyes.
+    package var certificateExpires: Timestamp? {
+        guard let certificate = SSL_CTX_get0_certificate(pointer) else { return nil }
+        var time = tm()
+        guard ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &time) == 1 else { return nil }
+        return Timestamp(secondsSinceEpoch: Int64(timegm(&time)))
+    }
 
     /// Forward secrecy and authenticated encryption; what TLS 1.3 defines is all good.
     private static let suites12 = "ECDHE+AESGCM:ECDHE+CHACHA20"

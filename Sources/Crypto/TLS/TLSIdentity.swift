@@ -39,7 +39,8 @@ package struct TLSIdentity: Sendable {
             count += Int(read)
         }
         guard count > 0, count <= fileLimit else {
-            throw .badParameters("\(what) \(path): \(count == 0 ? "nothing to read" : "larger than \(fileLimit) bytes")")
+            let problem = count == 0 ? "nothing to read" : "larger than \(fileLimit) bytes"
+            throw .badParameters("\(what) \(path): \(problem)")
         }
         return Secret(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
     }
@@ -76,7 +77,8 @@ enum PEM {
             return PEM_read_bio_PrivateKey(bio, nil, refusePassphrase, nil)
         }
         guard let handle = KeyHandle(key) else {
-            throw .badKey("the private key cannot be read (it must be PEM, without a passphrase): \(OpenSSLFailure.take())")
+            let reason = OpenSSLFailure.take()
+            throw .badKey("the private key cannot be read (it must be PEM, without a passphrase): \(reason)")
         }
         return handle
     }

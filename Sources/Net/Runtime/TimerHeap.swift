@@ -21,6 +21,12 @@ final class ShardTimer: ScheduledTimer {
     /// timer alive.
     func arm(at deadline: Instant) { heap.set(self, deadline) }
 
+    /// The same, unless it is armed for an earlier time already.
+    func armNoLater(than deadline: Instant) {
+        if let current = heap.deadline(of: self), current <= deadline { return }
+        arm(at: deadline)
+    }
+
     func cancel() { heap.remove(self) }
 }
 
@@ -34,6 +40,10 @@ final class TimerHeap {
 
     var earliest: Instant? { entries.first?.deadline }
     var count: Int { entries.count }
+
+    fileprivate func deadline(of timer: ShardTimer) -> Instant? {
+        timer.isArmed ? entries[timer.place].deadline : nil
+    }
 
     fileprivate func set(_ timer: ShardTimer, _ deadline: Instant) {
         if timer.isArmed {

@@ -233,6 +233,8 @@ package final class Transport: TurnEndObserver {
         applyInterest()
     }
 
+    package var isPaused: Bool { isReadingPaused }
+
     package func resumeReading() {
         guard isReadingPaused else { return }
         isReadingPaused = false
@@ -333,8 +335,14 @@ package final class Transport: TurnEndObserver {
         planFlush()
     }
 
-    /// Ends the connection now. What is queued is lost.
-    package func cut() { end(.cut) }
+    /// Ends the connection now, by a reset. What is queued is lost.
+    package func cut() {
+        if phase != .gone {
+            var option = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        }
+        end(.cut)
+    }
 
     package func serverStops() { owner?.serverStops() }
 

@@ -45,7 +45,8 @@ package struct ContentDisposition: Sendable, Equatable {
         var result = Bytes()
         var index = 0
         while index < bytes.count {
-            if bytes[index] == 0x25, index + 2 < bytes.count, let escaped = escaped(bytes[index + 1], bytes[index + 2]) {
+            if bytes[index] == 0x25, index + 2 < bytes.count, let escaped = escaped(bytes[index + 1], bytes[index + 2])
+            {
                 result.append(escaped)
                 index += 3
             } else {

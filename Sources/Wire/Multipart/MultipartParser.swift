@@ -39,7 +39,7 @@ package struct MultipartParser: Sendable {
         case partEnded
         /// All bytes were used up and the body goes on.
         case incomplete
-        /// The last boundary was read; what follows means nothing.
+        /// The last boundary was read; what follows means nothing and is taken too.
         case finished
     }
 
@@ -106,9 +106,7 @@ package struct MultipartParser: Sendable {
         switch (phase, byte) {
         case (.afterDelimiter, 13): phase = .lineFeed
         case (.afterDelimiter, 0x2D): phase = .secondDash
-        case (.secondDash, 0x2D):
-            phase = .finished
-            return .finished
+        case (.secondDash, 0x2D): phase = .finished
         case (.lineFeed, 10):
             guard partCount < limits.partCount else {
                 throw HTTPParseError(.contentTooLarge, "the form has too many parts")

@@ -1,0 +1,67 @@
+# `make` lists the targets. Nothing here is clever: each target is a script or one command.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+DATA ?= ./data
+LISTEN ?= 127.0.0.1:8000
+# What `make test` runs, e.g. `make test FILTER=WireTests`.
+FILTER ?=
+# Which fuzzer `make fuzz` runs, and for how long.
+FUZZER ?= http
+SECONDS_TO_FUZZ ?= 60
+
+# Found when first needed, so that `make` alone works on a machine without Swift.
+SWIFT = $(shell scripts/find-swift)
+RELEASE := --configuration release --static-swift-stdlib
+SWIFT_SOURCES := Sources Tests Package.swift
+
+.PHONY: help run build test lint format fuzz bench-http bench-store kill-test docs clean
+
+help: ## List the targets.
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+
+run: build ## Install what is missing, build, and start the server on http://127.0.0.1:8000 with data in ./data.
+	@echo "Starting PlexiChat on http://$(LISTEN) with its data in $(DATA); Ctrl-C stops it."
+	@exec .build/release/plexichat serve --data $(DATA) --listen $(LISTEN) --set docs.assets=.tools/docs-assets
+
+build: ## Install what is missing and build the server: .build/release/plexichat.
+	@scripts/install build
+	@echo "Building PlexiChat (the first time takes some minutes)."
+	@$(SWIFT) build $(RELEASE) --product plexichat
+
+test: ## Install what is missing and run all tests, also on PostgreSQL. FILTER=… runs some.
+	@scripts/install test
+	@scripts/test-postgres run $(SWIFT) test --disable-xctest --parallel $(if $(FILTER),--filter $(FILTER))
+
+lint: ## Check the format of the sources and the shell scripts.
+	@$(SWIFT) format lint --strict --recursive --parallel $(SWIFT_SOURCES)
+	@grep -lE '^#!.*(bash|sh)$$' $$(git ls-files scripts .ci) | xargs shellcheck --external-sources
+
+format: ## Format the sources.
+	@$(SWIFT) format --in-place --recursive --parallel $(SWIFT_SOURCES)
+
+fuzz: ## Run one fuzzer for a minute: make fuzz FUZZER=json SECONDS_TO_FUZZ=600
+	@scripts/install build
+	@scripts/fuzz $(FUZZER) $(SECONDS_TO_FUZZ)
+
+bench-http: ## Measure HTTP and WebSocket against nginx on this machine.
+	@scripts/install bench
+	@scripts/bench-http
+
+bench-store: ## Measure the database's group commit.
+	@scripts/install bench
+	@scripts/bench-store
+
+kill-test: ## Kill the server at random points under write load and look for lost writes.
+	@scripts/install test
+	@scripts/kill-test
+
+docs: build ## Write the generated pages: configuration reference and OpenAPI.
+	@.build/release/plexichat config doc >docs/operate/configuration.md
+	@mkdir -p docs/_generated
+	@.build/release/plexichat openapi --output docs/_generated/openapi.json
+
+clean: ## Remove what was built (not the data).
+	rm -rf .build

@@ -1,0 +1,35 @@
+// Failures of the domain in calls.md's words.
+
+import Accounts
+import Base
+import Store
+import Wire
+
+extension CallsFormat {
+    func problem(for error: any Error) -> Problem? {
+        if let error = error as? AccountError { return problem(for: error) }
+        if let error = error as? StoreError { return problem(for: .store(error)) }
+        return nil
+    }
+
+    private func problem(for error: AccountError) -> Problem {
+        switch error {
+        case .invalidCredentials: error.problem(code: "UNAUTHORIZED")
+        case .mfaRequired: error.problem(code: "MFA_REQUIRED")
+        case .mfaInvalid, .challengeInvalid: error.problem(code: "UNAUTHORIZED")
+        case .tokenExpired: error.problem(code: "TOKEN_EXPIRED")
+        case .tokenInvalid: error.problem(code: "UNAUTHORIZED")
+        case .refreshInvalid, .refreshReused: error.problem(code: "UNAUTHORIZED")
+        case .resetInvalid: error.problem(code: "BAD_REQUEST")
+        case .validation: error.problem(code: "VALIDATION_ERROR", status: .unprocessableContent)
+        case .alreadyExists: error.problem(code: "CONFLICT")
+        case .notFound: error.problem(code: "NOT_FOUND")
+        case .forbidden: error.problem(code: "FORBIDDEN")
+        case .inactive: error.problem(code: "FORBIDDEN")
+        case .throttled: error.problem(code: "RATE_LIMITED")
+        case .limitReached: error.problem(code: "LIMIT_EXCEEDED")
+        case .busy, .undeliverable, .store(.unavailable): error.problem(code: "SERVICE_UNAVAILABLE")
+        case .store: error.problem(code: "INTERNAL_ERROR", status: .internalServerError)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+// calls.md's errors: `{detail, error_code, extra_info}`.
+
+import Accounts
+import Base
+import Net
+import Wire
+
+struct CallsFormat: DialectFormat {
+    func envelope(_ problem: Problem, _ context: EnvelopeContext) -> Bytes {
+        var json = JSONWriter()
+        json.object { json in
+            json.field("detail", problem.message)
+            json.field("error_code", problem.code)
+            json.field("extra_info", JSONValue.object(problem.details))
+        }
+        return json.bytes
+    }
+
+    let errorSchema = Schema.named(
+        "CallsError",
+        .object([
+            .required("detail", .text), .required("error_code", .text), .required("extra_info", .map(.any, limit: 64)),
+        ]))
+
+    func problem(for fault: RequestFault) -> Problem {
+        switch fault {
+        case .malformed, .invalidJSON: fault.problem(code: "BAD_REQUEST")
+        case .validation: fault.problem(code: "VALIDATION_ERROR", status: .unprocessableContent)
+        case .unsupportedMediaType: fault.problem(code: "UNSUPPORTED_MEDIA_TYPE")
+        case .bodyTooLarge: fault.problem(code: "PAYLOAD_TOO_LARGE")
+        case .notFound: fault.problem(code: "NOT_FOUND")
+        case .methodNotAllowed: fault.problem(code: "METHOD_NOT_ALLOWED")
+        case .notBuiltYet: fault.problem(code: "NOT_IMPLEMENTED")
+        case .missingToken, .invalidToken: fault.problem(code: "UNAUTHORIZED")
+        case .expiredToken: fault.problem(code: "TOKEN_EXPIRED")
+        case .missingCSRFToken, .insufficientScope: fault.problem(code: "FORBIDDEN")
+        case .rateLimited: fault.problem(code: "RATE_LIMITED")
+        case .idempotencyMismatch: fault.problem(code: "IDEMPOTENCY_MISMATCH")
+        case .idempotencyPending: fault.problem(code: "CONFLICT")
+        case .upgradeRequired: fault.problem(code: "UPGRADE_REQUIRED")
+        case .unavailable: fault.problem(code: "SERVICE_UNAVAILABLE")
+        case .internalError: fault.problem(code: "INTERNAL_ERROR")
+        }
+    }
+}

@@ -1,0 +1,329 @@
+// A request's way: id, path, owner, route, caller, limits, body, idempotency, operation, answer.
+//
+// Each step is a method below, in that order; a step that fails throws a `RequestFault`, which the path's owner words.
+
+import Accounts
+package import Base
+import Crypto
+package import Net
+import Store
+package import Wire
+
+package struct APIService: Sendable {
+    package struct Options: Sendable {
+        /// The largest JSON body; files have limits of their own.
+        package var bodyLimit = 1 << 20
+        package var jsonLimits = JSONLimits()
+        package var cors = CORSPolicy(origins: [])
+
+        package init() {}
+    }
+
+    private static let log = Logger("api")
+
+    let formats: [Dialect: any DialectFormat]
+    let router: Router
+    let services: Services
+    let limits: RateLimitPolicy
+    let limiter: RateLimiter
+    let load: LoadMonitor
+    let idempotency: IdempotencyStore
+    let options: Options
+    let clock: Clock
+    let metrics: RequestMetrics
+    let requestIDs = RequestIDs()
+
+    package init(
+        tables: [DialectTable] = DialectTables.all, services: Services, limits: RateLimitPolicy, load: LoadMonitor,
+        idempotency: IdempotencyStore, options: Options, clock: Clock, metrics: RequestMetrics
+    ) {
+        formats = Dictionary(uniqueKeysWithValues: tables.map { ($0.dialect, $0.format) })
+        precondition(formats.count == Dialect.allCases.count, "every dialect has a table, if only for its failures")
+        router = Router(tables.flatMap(\.routes))
+        self.services = services
+        self.limits = limits
+        limiter = RateLimiter()
+        self.load = load
+        self.idempotency = idempotency
+        self.options = options
+        self.clock = clock
+        self.metrics = metrics
+    }
+}
+
+extension APIService: HTTPService {
+    package func respond(to request: HTTPRequest) async -> HTTPResponse {
+        let begun = Instant.now()
+        var progress = Progress(request, ids: requestIDs, time: clock.now())
+        var response: HTTPResponse
+        do {
+            response = try await answer(request, &progress)
+        } catch {
+            response = failure(error, progress)
+        }
+        addStandardHeaders(to: &response, request, progress)
+        record(response.status, request, progress, since: begun)
+        return response
+    }
+
+    package func refuse(_ fault: HTTPFault, path: String?) -> HTTPResponse {
+        let segments = path.flatMap { try? URLPath.segments($0) } ?? []
+        let dialect = PathClaims.owner(of: segments)
+        let requestID = requestIDs.make()
+        let context = EnvelopeContext(requestID: requestID, requestIDIsFromClient: false, time: clock.now())
+        var response = render(format(dialect).problem(for: .malformed(fault)), dialect, context)
+        response.headers.append(SecurityHeaders.plain)
+        response.headers.add("X-Request-ID", requestID)
+        metrics.refused(fault.status)
+        Self.log.info(
+            "request refused", [.requestID(requestID), .count("status", fault.status.code), .text("reason", fault.reason)])
+        return response
+    }
+}
+
+/// What is known of a request so far: a failure at any step is answered with what there is.
+private struct Progress {
+    let requestID: String
+    let requestIDIsFromClient: Bool
+    let time: Timestamp
+    var dialect = Dialect.manual
+    var route: Route?
+    var caller: Principal?
+    var verdict: RateLimiter.Verdict?
+
+    init(_ request: HTTPRequest, ids: RequestIDs, time: Timestamp) {
+        let sent = RequestIDs.accept(request.head.headers["x-request-id"])
+        requestID = sent ?? ids.make()
+        requestIDIsFromClient = sent != nil
+        self.time = time
+    }
+
+    var context: EnvelopeContext {
+        EnvelopeContext(requestID: requestID, requestIDIsFromClient: requestIDIsFromClient, time: time)
+    }
+}
+
+extension APIService {
+    private func answer(_ request: HTTPRequest, _ progress: inout Progress) async throws -> HTTPResponse {
+        let head = request.head
+        let segments = try Self.segments(head.path)
+        progress.dialect = PathClaims.owner(of: segments)
+        if head.method == .options { return preflight(segments) }
+
+        let match = try find(head, segments)
+        let sole = match.routes.count == 1 ? match.routes[0] : nil
+        progress.route = sole
+        if let sole { progress.dialect = sole.dialect }
+
+        // A failed authentication counts against the address before it is reported: guessing tokens is limited too.
+        var refusal: RequestFault?
+        do { progress.caller = try await identify(request, match) } catch { refusal = error }
+        if let route = match.routes.first { try limit(route, request, &progress) }
+        if let refusal { throw refusal }
+
+        let query = try QueryParameters(head.query)
+        let body = try await JSONBody.read(request, match.routes, options)
+        let route = try choose(match, head, query, body)
+        progress.route = route
+        progress.dialect = route.dialect
+        try authorise(progress.caller, route, match)
+
+        let call = Call(
+            services: services, request: request, route: route, requestID: progress.requestID,
+            requestIDIsFromClient: progress.requestIDIsFromClient, time: progress.time, caller: progress.caller,
+            origin: RequestOrigin(request, requestID: progress.requestID), parameters: parameters(route, match),
+            query: try query.validated(against: route.query), body: try body.validated(against: route.body))
+        let reply = try await idempotently(call, body.bytes) { try await route.operation(call) }
+        return HTTPResponse(reply.status ?? route.status, headers: reply.headers, body: reply.body)
+    }
+
+    // MARK: Route
+
+    private static func segments(_ path: String) throws(RequestFault) -> [String] {
+        do {
+            return try URLPath.segments(path)
+        } catch {
+            throw .malformed(HTTPFault(error.status, error.reason, field: error.field))
+        }
+    }
+
+    private func find(_ head: RequestHead, _ segments: [String]) throws(RequestFault) -> Router.Match {
+        let routing = PathClaims.routingSegments(segments)
+        switch router.route(head.method, routing) {
+        case .found(let match): return match
+        case .wrongMethod(let allowed): throw .methodNotAllowed(allowed: allowed)
+        case .notFound:
+            if let what = PathClaims.missingFeature(at: routing) ?? PathClaims.missingFeature(at: segments[...]) {
+                throw .notBuiltYet(what: what)
+            }
+            throw .notFound
+        }
+    }
+
+    private func choose(
+        _ match: Router.Match, _ head: RequestHead, _ query: QueryParameters, _ body: JSONBody
+    ) throws(RequestFault) -> Route {
+        let dialect = PathClaims.choose(
+            among: match.routes.map(\.dialect), hasTrailingSlash: head.path.hasSuffix("/"),
+            mentions: { query.contains($0) || body.contains($0) })
+        guard let route = match.routes.first(where: { $0.dialect == dialect }) else { throw .notFound }
+        return route
+    }
+
+    private func parameters(_ route: Route, _ match: Router.Match) -> [(name: String, value: String)] {
+        if match.parameterValues.isEmpty { return [] }
+        return zip(Router.parameterNames(ofPattern: route.path), match.parameterValues).map { ($0, $1) }
+    }
+
+    private func preflight(_ segments: [String]) -> HTTPResponse {
+        let routing = PathClaims.routingSegments(segments)
+        var methods: [HTTPMethod] = [.options]
+        for method in HTTPMethod.allCases where method != .options {
+            if case .found = router.route(method, routing) { methods.append(method) }
+        }
+        var response = HTTPResponse(.noContent)
+        response.headers.add("Allow", methods.map(\.rawValue).joined(separator: ", "))
+        options.cors.addPreflightHeaders(methods: methods, to: &response.headers)
+        return response
+    }
+
+    // MARK: Caller
+
+    private func identify(_ request: HTTPRequest, _ match: Router.Match) async throws(RequestFault) -> Principal? {
+        guard let credential = Authentication.credential(request.head) else { return nil }
+        do {
+            return try await Authentication.principal(credential, request.head, services.accounts)
+        } catch {
+            // A stale cookie or token must not keep anybody from logging in again.
+            let isPublic = match.routes.allSatisfy { if case .everyone = $0.access { true } else { false } }
+            if isPublic { return nil }
+            throw error
+        }
+    }
+
+    private func authorise(_ caller: Principal?, _ route: Route, _ match: Router.Match) throws(RequestFault) {
+        if case .everyone = route.access { return }
+        guard let caller else { throw .missingToken }
+        let named: String? =
+            if case .adminOrSelf(let name) = route.access {
+                parameters(route, match).first { $0.name == name }?.value
+            } else { nil }
+        try route.access.check(caller, route.method, named: named)
+    }
+
+    // MARK: Limits
+
+    private func limit(_ route: Route, _ request: HTTPRequest, _ progress: inout Progress) throws(RequestFault) {
+        let tier = RateTier(progress.caller)
+        guard
+            let limit = limits.limit(
+                route.dialect, route.limit, tier, underLoad: load.isOverloaded)
+        else { return }
+        // Who logs in is not known yet, or not to be believed: authentication counts by address.
+        let caller = route.limit == .authentication ? nil : progress.caller
+        let key = RateLimiter.Key(
+            dialect: route.dialect, limitClass: route.limit, caller: .init(caller, request.connection))
+        let verdict = limiter.take(limit, for: key, at: request.loop.now)
+        progress.verdict = verdict
+        if !verdict.isAllowed { throw .rateLimited(retryAfter: max(1, verdict.secondsToReset)) }
+    }
+
+    // MARK: Idempotency
+
+    private func idempotently(
+        _ call: Call, _ body: Bytes, _ operation: () async throws -> Reply
+    ) async throws -> Reply {
+        guard !call.route.method.isSafe, let key = call.request.head.headers["idempotency-key"] else {
+            return try await operation()
+        }
+        guard IdempotencyStore.keyLengths.contains(key.utf8.count) else {
+            throw RequestFault.validation(
+                FieldFault("Idempotency-Key", .length, "must be 1 to 255 characters long"))
+        }
+        let id = IdempotencyStore.identity(
+            caller: call.caller?.user.description ?? call.request.connection.remoteAddress.exposed,
+            method: call.route.method, path: call.request.head.path, key: key)
+        switch try await idempotency.begin(id, fingerprint: SHA256.hash(body), at: call.time) {
+        case .mismatch: throw RequestFault.idempotencyMismatch
+        case .pending: throw RequestFault.idempotencyPending
+        case .replay(let stored): return Reply(stored)
+        case .fresh: break
+        }
+        let reply: Reply
+        do {
+            reply = try await operation()
+        } catch {
+            let response = failure(error, call.route.dialect, call.context)
+            try await idempotency.finish(id, with: .init(response))
+            throw error
+        }
+        try await idempotency.finish(id, with: .init(reply, call.route.status))
+        return reply
+    }
+
+    // MARK: Answers
+
+    private func failure(_ error: any Error, _ progress: Progress) -> HTTPResponse {
+        failure(error, progress.dialect, progress.context)
+    }
+
+    private func failure(_ error: any Error, _ dialect: Dialect, _ context: EnvelopeContext) -> HTTPResponse {
+        let format = format(dialect)
+        let problem: Problem
+        if let fault = error as? RequestFault {
+            problem = format.problem(for: fault)
+        } else if let fault = error as? FieldFault {
+            problem = format.problem(for: .validation(fault))
+        } else if let domain = format.problem(for: error) {
+            problem = domain
+        } else {
+            Self.log.error("an operation failed", [.requestID(context.requestID), .error(error)])
+            problem = format.problem(for: .internalError)
+        }
+        var response = render(problem, dialect, context)
+        if case .methodNotAllowed(let allowed)? = error as? RequestFault {
+            response.headers.add("Allow", allowed.map(\.rawValue).joined(separator: ", "))
+        }
+        return response
+    }
+
+    private func render(_ problem: Problem, _ dialect: Dialect, _ context: EnvelopeContext) -> HTTPResponse {
+        var headers = ResponseHeaders(["Content-Type": "application/json"])
+        if problem.status == .unauthorized { headers.add("WWW-Authenticate", "Bearer") }
+        // The rate limiter's own Retry-After comes with its other headers.
+        if let seconds = problem.retryAfter, problem.status != .tooManyRequests { headers.add("Retry-After", seconds) }
+        return HTTPResponse(problem.status, headers: headers, body: .bytes(format(dialect).envelope(problem, context)))
+    }
+
+    private func format(_ dialect: Dialect) -> any DialectFormat {
+        formats[dialect] ?? ManualFormat()
+    }
+
+    private func addStandardHeaders(to response: inout HTTPResponse, _ request: HTTPRequest, _ progress: Progress) {
+        response.headers.append(
+            SecurityHeaders.headers(
+                isSecure: request.connection.isSecure, policy: progress.route?.contentSecurityPolicy))
+        response.headers.add("X-Request-ID", progress.requestID)
+        if let verdict = progress.verdict { response.headers.add(verdict, at: progress.time) }
+        options.cors.addHeaders(for: request.head.headers["origin"], to: &response.headers)
+    }
+
+    private func record(_ status: HTTPStatus, _ request: HTTPRequest, _ progress: Progress, since begun: Instant) {
+        let duration = Instant.now() - begun
+        metrics.record(progress.dialect, status, duration)
+        let level: LogLevel = status.code >= 500 ? .warning : status.code >= 400 ? .info : .debug
+        guard LogOutput.isEnabled(level) else { return }
+        let fields: [LogField] = [
+            .requestID(progress.requestID), .text("method", request.head.method.rawValue),
+            // The pattern, not the path: paths hold ids and names.
+            .text("route", progress.route?.path ?? "none"), .text("dialect", progress.dialect.rawValue),
+            .count("status", status.code), .milliseconds("ms", duration),
+            .personal("remote", request.connection.remoteAddress),
+        ]
+        switch level {
+        case .warning: Self.log.warning("request failed", fields)
+        case .info: Self.log.info("request refused", fields)
+        default: Self.log.debug("request", fields)
+        }
+    }
+}

@@ -1,0 +1,47 @@
+// Who calls: a bearer token, an API key or the session cookie, in this order.
+
+import Accounts
+import Base
+import Net
+import Store
+import Wire
+
+enum Authentication {
+    static let csrfHeader: StaticString = "x-csrf-token"
+
+    static func credential(_ head: RequestHead) -> Credential? {
+        if let header = head.headers["authorization"] {
+            // Another scheme is a credential that we cannot read, not the absence of one.
+            let isBearer = header.utf8.count > 7 && header.prefix(7).lowercased() == "bearer "
+            return .bearer(isBearer ? String(header.dropFirst(7)) : "")
+        }
+        if let key = head.headers["x-api-key"] { return .apiKey(key) }
+        guard head.headers.contains("cookie") else { return nil }
+        return Cookies(head.headers)[SessionCookie.name].map(Credential.cookie)
+    }
+
+    static func principal(
+        _ credential: Credential, _ head: RequestHead, _ accounts: AccountService
+    ) async throws(RequestFault) -> Principal {
+        let principal: Principal
+        do {
+            principal = try await accounts.authenticator.authenticate(credential)
+        } catch {
+            throw fault(error)
+        }
+        guard principal.needsCSRF, !head.method.isSafe, let session = principal.session else { return principal }
+        guard let token = head.headers[csrfHeader], accounts.authenticator.csrf.isValid(token, for: session) else {
+            throw .missingCSRFToken
+        }
+        return principal
+    }
+
+    /// Why a credential is refused is the same question in every dialect.
+    private static func fault(_ error: AccountError) -> RequestFault {
+        if case .tokenExpired = error { return .expiredToken }
+        if case .store(let failure) = error, case .unavailable(let reason) = failure {
+            return .unavailable(reason: "The database is not available: \(reason)", retryAfter: 1)
+        }
+        return .invalidToken
+    }
+}

@@ -1,0 +1,28 @@
+// What the rows of all dialects may use. Rows themselves capture nothing: they are data.
+
+package import Accounts
+package import Base
+
+package struct Services: Sendable {
+    package let accounts: AccountService
+    package let health: HealthMonitor
+    package let metrics: Metrics
+    /// `nil` when the operator does not show the API's description.
+    package let documentation: DocumentationPages?
+    package let areMetricsPublic: Bool
+
+    package init(
+        accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
+        areMetricsPublic: Bool
+    ) {
+        self.accounts = accounts
+        self.health = health
+        self.metrics = metrics
+        self.documentation = documentation
+        self.areMetricsPublic = areMetricsPublic
+    }
+}
+
+extension Call {
+    package var accounts: AccountService { services.accounts }
+}

@@ -1,0 +1,35 @@
+// Failures of the domain in manual.md's words.
+
+import Accounts
+import Base
+import Store
+import Wire
+
+extension ManualFormat {
+    func problem(for error: any Error) -> Problem? {
+        if let error = error as? AccountError { return problem(for: error) }
+        if let error = error as? StoreError { return problem(for: .store(error)) }
+        return nil
+    }
+
+    private func problem(for error: AccountError) -> Problem {
+        switch error {
+        case .invalidCredentials: error.problem(code: "invalid_credentials")
+        case .mfaRequired: error.problem(code: "mfa_required")
+        case .mfaInvalid, .challengeInvalid: error.problem(code: "mfa_invalid")
+        case .tokenExpired: error.problem(code: "invalid_token")
+        case .tokenInvalid: error.problem(code: "invalid_token")
+        case .refreshInvalid, .refreshReused: error.problem(code: "invalid_token")
+        case .resetInvalid: error.problem(code: "invalid_payload")
+        case .validation: error.problem(code: "invalid_payload")
+        case .alreadyExists: error.problem(code: "conflict")
+        case .notFound: error.problem(code: "not_found")
+        case .forbidden: error.problem(code: "insufficient_scope")
+        case .inactive: error.problem(code: "account_inactive")
+        case .throttled: error.problem(code: "too_many_requests")
+        case .limitReached: error.problem(code: "quota_exceeded")
+        case .busy, .undeliverable, .store(.unavailable): error.problem(code: "service_unavailable")
+        case .store: error.problem(code: "internal_error", status: .internalServerError)
+        }
+    }
+}

@@ -1,0 +1,300 @@
+// OpenAPI 3.1 from the route tables: one document per dialect, and one of all.
+//
+// The tables are the source: a parameter, body or answer that is not declared there is neither checked nor shown.
+
+import Accounts
+package import Base
+import Wire
+
+package struct OpenAPIDocument: Sendable {
+    private let tables: [DialectTable]
+    private let version: String
+
+    package init(_ tables: [DialectTable], version: String) {
+        self.tables = tables
+        self.version = version
+    }
+
+    /// All dialects merged; or one.
+    package func render(_ dialect: Dialect? = nil) -> Bytes {
+        let chosen = tables.filter { dialect == nil || $0.dialect == dialect }
+        var components: [String: Schema] = [:]
+        var json = JSONWriter(capacity: 1 << 17)
+        json.object { json in
+            json.field("openapi", "3.1.0")
+            json.object("info") { json in
+                json.field("title", dialect.map { "PlexiChat, the \($0.rawValue) dialect" } ?? "PlexiChat")
+                json.field("version", version)
+                json.field("description", Self.description)
+            }
+            json.object("paths") { json in paths(chosen, &json, &components) }
+            json.object("components") { json in
+                json.object("securitySchemes", Self.securitySchemes)
+                json.object("schemas") { json in
+                    // A named schema may hold another one: written until no new name turns up.
+                    var written: Set<String> = []
+                    while let name = components.keys.sorted().first(where: { !written.contains($0) }) {
+                        written.insert(name)
+                        if let schema = components[name] {
+                            json.member(name, SchemaWriter.encode(schema, &components))
+                        }
+                    }
+                }
+            }
+        }
+        return json.bytes
+    }
+
+    private static let description = """
+        Calls and chat in one server. Five dialects share one domain: what one writes, the others read. \
+        Every mutating request may carry an Idempotency-Key; every answer carries X-Request-ID.
+        """
+
+    @Sendable private static func securitySchemes(_ json: inout JSONWriter) {
+        json.object("bearer") { json in
+            json.field("type", "http")
+            json.field("scheme", "bearer")
+            json.field("bearerFormat", "JWT")
+        }
+        json.object("apiKey") { json in
+            json.field("type", "apiKey")
+            json.field("in", "header")
+            json.field("name", "X-API-Key")
+        }
+        json.object("session") { json in
+            json.field("type", "apiKey")
+            json.field("in", "cookie")
+            json.field("name", SessionCookie.name)
+        }
+    }
+
+    /// Where two dialects have a row for one path and method, the first table's row stands for both in the merged
+    /// document, with both bodies as alternatives.
+    private func paths(_ tables: [DialectTable], _ json: inout JSONWriter, _ components: inout [String: Schema]) {
+        var byPath: [String: [(Route, Schema)]] = [:]
+        for table in tables {
+            for route in table.routes {
+                byPath[Self.canonical(route.path), default: []].append((route, table.format.errorSchema))
+            }
+        }
+        for path in byPath.keys.sorted() {
+            var item = JSONWriter()
+            item.object { item in
+                var seen: Set<HTTPMethod> = []
+                for (route, fault) in byPath[path] ?? [] where seen.insert(route.method).inserted {
+                    item.member(route.method.rawValue.lowercased(), operation(route, fault, &components))
+                }
+            }
+            json.member(path, item.bytes)
+        }
+    }
+
+    /// A path is the same with and without a trailing slash.
+    private static func canonical(_ path: String) -> String {
+        path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    }
+
+    private func operation(_ route: Route, _ fault: Schema, _ components: inout [String: Schema]) -> Bytes {
+        var json = JSONWriter(capacity: 2_048)
+        json.object { json in
+            json.field("summary", route.summary)
+            json.field("operationId", Self.operationID(route))
+            json.array("tags") { json in json.value(route.dialect.rawValue) }
+            if case .everyone = route.access {} else { json.array("security", Self.security) }
+            parameters(route, &json, &components)
+            requestBody(route, &json, &components)
+            responses(route, fault, &json, &components)
+        }
+        return json.bytes
+    }
+
+    private static func operationID(_ route: Route) -> String {
+        let words = Router.segments(ofPattern: route.path).map { $0.filter { $0.isLetter || $0.isNumber || $0 == "_" } }
+        return ([route.dialect.rawValue, route.method.rawValue.lowercased()] + words).joined(separator: "_")
+    }
+
+    @Sendable private static func security(_ json: inout JSONWriter) {
+        for (name) in ["bearer", "apiKey", "session"] {
+            json.object { json in json.member(name, Bytes("[]".utf8)) }
+        }
+    }
+
+    private func parameters(_ route: Route, _ json: inout JSONWriter, _ components: inout [String: Schema]) {
+        let names = Router.parameterNames(ofPattern: route.path)
+        guard !names.isEmpty || !route.query.isEmpty else { return }
+        var list: [Bytes] = names.map { name in
+            Self.parameter(name, "path", isRequired: true, "", SchemaWriter.encode(.text, &components))
+        }
+        list += route.query.map { parameter in
+            Self.parameter(
+                parameter.name, "query", isRequired: false, parameter.note,
+                SchemaWriter.encode(parameter.schema, &components))
+        }
+        json.array("parameters") { json in for bytes in list { json.raw(bytes) } }
+    }
+
+    private static func parameter(
+        _ name: String, _ place: String, isRequired: Bool, _ note: String, _ schema: Bytes
+    ) -> Bytes {
+        var json = JSONWriter()
+        json.object { json in
+            json.field("name", name)
+            json.field("in", place)
+            json.field("required", isRequired)
+            if !note.isEmpty { json.field("description", note) }
+            json.member("schema", schema)
+        }
+        return json.bytes
+    }
+
+    private func requestBody(_ route: Route, _ json: inout JSONWriter, _ components: inout [String: Schema]) {
+        let contentType: String
+        let schema: Schema
+        let isRequired: Bool
+        switch route.body {
+        case .none: return
+        case .json(let body): (contentType, schema, isRequired) = ("application/json", body, true)
+        case .optionalJSON(let body): (contentType, schema, isRequired) = ("application/json", body, false)
+        case .stream(let type): (contentType, schema, isRequired) = (type, .binary, true)
+        }
+        let encoded = SchemaWriter.encode(schema, &components)
+        json.object("requestBody") { json in
+            json.field("required", isRequired)
+            json.object("content") { json in json.member(contentType, Self.wrapped("schema", encoded)) }
+        }
+    }
+
+    private func responses(
+        _ route: Route, _ fault: Schema, _ json: inout JSONWriter, _ components: inout [String: Schema]
+    ) {
+        let answer = route.answer.map { SchemaWriter.encode($0, &components) }
+        let failure = SchemaWriter.encode(fault, &components)
+        json.object("responses") { json in
+            json.member(String(route.status.code), Self.response("Success", route.answerType, answer))
+            for status in Self.failures(of: route) {
+                json.member(String(status.code), Self.response("\(status.reason)", "application/json", failure))
+            }
+            json.member("default", Self.response("Another failure", "application/json", failure))
+        }
+    }
+
+    /// The failures that a client should be ready for; the rest is under `default`.
+    private static func failures(of route: Route) -> [HTTPStatus] {
+        var statuses: [HTTPStatus] = [.badRequest]
+        if case .everyone = route.access {} else { statuses += [.unauthorized, .forbidden] }
+        if route.path.contains("{") { statuses.append(.notFound) }
+        if !route.method.isSafe { statuses += [.conflict, .unprocessableContent] }
+        return statuses + [.tooManyRequests, .serviceUnavailable]
+    }
+
+    private static func response(_ description: String, _ contentType: String, _ schema: Bytes?) -> Bytes {
+        var json = JSONWriter()
+        json.object { json in
+            json.field("description", description)
+            if let schema {
+                json.object("content") { json in json.member(contentType, wrapped("schema", schema)) }
+            }
+        }
+        return json.bytes
+    }
+
+    private static func wrapped(_ key: String, _ value: Bytes) -> Bytes {
+        var json = JSONWriter()
+        json.object { json in json.member(key, value) }
+        return json.bytes
+    }
+}
+
+extension Route {
+    /// Text and pages are answered by operations that say so; all else is JSON.
+    fileprivate var answerType: String {
+        if case .some(.string) = answer { return "text/plain" }
+        return "application/json"
+    }
+}
+
+/// A `Schema` in JSON Schema 2020-12, as OpenAPI 3.1 has it.
+enum SchemaWriter {
+    static func encode(_ schema: Schema, _ components: inout [String: Schema]) -> Bytes {
+        var json = JSONWriter()
+        switch schema {
+        case .any: json.object { _ in }
+        case .boolean: json.object { $0.field("type", "boolean") }
+        case .number: json.object { $0.field("type", "number") }
+        case .binary:
+            json.object { json in
+                json.field("type", "string")
+                json.field("format", "binary")
+            }
+        case .integer(let range):
+            json.object { json in
+                json.field("type", "integer")
+                if range.lowerBound != .min { json.field("minimum", range.lowerBound) }
+                if range.upperBound != .max { json.field("maximum", range.upperBound) }
+            }
+        case .string(let rule): json.object { string(rule, &$0) }
+        case .named(let name, let inner):
+            components[name] = inner
+            json.object { $0.field("$ref", "#/components/schemas/\(name)") }
+        case .nullable(let inner):
+            let encoded = encode(inner, &components)
+            json.object { json in
+                json.array("anyOf") { json in
+                    json.raw(encoded)
+                    json.raw(Bytes("{\"type\":\"null\"}".utf8))
+                }
+            }
+        case .array(let element, let limit):
+            let encoded = encode(element, &components)
+            json.object { json in
+                json.field("type", "array")
+                json.member("items", encoded)
+                json.field("maxItems", limit)
+            }
+        case .map(let element, let limit):
+            let encoded = encode(element, &components)
+            json.object { json in
+                json.field("type", "object")
+                json.member("additionalProperties", encoded)
+                json.field("maxProperties", limit)
+            }
+        case .object(let properties): object(properties, &json, &components)
+        }
+        return json.bytes
+    }
+
+    private static func string(_ rule: StringRule, _ json: inout JSONWriter) {
+        json.field("type", "string")
+        if rule.lengths.lowerBound > 0 { json.field("minLength", rule.lengths.lowerBound) }
+        if rule.lengths.upperBound < StringRule.longest { json.field("maxLength", rule.lengths.upperBound) }
+        if !rule.choices.isEmpty { json.field("enum", rule.choices) }
+        switch rule.format {
+        case .identifier: json.field("format", "uuid")
+        case .some(let format): json.field("format", format.rawValue)
+        case .none: break
+        }
+    }
+
+    private static func object(
+        _ properties: [Property], _ json: inout JSONWriter, _ components: inout [String: Schema]
+    ) {
+        var encoded: [(Property, Bytes)] = []
+        for property in properties { encoded.append((property, encode(property.schema, &components))) }
+        let required = properties.filter(\.isRequired).map(\.name)
+        json.object { json in
+            json.field("type", "object")
+            json.object("properties") { json in
+                for (property, schema) in encoded { json.member(property.name, schema) }
+            }
+            if !required.isEmpty { json.field("required", required) }
+        }
+    }
+}
+
+extension JSONWriter {
+    /// A member whose name is known at run time only, with a value that is encoded already.
+    fileprivate mutating func member(_ name: String, _ value: Bytes) {
+        key(name)
+        raw(value)
+    }
+}

@@ -1,0 +1,170 @@
+// Argon2id on threads of its own. A hash takes tens of milliseconds and megabytes on purpose: on a shard's thread it
+// would stop every request of that shard, and without a bound a flood of logins would take all memory.
+
+package import Base
+import CShims
+package import Crypto
+import Glibc
+import Synchronization
+
+package final class PasswordWorker: Sendable {
+    package struct Options: Sendable {
+        /// More threads check more passwords at once, and take as many times the memory of one hash.
+        package var threads: Int
+        /// Passwords that wait; one more is refused with `.busy`. At 30 ms a hash and two threads, the last of 256
+        /// waits four seconds: longer than a person would.
+        package var waiting: Int
+        package var parameters: Argon2id.Parameters
+
+        package init(threads: Int = 2, waiting: Int = 256, parameters: Argon2id.Parameters = .init()) {
+            self.threads = threads
+            self.waiting = waiting
+            self.parameters = parameters
+        }
+    }
+
+    /// The workers give way to the shards, which answer everyone else.
+    private static let niceness: Int32 = 10
+
+    package let parameters: Argon2id.Parameters
+    private let queue: JobQueue
+    /// What a password is compared with where there is no account, so that the answer takes as long.
+    private let decoy: String
+
+    package init(_ options: Options = Options()) throws(AccountError) {
+        parameters = options.parameters
+        do {
+            decoy = try Argon2id.hash(Secret(SecureRandom.bytes(16)), options.parameters)
+        } catch {
+            throw Validation.fault(.password, .value, "Argon2id cannot use these parameters: \(error)")
+        }
+        queue = JobQueue(capacity: max(1, options.waiting))
+        for _ in 0..<max(1, options.threads) {
+            let queue = queue
+            try WorkerThread.start(niceness: Self.niceness) { while let job = queue.next() { job() } }
+        }
+    }
+
+    /// A PHC string with a salt of its own.
+    package func hash(_ password: Secret) async throws(AccountError) -> String {
+        let parameters = parameters
+        let hash = try await run { try? Argon2id.hash(password, parameters) }
+        // The parameters were tried in `init`; what is left is that there is no memory now.
+        guard let hash else { throw .busy }
+        return hash
+    }
+
+    /// Takes as long whether there is a hash to compare with or not.
+    package func verify(_ password: Secret, against hash: String?) async throws(AccountError) -> Bool {
+        let decoy = decoy
+        let matches = try await run { Argon2id.verify(password, against: hash ?? decoy) }
+        return matches && hash != nil
+    }
+
+    /// True when the hash was made with weaker (or other) parameters than are set today.
+    package func isOutdated(_ hash: String) -> Bool { Argon2id.parameters(of: hash) != parameters }
+
+    package var waitingCount: Int { queue.count }
+
+    /// Lets the threads end when they have done what waits.
+    package func stop() { queue.close() }
+
+    private func run<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async throws(AccountError) -> Value {
+        let value: Value? = await withCheckedContinuation { continuation in
+            let taken = queue.append { continuation.resume(returning: work()) }
+            if !taken { continuation.resume(returning: nil) }
+        }
+        guard let value else { throw .busy }
+        return value
+    }
+}
+
+/// Jobs, and threads that sleep until there is one.
+///
+/// `@unchecked`: `jobs` and `isClosed` are touched only while `mutex` is held.
+@safe private final class JobQueue: @unchecked Sendable {
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private var jobs: BoundedQueue<@Sendable () -> Void>
+    private var isClosed = false
+
+    init(capacity: Int) {
+        unsafe mutex = .allocate(capacity: 1)
+        unsafe condition = .allocate(capacity: 1)
+        unsafe pthread_mutex_init(mutex, nil)
+        unsafe pthread_cond_init(condition, nil)
+        jobs = BoundedQueue(capacity: capacity)
+    }
+
+    deinit {
+        unsafe pthread_cond_destroy(condition)
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe condition.deallocate()
+        unsafe mutex.deallocate()
+    }
+
+    var count: Int { locked { jobs.count } }
+
+    /// False when the queue is full or closed.
+    func append(_ job: @escaping @Sendable () -> Void) -> Bool {
+        let taken = locked { !isClosed && jobs.append(job) }
+        if taken { unsafe pthread_cond_signal(condition) }
+        return taken
+    }
+
+    /// Sleeps until there is a job; `nil` when there will be none.
+    func next() -> (@Sendable () -> Void)? {
+        locked {
+            while true {
+                if let job = jobs.popFirst() { return job }
+                if isClosed { return nil }
+                unsafe pthread_cond_wait(condition, mutex)
+            }
+        }
+    }
+
+    func close() {
+        locked { isClosed = true }
+        unsafe pthread_cond_broadcast(condition)
+    }
+
+    private func locked<Value>(_ body: () -> Value) -> Value {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        return body()
+    }
+}
+
+private enum WorkerThread {
+    private final class Body {
+        let niceness: Int32
+        let run: @Sendable () -> Void
+        init(niceness: Int32, run: @escaping @Sendable () -> Void) {
+            self.niceness = niceness
+            self.run = run
+        }
+    }
+
+    /// A detached thread: it ends when its body does.
+    static func start(niceness: Int32, _ run: @escaping @Sendable () -> Void) throws(AccountError) {
+        // The new thread takes the reference over: `passRetained` here, `takeRetainedValue` there.
+        let body = unsafe Unmanaged.passRetained(Body(niceness: niceness, run: run))
+        var thread = pthread_t()
+        let code = unsafe pthread_create(&thread, nil, { unsafe WorkerThread.main($0) }, body.toOpaque())
+        guard code == 0 else {
+            unsafe body.release()
+            throw .busy
+        }
+        pthread_detach(thread)
+    }
+
+    private static func main(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+        guard let argument = unsafe argument else { return nil }
+        let body = unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
+        // On Linux a thread has a niceness of its own, and 0 means the calling one.
+        unsafe plexi_name_thread("passwords")
+        setpriority(Int32(PRIO_PROCESS.rawValue), 0, body.niceness)
+        body.run()
+        return nil
+    }
+}

@@ -1,0 +1,105 @@
+// Statements on `api_keys` and `signing_keys`.
+
+import Base
+import Store
+
+enum APIKeyTable {
+    private static let columns: Statement = """
+        k.id, k.user_id, k.name, k.hint, k.access, k.scopes, k.created_at, k.expires_at, k.revoked_at, k.last_used_at
+        """
+    private static let columnCount = 10
+
+    static func insert(_ key: APIKey, hash: Bytes) -> Statement {
+        """
+        INSERT INTO api_keys (id, user_id, hash, name, hint, access, scopes, created_at, expires_at) VALUES \
+        (\(key.id), \(key.user), \(hash), \(key.name), \(key.hint), \(Int64(key.access.rawValue)), \
+        \(Int64(key.scopes.rawValue)), \(key.createdAt), \(key.expiresAt))
+        """
+    }
+
+    static func withUser(hash: Bytes) -> Selection<APIKeyAndUser> {
+        Selection(
+            """
+            SELECT \(part: columns), \(part: UserTable.joined) FROM api_keys k JOIN users u ON u.id = k.user_id \
+            WHERE k.hash = \(hash)
+            """
+        ) { row throws(StoreError) in
+            APIKeyAndUser(key: try key(from: row), user: try UserTable.user(from: row, at: columnCount))
+        }
+    }
+
+    static func all(of user: UserID) -> Selection<APIKey> {
+        Selection("SELECT \(part: columns) FROM api_keys k WHERE k.user_id = \(user) ORDER BY k.created_at, k.id") {
+            row throws(StoreError) in try key(from: row)
+        }
+    }
+
+    static func live(of user: UserID, at now: Timestamp) -> Selection<Int> {
+        .count(
+            """
+            SELECT COUNT(*) FROM api_keys WHERE user_id = \(user) AND revoked_at IS NULL \
+            AND (expires_at IS NULL OR expires_at > \(now))
+            """)
+    }
+
+    static func revoke(_ id: APIKeyID, of user: UserID, at now: Timestamp) -> Statement {
+        "UPDATE api_keys SET revoked_at = \(now) WHERE id = \(id) AND user_id = \(user) AND revoked_at IS NULL"
+    }
+
+    static func used(_ id: APIKeyID, at now: Timestamp) -> Statement {
+        "UPDATE api_keys SET last_used_at = \(now) WHERE id = \(id)"
+    }
+
+    private static func key(from row: Row) throws(StoreError) -> APIKey {
+        APIKey(
+            id: try row.identifier(0), user: try row.identifier(1), name: try row.text(2), hint: try row.text(3),
+            access: Access(rawValue: UInt8(truncatingIfNeeded: try row.integer(4))),
+            scopes: Scopes(rawValue: UInt32(truncatingIfNeeded: try row.integer(5))),
+            createdAt: try row.timestamp(6), expiresAt: try row.optional(7, row.timestamp),
+            revokedAt: try row.optional(8, row.timestamp), lastUsedAt: try row.optional(9, row.timestamp))
+    }
+}
+
+struct APIKeyAndUser: Sendable {
+    let key: APIKey
+    let user: User
+}
+
+enum SigningKeyTable {
+    static var all: Selection<StoredSigningKey> {
+        Selection(
+            "SELECT kid, public_key, sealed_seed, created_at, retired_at, verify_until FROM signing_keys"
+        ) { row throws(StoreError) in
+            StoredSigningKey(
+                kid: try row.text(0), publicKey: try row.blob(1), sealedSeed: try row.blob(2),
+                createdAt: try row.timestamp(3), retiredAt: try row.optional(4, row.timestamp),
+                verifyUntil: try row.optional(5, row.timestamp))
+        }
+    }
+
+    static func insert(_ key: StoredSigningKey) -> Statement {
+        """
+        INSERT INTO signing_keys (kid, public_key, sealed_seed, created_at) \
+        VALUES (\(key.kid), \(key.publicKey), \(key.sealedSeed), \(key.createdAt))
+        """
+    }
+
+    static func retireAll(at now: Timestamp, verifyUntil: Timestamp) -> Statement {
+        "UPDATE signing_keys SET retired_at = \(now), verify_until = \(verifyUntil) WHERE retired_at IS NULL"
+    }
+
+    static func delete(_ kid: String) -> Statement {
+        "DELETE FROM signing_keys WHERE kid = \(kid) AND retired_at IS NOT NULL"
+    }
+
+    static func sweep(at now: Timestamp) -> Statement { "DELETE FROM signing_keys WHERE verify_until < \(now)" }
+}
+
+struct StoredSigningKey: Sendable {
+    let kid: String
+    let publicKey: Bytes
+    let sealedSeed: Bytes
+    let createdAt: Timestamp
+    let retiredAt: Timestamp?
+    let verifyUntil: Timestamp?
+}

@@ -1,0 +1,72 @@
+// What must hold between keys.
+
+struct Rule: Sendable {
+    /// The keys that it speaks of; the problem is reported at the first that was given.
+    let keys: [String]
+    let requirement: String
+    let holds: @Sendable (Configuration) -> Bool
+
+    private init(_ keys: [String], _ requirement: String, _ holds: @escaping @Sendable (Configuration) -> Bool) {
+        self.keys = keys
+        self.requirement = requirement
+        self.holds = holds
+    }
+
+    static let all: [Rule] = [
+        Rule(["tls.certificate", "tls.key"], "needs the other one too: tls.certificate and tls.key go together") {
+            ($0.tls.certificate == nil) == ($0.tls.key == nil)
+        },
+        Rule(
+            ["server.max_connections_per_address", "server.max_connections"],
+            "does not fit: server.max_connections_per_address is larger than server.max_connections"
+        ) {
+            $0.server.maxConnectionsPerAddress <= $0.server.maxConnections
+        },
+        Rule(
+            ["blobs.kind", "blobs.s3.endpoint", "blobs.s3.bucket", "blobs.s3.access_key", "blobs.s3.secret_key"],
+            "needs blobs.s3.endpoint, blobs.s3.bucket, blobs.s3.access_key and blobs.s3.secret_key"
+        ) {
+            let s3 = $0.blobs.s3
+            return $0.blobs.kind != .s3
+                || (s3.endpoint != nil && s3.bucket != nil && s3.accessKey != nil && s3.secretKey != nil)
+        },
+        Rule(["mail.url", "mail.from"], "needs mail.from, the sender's address") {
+            $0.mail.url == nil || $0.mail.from != nil
+        },
+        Rule(
+            ["mail.username", "mail.password"], "needs the other one too: mail.username and mail.password go together"
+        ) {
+            ($0.mail.username == nil) == ($0.mail.password == nil)
+        },
+        Rule(["sms.webhook_url", "sms.secret"], "needs sms.secret, which signs the calls") {
+            $0.sms.webhookURL == nil || $0.sms.secret != nil
+        },
+        Rule(
+            ["accounts.tokens.access_lifetime", "accounts.tokens.refresh_lifetime"],
+            "does not fit: an access token may not outlive the refresh token"
+        ) {
+            $0.accounts.tokens.accessLifetime <= $0.accounts.tokens.refreshLifetime
+        },
+        Rule(
+            ["accounts.tokens.remember_me_lifetime", "accounts.tokens.refresh_lifetime"],
+            "does not fit: a remembered login is shorter than one that is not"
+        ) {
+            $0.accounts.tokens.refreshLifetime <= $0.accounts.tokens.rememberMeLifetime
+        },
+        Rule(
+            ["accounts.tokens.session_lifetime", "accounts.tokens.remember_me_lifetime"],
+            "does not fit: a login ends before it may be left unused"
+        ) {
+            $0.accounts.tokens.rememberMeLifetime <= $0.accounts.tokens.sessionLifetime
+        },
+        Rule(
+            ["accounts.argon2.memory", "accounts.argon2.parallelism"],
+            "does not fit: Argon2 needs 8KiB of memory for each lane"
+        ) {
+            $0.accounts.argon2.memory >= $0.accounts.argon2.parallelism << 13
+        },
+        Rule(["cors.credentials", "cors.origins"], "does not go with the origin `*`: browsers refuse it") {
+            !$0.cors.credentials || !$0.cors.origins.contains("*")
+        },
+    ]
+}

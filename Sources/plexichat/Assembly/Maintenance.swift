@@ -1,0 +1,71 @@
+// What is done now and then while the server runs: ended sessions and old keys deleted, certificates looked at.
+
+import API
+import Accounts
+import Base
+import Glibc
+import Net
+import Synchronization
+
+final class Maintenance: Sendable {
+    private static let log = Logger("maintenance")
+    private static let sweepInterval = Duration.hours(1)
+
+    private let accounts: AccountService
+    private let idempotency: IdempotencyStore
+    private let load: LoadMonitor
+    private let tls: TLSReloader?
+    private let isStopped = Atomic<Bool>(false)
+
+    init(accounts: AccountService, idempotency: IdempotencyStore, load: LoadMonitor, tls: TLSReloader?) {
+        self.accounts = accounts
+        self.idempotency = idempotency
+        self.load = load
+        self.tls = tls
+    }
+
+    func start(on loop: Shard, tlsInterval: Duration) {
+        loop.submit { [self] in
+            load.start(on: loop)
+            every(Self.sweepInterval, on: loop) { maintenance in
+                Task { await maintenance.sweep() }
+            }
+            guard tls != nil else { return }
+            every(tlsInterval, on: loop) { $0.reloadCertificate() }
+            do {
+                try loop.watchSignal(SIGHUP) { self.reloadCertificate() }
+            } catch {
+                Self.log.error("SIGHUP cannot be watched", [.error(error)])
+            }
+        }
+    }
+
+    func stop() { isStopped.store(true, ordering: .relaxed) }
+
+    private func every(
+        _ interval: Duration, on loop: any EventLoop, _ action: @escaping (Maintenance) -> Void
+    ) {
+        _ = loop.schedule(after: interval) { [self] in
+            guard !isStopped.load(ordering: .relaxed) else { return }
+            action(self)
+            every(interval, on: loop, action)
+        }
+    }
+
+    private func sweep() async {
+        do {
+            try await accounts.sweep()
+            try await idempotency.purge(at: .now())
+        } catch {
+            Self.log.warning("old rows could not be deleted; the next sweep tries again", [.error(error)])
+        }
+    }
+
+    private func reloadCertificate() {
+        do {
+            try tls?.reload()
+        } catch {
+            Self.log.error("the certificate could not be read again; the one in use stays", [.error(error)])
+        }
+    }
+}

@@ -1,0 +1,176 @@
+// From what an operator sets to what the parts are handed. One property per part; no part knows the configuration.
+
+import API
+import Accounts
+import Base
+import Configuration
+import Crypto
+import Glibc
+import Net
+import Store
+import Vault
+import Wire
+
+extension Configuration {
+    var shardCount: Int { server.shards == 0 ? ShardGroup.availableCores : server.shards }
+
+    // MARK: Storage
+
+    var sqliteOptions: SQLiteDatabase.Options {
+        var options = SQLiteDatabase.Options()
+        options.readers = store.poolSize
+        options.waitingReads = store.queueLimit
+        options.waitingTransactions = store.queueLimit
+        options.statementLimit = store.statementTimeout
+        return options
+    }
+
+    var postgreSQLOptions: PostgreSQLDatabase.Options {
+        var options = PostgreSQLDatabase.Options()
+        options.connections = store.poolSize
+        options.waiting = store.queueLimit
+        options.statementLimit = store.statementTimeout
+        return options
+    }
+
+    var rootKeySource: Vault.RootKeySource {
+        switch vault.rootKey {
+        case .file(let path): .file(path ?? data.folder + "/root.key")
+        case .environment(let name): .environment(name)
+        case .credential(let name): .systemdCredential(name)
+        }
+    }
+
+    // MARK: Accounts
+
+    var passwordOptions: PasswordWorker.Options {
+        PasswordWorker.Options(
+            threads: accounts.argon2.concurrency, waiting: accounts.argon2.queueLimit,
+            parameters: Argon2id.Parameters(
+                memoryKiB: accounts.argon2.memory >> 10, iterations: accounts.argon2.iterations,
+                parallelism: accounts.argon2.parallelism))
+    }
+
+    func accountOptions(installation: UUID) -> AccountOptions {
+        var options = AccountOptions()
+        options.issuer = "plexichat:\(installation)"
+        options.isRegistrationOpen = accounts.registration == .open
+        options.passwordMinimum = accounts.passwordMinLength
+        options.accessLifetime = accounts.tokens.accessLifetime
+        options.refreshLifetime = accounts.tokens.refreshLifetime
+        options.rememberedLifetime = accounts.tokens.rememberMeLifetime
+        options.nodeTokenLifetime = accounts.tokens.nodeLifetime
+        options.signingKeyLifetime = accounts.tokens.signingKeyRotation
+        options.sessionsPerUser = accounts.sessionsPerUser
+        options.keysPerUser = accounts.apiKeysPerUser
+        options.challengeLifetime = mfa.codeLifetime
+        options.resetLifetime = accounts.passwordResetLifetime
+        options.auditRetention = audit.retention
+        options.relyingParty = WebAuthn.RelyingParty(
+            id: mfa.webAuthnRelyingParty ?? publicHost, name: mfa.issuer,
+            origins: mfa.webAuthnOrigins.isEmpty ? [publicURL] : mfa.webAuthnOrigins)
+        return options
+    }
+
+    // MARK: Addresses
+
+    /// Without a trailing slash.
+    var publicURL: String {
+        if let url = server.publicURL { return url.hasSuffix("/") ? String(url.dropLast()) : url }
+        let scheme = tls.certificate == nil ? "http" : "https"
+        return "\(scheme)://\(server.listen.first?.description ?? "localhost")"
+    }
+
+    private var publicHost: String {
+        let authority = publicURL.split(separator: "/").dropFirst().first ?? "localhost"
+        if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") { return String(authority[...end]) }
+        return String(authority.prefix { $0 != ":" })
+    }
+
+    // MARK: HTTP
+
+    var httpOptions: HTTPServer.Options {
+        var options = HTTPServer.Options()
+        options.limits.headerBlockBytes = server.headerLimit
+        options.connections = server.maxConnections
+        options.connectionsPerAddress = server.maxConnectionsPerAddress
+        options.backlog = Int32(server.backlog)
+        options.headerTimeout = server.headerTimeout
+        options.idleTimeout = server.idleTimeout
+        options.bodyRateWindow = server.bodyTimeout
+        options.transport.writeTimeout = server.writeTimeout
+        options.transport.handshakeTimeout = tls.handshakeTimeout
+        options.isCompressing = server.compression
+        options.compressionThreshold = server.compressionMinSize
+        if !server.trustedProxies.isEmpty { options.proxies = .networks(server.trustedProxies) }
+        return options
+    }
+
+    var apiOptions: APIService.Options {
+        var options = APIService.Options()
+        options.bodyLimit = server.bodyLimit
+        options.jsonLimits = JSONLimits(depth: limits.jsonDepth, values: limits.jsonValues)
+        options.cors = CORSPolicy(
+            origins: cors.origins, allowsCredentials: cors.credentials, maximumAge: cors.maxAge)
+        return options
+    }
+
+    var rateLimitPolicy: RateLimitPolicy {
+        var policy = RateLimitPolicy()
+        let rates = rateLimits
+        policy.tiers = [
+            .anonymous: rates.tiers.anonymous.limit, .user: rates.tiers.user.limit,
+            .premium: rates.tiers.premium.limit, .admin: rates.tiers.admin.limit, .node: rates.tiers.node.limit,
+        ].compactMapValues { $0 }
+        policy.classes = [
+            .reference: [
+                .authentication: rates.reference.auth.limit, .messages: rates.reference.messages.limit,
+                .upload: rates.reference.upload.limit, .search: rates.reference.search.limit,
+                .admin: rates.reference.admin.limit,
+            ],
+            .design: [
+                .authentication: rates.design.auth.limit, .standard: rates.design.api.limit,
+                .upload: rates.design.upload.limit, .messages: rates.design.socketMessages.limit,
+            ],
+            .rooms: [.standard: rates.rooms.api.limit, .upload: rates.rooms.upload.limit],
+            .calls: [.messages: rates.calls.messages.limit, .callInitiation: rates.calls.calls.limit],
+        ].mapValues { $0.compactMapValues { $0 } }
+        policy.scale = rates.scale
+        policy.factorUnderLoad = rates.load.factor
+        return policy
+    }
+}
+
+extension Rate {
+    fileprivate var limit: RateLimit? { count.map { RateLimit($0, per: window) } }
+}
+
+// MARK: What a start needs besides
+
+extension Configuration {
+    /// Sockets that the service manager handed over take the place of the configured list.
+    var endpoints: [Endpoint] {
+        let inherited = ServiceManager.inheritedSockets
+        if !inherited.isEmpty { return inherited.map { .inherited(descriptor: $0) } }
+        return server.listen.map { address in
+            switch address {
+            case .internet(let host, let port): .tcp(host, port: port)
+            case .local(let path): .unix(path: path)
+            }
+        }
+    }
+
+    var loadMarks: LoadMonitor.Marks {
+        LoadMonitor.Marks(
+            cpu: Double(rateLimits.load.cpuPercent), memory: Double(rateLimits.load.memoryPercent))
+    }
+
+    /// Where the set-up step puts Swagger UI and ReDoc: beside the sources, or where a package would.
+    private static let assetFolders = [".tools/docs-assets", "/usr/share/plexichat/docs-assets"]
+
+    var documentation: DocumentationPages? {
+        guard docs.enabled else { return nil }
+        let folder = docs.assets ?? Self.assetFolders.first { access($0, R_OK | X_OK) == 0 }
+        return DocumentationPages(assets: folder.flatMap { try? StaticFiles(folder: $0) })
+    }
+}

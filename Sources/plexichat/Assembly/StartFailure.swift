@@ -1,0 +1,15 @@
+// Why a command could not go on: which part, what happened, what to do. Printed as three short lines.
+
+struct StartFailure: Error, CustomStringConvertible {
+    let part: String
+    let problem: String
+    let remedy: String
+
+    init(_ part: String, _ problem: some CustomStringConvertible, remedy: String) {
+        self.part = part
+        self.problem = problem.description
+        self.remedy = remedy
+    }
+
+    var description: String { "\(part): \(problem)\n  \(remedy)" }
+}
