@@ -1,6 +1,6 @@
 import Base
 import Net
-import Store
+@testable import Store
 import TestKit
 import Testing
 
@@ -58,6 +58,43 @@ struct PostgreSQLFaultTests {
             try await database.execute("INSERT INTO \(part: table) VALUES (\(3))")
             #expect(try await database.query("SELECT id FROM \(part: table)").map { try $0.integer(0) } == [3])
             try await admin.execute("DROP TABLE \(part: table)")
+        }
+    }
+
+    /// COMMIT takes 0.4 s here, because of a trigger that is put off until then.
+    private func makeSlowCommit(_ database: PostgreSQLDatabase) async throws {
+        for sql in [
+            "CREATE TABLE slow (id BIGINT)",
+            """
+            CREATE FUNCTION nap() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN PERFORM pg_sleep(0.4); IF NEW.id < 0 THEN RAISE EXCEPTION ''no''; END IF; RETURN NULL; END'
+            """,
+            """
+            CREATE CONSTRAINT TRIGGER napping AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION nap()
+            """,
+        ] {
+            try await database.execute(Statement(stringLiteral: sql))
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `a connection that is lost during COMMIT does not leave its fate open`(_ isKept: Bool) async throws {
+        try await PostgreSQLFixture.withDatabase { database in
+            try await makeSlowCommit(database)
+            let id = isKept ? 1 : -1
+            let insertion = Task { try await database.execute("INSERT INTO slow (id) VALUES (\(id))") }
+            try await Task.sleep(for: .milliseconds(200))
+            database.loseConnections()
+            let result = await insertion.result
+            let rows = try await database.query("SELECT id FROM slow")
+            if isKept {
+                #expect(try result.get() == 1)
+                #expect(rows.count == 1)
+            } else {
+                #expect(throws: StoreError.self) { try result.get() }
+                #expect(rows.isEmpty)
+            }
         }
     }
 
