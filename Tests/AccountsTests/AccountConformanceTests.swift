@@ -1,3 +1,4 @@
+import Accounts
 import Base
 import Store
 import TestKit
