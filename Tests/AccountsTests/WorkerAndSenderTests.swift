@@ -53,17 +53,18 @@ import Wire
         let worker = try PasswordWorker(.init(threads: 1, parameters: .init(memoryKiB: 4_096, iterations: 2)))
         let hash = try await worker.hash(password)
         func time(_ hash: String?) async throws -> Duration {
-            var best = Duration.seconds(100)
-            for _ in 0..<7 {
-                let start = Instant.now()
-                _ = try await worker.verify(Secret(text: "wrong one"), against: hash)
-                best = min(best, Instant.now() - start)
-            }
-            return best
+            let start = Instant.now()
+            _ = try await worker.verify(Secret(text: "wrong one"), against: hash)
+            return Instant.now() - start
         }
-        let known = try await time(hash)
-        let unknown = try await time(nil)
-        #expect(unknown > known / 2 && unknown < known * 2)
+        // In turns, and the best of many: other tests run beside this one.
+        var known = Duration.seconds(100)
+        var unknown = known
+        for _ in 0..<20 {
+            known = min(known, try await time(hash))
+            unknown = min(unknown, try await time(nil))
+        }
+        #expect(unknown > known / 2 && unknown < known * 2, "\(unknown) for an unknown name, \(known) for a known one")
         worker.stop()
     }
 
