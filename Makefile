@@ -33,7 +33,7 @@ build: ## Install what is missing and build the server: .build/release/plexichat
 
 test: ## Install what is missing and run all tests, also on PostgreSQL. FILTER=… runs some.
 	@scripts/install test
-	@scripts/test-postgres $(SWIFT) test --disable-xctest --parallel $(if $(FILTER),--filter $(FILTER))
+	@scripts/test-postgres run $(SWIFT) test --disable-xctest --parallel $(if $(FILTER),--filter $(FILTER))
 
 lint: ## Check the format of the sources and the shell scripts.
 	@$(SWIFT) format lint --strict --recursive --parallel $(SWIFT_SOURCES)

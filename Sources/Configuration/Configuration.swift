@@ -24,6 +24,7 @@ package struct Configuration: Sendable {
     package var mfa = MFA()
     package var mail = Mail()
     package var sms = SMS()
+    package var outgoing = Outgoing()
     package var limits = Limits()
     package var rateLimits = RateLimits()
     package var cors = CORS()
@@ -39,7 +40,8 @@ package struct Configuration: Sendable {
     /// Every key, grouped as in the file and in the reference.
     package static let sections: [Section] = [
         serverSection, webSocketSection, tlsSection, dataSection, vaultSection, storeSection, blobsSection,
-        accountsSection, mfaSection, mailSection, smsSection, limitsSection, rateLimitsSection, corsSection,
+        accountsSection, mfaSection, mailSection, smsSection, outgoingSection, limitsSection, rateLimitsSection,
+        corsSection,
         loggingSection, metricsSection, auditSection, idempotencySection, docsSection, webSection,
     ]
 

@@ -1,7 +1,10 @@
 // plexibench: small measurements that print figures. The argument says which.
 
 let benchmarks: [(name: String, body: () -> Void)] = [
-    ("parser", benchmarkParser)
+    ("parser", benchmarkParser),
+    ("store", benchmarkStore),
+    ("store-writer", runStoreWriter),
+    ("store-check", runStoreCheck),
 ]
 
 for benchmark in benchmarks where CommandLine.arguments.dropFirst().contains(benchmark.name) { benchmark.body() }

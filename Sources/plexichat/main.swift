@@ -1,5 +1,5 @@
 // plexichat: from arguments to an exit code. The commands' table is in `Configuration/CommandLine/Commands.swift`, the
-// bodies that need the server in `CommandLine/`.
+// bodies that need the server in `Commands/`, the object graph in `Assembly/`.
 
 import Base
 import Configuration

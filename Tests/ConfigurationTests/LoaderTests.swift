@@ -115,6 +115,7 @@ import Wire
         (["sms.webhook_url=http://a"], "sms.webhook_url"),
         (["accounts.tokens.refresh_lifetime=5m"], "accounts.tokens.refresh_lifetime"),
         (["accounts.tokens.remember_me_lifetime=1h"], "accounts.tokens.remember_me_lifetime"),
+        (["accounts.tokens.session_lifetime=25h"], "accounts.tokens.session_lifetime"),
         (["accounts.argon2.memory=8KiB", "accounts.argon2.parallelism=2"], "accounts.argon2.memory"),
         (["cors.origins=*", "cors.credentials=true"], "cors.credentials"),
         (["server.max_connections=10"], "server.max_connections"),

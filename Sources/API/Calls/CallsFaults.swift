@@ -27,6 +27,7 @@ extension CallsFormat {
         case .forbidden: error.problem(code: "FORBIDDEN")
         case .inactive: error.problem(code: "FORBIDDEN")
         case .throttled: error.problem(code: "RATE_LIMITED")
+        case .limitReached: error.problem(code: "LIMIT_EXCEEDED")
         case .busy, .undeliverable, .store(.unavailable): error.problem(code: "SERVICE_UNAVAILABLE")
         case .store: error.problem(code: "INTERNAL_ERROR", status: .internalServerError)
         }

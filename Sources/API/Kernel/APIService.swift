@@ -2,7 +2,7 @@
 //
 // Each step is a method below, in that order; a step that fails throws a `RequestFault`, which the path's owner words.
 
-package import Accounts
+import Accounts
 package import Base
 import Crypto
 package import Net
@@ -241,7 +241,7 @@ extension APIService {
                 FieldFault("Idempotency-Key", .length, "must be 1 to 255 characters long"))
         }
         let id = IdempotencyStore.identity(
-            caller: call.caller?.identity ?? call.request.connection.remoteAddress.exposed,
+            caller: call.caller?.user.description ?? call.request.connection.remoteAddress.exposed,
             method: call.route.method, path: call.request.head.path, key: key)
         switch try await idempotency.begin(id, fingerprint: SHA256.hash(body), at: call.time) {
         case .mismatch: throw RequestFault.idempotencyMismatch
@@ -311,17 +311,19 @@ extension APIService {
     private func record(_ status: HTTPStatus, _ request: HTTPRequest, _ progress: Progress, since begun: Instant) {
         let duration = Instant.now() - begun
         metrics.record(progress.dialect, status, duration)
-        let fields: @autoclosure () -> [LogField] = [
+        let level: LogLevel = status.code >= 500 ? .warning : status.code >= 400 ? .info : .debug
+        guard LogOutput.isEnabled(level) else { return }
+        let fields: [LogField] = [
             .requestID(progress.requestID), .text("method", request.head.method.rawValue),
             // The pattern, not the path: paths hold ids and names.
             .text("route", progress.route?.path ?? "none"), .text("dialect", progress.dialect.rawValue),
             .count("status", status.code), .milliseconds("ms", duration),
             .personal("remote", request.connection.remoteAddress),
         ]
-        switch status.code {
-        case 500...: Self.log.warning("request failed", fields())
-        case 400...: Self.log.info("request refused", fields())
-        default: Self.log.debug("request", fields())
+        switch level {
+        case .warning: Self.log.warning("request failed", fields)
+        case .info: Self.log.info("request refused", fields)
+        default: Self.log.debug("request", fields)
         }
     }
 }

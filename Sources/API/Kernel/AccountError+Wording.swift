@@ -32,7 +32,7 @@ extension AccountError {
         case .resetInvalid, .validation: .badRequest
         case .alreadyExists: .conflict
         case .notFound: .notFound
-        case .forbidden, .inactive: .forbidden
+        case .forbidden, .inactive, .limitReached: .forbidden
         case .throttled: .tooManyRequests
         case .busy, .undeliverable, .store: .serviceUnavailable
         }
@@ -55,6 +55,7 @@ extension AccountError {
         case .forbidden(let reason): Self.sentence(reason)
         case .inactive: "The account is deactivated"
         case .throttled: "Too many failed attempts; wait before the next one"
+        case .limitReached(let count): "There are \(count) of this kind already; remove one first"
         case .busy: "Too many logins are waiting; try again in a moment"
         case .undeliverable: "The message could not be sent; the server's mail or SMS service is not available"
         case .store(.unavailable(let reason)): "The database is not available: \(reason)"

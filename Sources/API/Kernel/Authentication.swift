@@ -3,6 +3,7 @@
 import Accounts
 import Base
 import Net
+import Store
 import Wire
 
 enum Authentication {
@@ -37,10 +38,10 @@ enum Authentication {
 
     /// Why a credential is refused is the same question in every dialect.
     private static func fault(_ error: AccountError) -> RequestFault {
-        switch error {
-        case .tokenExpired: .expiredToken
-        case .store(.unavailable(let reason)): .unavailable(reason: reason, retryAfter: 1)
-        default: .invalidToken
+        if case .tokenExpired = error { return .expiredToken }
+        if case .store(let failure) = error, case .unavailable(let reason) = failure {
+            return .unavailable(reason: "The database is not available: \(reason)", retryAfter: 1)
         }
+        return .invalidToken
     }
 }

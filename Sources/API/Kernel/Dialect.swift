@@ -1,7 +1,6 @@
 // A dialect: how one of the five documents wraps values and failures.
 
 package import Base
-package import Net
 package import Wire
 
 package enum Dialect: String, Sendable, CaseIterable {

@@ -3,7 +3,7 @@
 // Counters are per process. Shared counters for several nodes come with the cluster; until then each node allows the
 // full number, as docs/operate says.
 
-package import Base
+import Base
 import Synchronization
 
 /// `count` requests in `window`.

@@ -2,7 +2,7 @@
 
 import Base
 import Net
-package import Wire
+import Wire
 
 enum SecurityHeaders {
     /// Written once: every answer appends one of these blocks.

@@ -27,6 +27,7 @@ extension ManualFormat {
         case .forbidden: error.problem(code: "insufficient_scope")
         case .inactive: error.problem(code: "account_inactive")
         case .throttled: error.problem(code: "too_many_requests")
+        case .limitReached: error.problem(code: "quota_exceeded")
         case .busy, .undeliverable, .store(.unavailable): error.problem(code: "service_unavailable")
         case .store: error.problem(code: "internal_error", status: .internalServerError)
         }

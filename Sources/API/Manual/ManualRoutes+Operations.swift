@@ -1,6 +1,8 @@
 // Liveness, readiness and the API's own description: not in any document, served at the root.
 
 import Base
+import Net
+import Store
 import Wire
 
 enum ManualRoutes {

@@ -4,7 +4,7 @@
 
 import Accounts
 package import Base
-package import Wire
+import Wire
 
 package struct OpenAPIDocument: Sendable {
     private let tables: [DialectTable]

@@ -1,7 +1,7 @@
 // `/docs` (Swagger UI) and `/redoc` (ReDoc) over `/openapi.json`: our own page and start script around their files,
 // which the set-up step installs. Nothing is loaded from elsewhere.
 
-package import Base
+import Base
 package import Net
 import Wire
 
@@ -65,7 +65,7 @@ package struct DocumentationPages: Sendable {
     func script(_ page: Page) -> Reply { Self.text("text/javascript; charset=utf-8", page.script) }
 
     func asset(_ path: String, _ request: HTTPRequest) throws(RequestFault) -> Reply {
-        guard let response = assets?.response(to: request.head, path: path), response.status != .notFound else {
+        guard let response = assets?.answer(request.head, at: path.split(separator: "/").map(String.init)[...]) else {
             throw .notFound
         }
         return Reply(status: response.status, headers: response.headers, body: response.body)

@@ -27,6 +27,7 @@ extension ReferenceFormat {
         case .forbidden: error.problem(code: "INSUFFICIENT_PERMISSIONS")
         case .inactive: error.problem(code: "INSUFFICIENT_PERMISSIONS")
         case .throttled: error.problem(code: "RATE_LIMIT_EXCEEDED")
+        case .limitReached: error.problem(code: "LIMIT_EXCEEDED")
         case .busy, .undeliverable, .store(.unavailable): error.problem(code: "SERVICE_UNAVAILABLE")
         case .store: error.problem(code: "INTERNAL_SERVER_ERROR", status: .internalServerError)
         }

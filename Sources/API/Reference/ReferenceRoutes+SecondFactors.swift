@@ -50,7 +50,7 @@ extension ReferenceRoutes {
                 let enrolment = try await call.accounts.enrolTOTP(
                     try call.principal, label: call.optionalText("label") ?? "")
                 let uri = enrolment.uri.exposedText
-                let picture = try? QRCode(Bytes(uri.utf8)).svg()
+                let picture = QRCode(uri)?.svg
                 return ReferencePresenter.reply { json in
                     json.field("factor_id", enrolment.factor)
                     json.field("secret", enrolment.secret.exposedText)

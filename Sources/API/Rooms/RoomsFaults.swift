@@ -29,6 +29,7 @@ extension RoomsFormat {
         case .forbidden: error.problem(code: "RESOURCE_ACCESS_DENIED")
         case .inactive: error.problem(code: "AUTH_USER_INACTIVE")
         case .throttled: error.problem(code: "RATE_LIMIT_EXCEEDED")
+        case .limitReached: error.problem(code: "RESOURCE_LIMIT_EXCEEDED")
         case .busy, .undeliverable, .store(.unavailable): error.problem(code: "SERVICE_UNAVAILABLE")
         case .store: error.problem(code: "INTERNAL_ERROR", status: .internalServerError)
         }

@@ -1,6 +1,8 @@
 // rooms.md, "Health and Monitoring Endpoints".
 
+import Accounts
 import Base
+import Net
 import Wire
 
 extension RoomsRoutes {

@@ -18,23 +18,33 @@ extension Configuration {
             package var accessLifetime = Duration.minutes(30)
             package var refreshLifetime = Duration.days(7)
             package var rememberMeLifetime = Duration.days(30)
+            package var sessionLifetime = Duration.days(90)
+            package var refreshGrace = Duration.seconds(10)
             package var nodeLifetime = Duration.hours(1)
+            package var serviceLifetime = Duration.days(90)
+            package var adminLifetime = Duration.hours(12)
+            package var longestLifetime = Duration.days(365)
             package var signingKeyRotation = Duration.days(30)
         }
 
-        package struct LoginThrottle: Sendable {
-            package var attempts = 5
-            package var attemptsPerAddress = 50
-            package var window = Duration.minutes(15)
-            package var lockout = Duration.minutes(15)
+        package struct Throttle: Sendable {
+            package var free: Int
+            package var firstDelay = Duration.seconds(1)
+            package var longestDelay: Duration
+            package var forgetAfter = Duration.hours(24)
         }
 
+        package struct LoginThrottle: Sendable {
+            package var account = Throttle(free: 5, longestDelay: .minutes(5))
+            package var address = Throttle(free: 50, longestDelay: .minutes(15))
+        }
+
+        package var issuer = "plexichat"
         package var registration = Registration.open
         package var passwordMinLength = 8
         package var sessionsPerUser = 50
-        package var apiKeysPerUser = 25
+        package var apiKeysPerUser = 50
         package var passwordResetLifetime = Duration.hours(1)
-        package var emailVerificationLifetime = Duration.hours(24)
         package var argon2 = Argon2()
         package var tokens = Tokens()
         package var loginThrottle = LoginThrottle()
@@ -44,6 +54,9 @@ extension Configuration {
         "accounts", "Registration, passwords, tokens.", accountKeys + argon2Keys + tokenKeys + loginThrottleKeys)
 
     private static let accountKeys = [
+        Key(
+            "accounts.issuer", \.accounts.issuer, .text(1...128),
+            "The `iss` of every token. Servers that do not share a database must not share it."),
         Key(
             "accounts.registration", \.accounts.registration, .choice,
             "Whether anybody may register, nobody, or only who was invited. An administrator can always add users."),
@@ -59,9 +72,6 @@ extension Configuration {
         Key(
             "accounts.password_reset_lifetime", \.accounts.passwordResetLifetime,
             .duration(.minutes(5) ... .days(7)), "How long the link to set a new password works."),
-        Key(
-            "accounts.email_verification_lifetime", \.accounts.emailVerificationLifetime,
-            .duration(.minutes(5) ... .days(30)), "How long the link to confirm an e-mail address works."),
     ]
 
     private static let argon2Keys = [
@@ -94,8 +104,25 @@ extension Configuration {
             "accounts.tokens.remember_me_lifetime", \.accounts.tokens.rememberMeLifetime,
             .duration(.minutes(5) ... .days(365)), "The same for a login with \"remember me\"."),
         Key(
+            "accounts.tokens.session_lifetime", \.accounts.tokens.sessionLifetime,
+            .duration(.hours(1) ... .days(3_650)),
+            "However much it is used, a login ends after this: a stolen one does not live for ever."),
+        Key(
+            "accounts.tokens.refresh_grace", \.accounts.tokens.refreshGrace, .duration(.zero ... .minutes(1)),
+            "How long a client may repeat a refresh whose answer it did not get."),
+        Key(
             "accounts.tokens.node_lifetime", \.accounts.tokens.nodeLifetime, .duration(.minutes(1) ... .days(30)),
             "How long a cluster node's token works."),
+        Key(
+            "accounts.tokens.service_lifetime", \.accounts.tokens.serviceLifetime,
+            .duration(.minutes(1) ... .days(3_650)), "How long a service account's token works."),
+        Key(
+            "accounts.tokens.admin_lifetime", \.accounts.tokens.adminLifetime,
+            .duration(.minutes(1) ... .days(30)), "How long a token of kind admin works."),
+        Key(
+            "accounts.tokens.longest_lifetime", \.accounts.tokens.longestLifetime,
+            .duration(.hours(1) ... .days(3_650)),
+            "No issued token works longer, whoever asks; retired signing keys are kept for as long."),
         Key(
             "accounts.tokens.signing_key_rotation", \.accounts.tokens.signingKeyRotation,
             .duration(.hours(1) ... .days(365)),
@@ -104,26 +131,41 @@ extension Configuration {
 
     private static let loginThrottleKeys = [
         Key(
-            "accounts.login_throttle.attempts", \.accounts.loginThrottle.attempts, .integer(1...1_000),
-            "Failed logins of one account within the window before further ones must wait."),
+            "accounts.login_throttle.account.free", \.accounts.loginThrottle.account.free, .integer(0...1_000),
+            "Failed logins of one account that cost nothing: people mistype."),
         Key(
-            "accounts.login_throttle.attempts_per_address", \.accounts.loginThrottle.attemptsPerAddress,
-            .integer(1...100_000), "The same, counted by client address over all accounts."),
+            "accounts.login_throttle.account.first_delay", \.accounts.loginThrottle.account.firstDelay, throttleDelay,
+            "The wait after the first failure beyond those. It doubles with each further one."),
         Key(
-            "accounts.login_throttle.window", \.accounts.loginThrottle.window, .duration(.seconds(10) ... .days(1)),
-            "For how long a failed login counts."),
+            "accounts.login_throttle.account.longest_delay", \.accounts.loginThrottle.account.longestDelay,
+            throttleDelay, "The longest wait. More slows a guesser down, and lets a stranger keep the owner out longer."
+        ),
         Key(
-            "accounts.login_throttle.lockout", \.accounts.loginThrottle.lockout, .duration(.seconds(1) ... .days(1)),
-            "How long the wait is."),
+            "accounts.login_throttle.account.forget_after", \.accounts.loginThrottle.account.forgetAfter,
+            throttleMemory, "After so long without a failure the count begins again."),
+        Key(
+            "accounts.login_throttle.address.free", \.accounts.loginThrottle.address.free, .integer(0...100_000),
+            "The same for one client address over all accounts; it may be a whole office."),
+        Key(
+            "accounts.login_throttle.address.first_delay", \.accounts.loginThrottle.address.firstDelay, throttleDelay,
+            "The same for one client address."),
+        Key(
+            "accounts.login_throttle.address.longest_delay", \.accounts.loginThrottle.address.longestDelay,
+            throttleDelay, "The same for one client address."),
+        Key(
+            "accounts.login_throttle.address.forget_after", \.accounts.loginThrottle.address.forgetAfter,
+            throttleMemory, "The same for one client address."),
     ]
+
+    private static let throttleDelay = Codec.duration(.milliseconds(1) ... .days(1))
+    private static let throttleMemory = Codec.duration(.minutes(1) ... .days(30))
 
     package struct MFA: Sendable {
         package var issuer = "PlexiChat"
         package var webAuthnRelyingParty: String?
         package var webAuthnOrigins: [String] = []
-        package var codeLifetime = Duration.minutes(5)
-        package var codeAttempts = 5
-        package var recoveryCodes = 10
+        package var challengeLifetime = Duration.minutes(5)
+        package var factorsPerUser = 20
     }
 
     static let mfaSection = Section(
@@ -138,23 +180,20 @@ extension Configuration {
                 "mfa.webauthn_origins", \.mfa.webAuthnOrigins, .list(of: .origin),
                 "Origins from which passkeys are accepted. Empty: that of `server.public_url` only."),
             Key(
-                "mfa.code_lifetime", \.mfa.codeLifetime, .duration(.seconds(30) ... .hours(1)),
-                "How long a code sent by e-mail or SMS works."),
-            Key(
-                "mfa.code_attempts", \.mfa.codeAttempts, .integer(1...20),
-                "Wrong codes before a login must be begun again."),
-            Key("mfa.recovery_codes", \.mfa.recoveryCodes, .integer(1...50), "Recovery codes that a user is given."),
+                "mfa.challenge_lifetime", \.mfa.challengeLifetime, .duration(.seconds(30) ... .hours(1)),
+                "How long a login may wait for its second factor, and a code sent by e-mail or SMS works."),
+            Key("mfa.factors_per_user", \.mfa.factorsPerUser, .integer(1...1_000), "Second factors of one user."),
         ])
 
     package struct Mail: Sendable {
-        package enum Encryption: String, Sendable, CaseIterable { case required, opportunistic, off }
+        package enum Encryption: String, Sendable, CaseIterable { case required, off }
 
         package var url: String?
         package var from: String?
         package var username: String?
         package var password: Secret?
         package var encryption = Encryption.required
-        package var timeout = Duration.seconds(30)
+        package var timeout = Duration.seconds(60)
     }
 
     static let mailSection = Section(
@@ -166,7 +205,7 @@ extension Configuration {
             Key("mail.password", \.mail.password, .optional(.secret), "That user's password."),
             Key(
                 "mail.encryption", \.mail.encryption, .choice,
-                "For smtp:// URLs: insist on STARTTLS, take it where offered, or do without."),
+                "For smtp:// URLs: insist on STARTTLS, or do without (a mail server on this machine)."),
             Key(
                 "mail.timeout", \.mail.timeout, .duration(.seconds(1) ... .minutes(10)),
                 "How long handing over one mail may take."),

@@ -6,8 +6,7 @@ extension Configuration {
     package struct Limits: Sendable {
         package var jsonDepth = 32
         package var jsonValues = 100_000
-        package var multipartParts = 64
-        package var pageSize = 100
+        package var multipartParts = 128
     }
 
     static let limitsSection = Section(
@@ -18,7 +17,6 @@ extension Configuration {
                 "limits.json_values", \.limits.jsonValues, .integer(100...10_000_000),
                 "Values in a JSON body, counted together."),
             Key("limits.multipart_parts", \.limits.multipartParts, .integer(1...1_000), "Parts of a form with files."),
-            Key("limits.page_size", \.limits.pageSize, .integer(10...1_000), "The longest page of a listing."),
         ])
 
     package struct RateLimits: Sendable {
@@ -64,7 +62,6 @@ extension Configuration {
         }
 
         package var scale = 1.0
-        package var maxTracked = 100_000
         package var tiers = Tiers()
         package var reference = Reference()
         package var design = Design()
@@ -80,11 +77,8 @@ extension Configuration {
 
     private static let rateKeys = [
         Key(
-            "rate_limits.scale", \.rateLimits.scale, .number(0.01...1_000),
-            "Multiplies every rate below; the quick way to be more generous, or stricter."),
-        Key(
-            "rate_limits.max_tracked", \.rateLimits.maxTracked, .integer(1_000...10_000_000),
-            "Clients that are counted at one time; beyond it the one that was idle longest is forgotten."),
+            "rate_limits.scale", \.rateLimits.scale, .number(0...1_000),
+            "Multiplies every rate below; the quick way to be more generous, or stricter. 0 turns them off.")
     ]
 
     private static let tierKeys = [

@@ -1,8 +1,28 @@
-// cors, logging, metrics, audit, idempotency, docs, web: what surrounds the requests.
+// outgoing, cors, logging, metrics, audit, idempotency, docs, web: what surrounds the requests.
 
 package import Base
 
 extension Configuration {
+    package struct Outgoing: Sendable {
+        package var proxy: String?
+        package var trustedCertificates: String?
+        package var connectTimeout = Duration.seconds(10)
+    }
+
+    static let outgoingSection = Section(
+        "outgoing", "Calls that the server makes itself: object storage, mail, webhooks.",
+        [
+            Key(
+                "outgoing.proxy", \.outgoing.proxy, .optional(.url("http")),
+                "The proxy to go through. Unset: none; the environment is not asked."),
+            Key(
+                "outgoing.trusted_certificates", \.outgoing.trustedCertificates, .optional(.path),
+                "PEM file of authorities to trust instead of the system's."),
+            Key(
+                "outgoing.connect_timeout", \.outgoing.connectTimeout, .duration(.seconds(1) ... .minutes(2)),
+                "At most this for name, connection and TLS."),
+        ])
+
     package struct CORS: Sendable {
         package var origins: [String] = []
         package var credentials = false

@@ -12,15 +12,16 @@ extension Configuration {
         package var trustedProxies: [IPNetwork] = []
         package var maxConnections = 20_000
         package var maxConnectionsPerAddress = 1_024
-        package var backlog = 1_024
+        package var backlog = 4_096
         package var headerTimeout = Duration.seconds(10)
-        package var bodyTimeout = Duration.seconds(30)
+        package var bodyRate = 1 << 10
         package var writeTimeout = Duration.seconds(30)
         package var idleTimeout = Duration.seconds(75)
         package var headerLimit = 32 << 10
         package var bodyLimit = 1 << 20
         package var compression = true
         package var compressionMinSize = 1 << 10
+        package var compressionLevel = 4
     }
 
     static let serverSection = Section(
@@ -44,10 +45,10 @@ extension Configuration {
                 "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."),
             Key(
                 "server.max_connections", \.server.maxConnections, .integer(1...1_000_000),
-                "Open connections at one time; further ones are answered 503 and closed."),
+                "Open connections at one time; further ones are closed as they come. Each needs a descriptor."),
             Key(
                 "server.max_connections_per_address", \.server.maxConnectionsPerAddress, .integer(1...1_000_000),
-                "Open connections from one client address. A trusted proxy counts as one address: raise it there."),
+                "Open connections from one client address (one /64 in IPv6); trusted proxies are not counted."),
             Key(
                 "server.backlog", \.server.backlog, .integer(1...65_535),
                 "Connections that the kernel holds for us until they are accepted."),
@@ -55,8 +56,8 @@ extension Configuration {
                 "server.header_timeout", \.server.headerTimeout, .duration(.seconds(1) ... .minutes(5)),
                 "From the first byte of a request to the end of its headers."),
             Key(
-                "server.body_timeout", \.server.bodyTimeout, .duration(.seconds(1) ... .minutes(60)),
-                "The longest pause in a request's body."),
+                "server.body_rate", \.server.bodyRate, .size(1...(1 << 30)),
+                "Bytes per second that a client must send of a body at least; less is answered 408."),
             Key(
                 "server.write_timeout", \.server.writeTimeout, .duration(.seconds(1) ... .minutes(60)),
                 "The longest time in which a client may take nothing of its answer."),
@@ -65,7 +66,7 @@ extension Configuration {
                 "How long a connection is kept open without a request."),
             Key(
                 "server.header_limit", \.server.headerLimit, .size((1 << 10)...(1 << 20)),
-                "The request line and all headers together; more is answered 431."),
+                "All headers of a request together; more is answered 431."),
             Key(
                 "server.body_limit", \.server.bodyLimit, .size((1 << 10)...(1 << 30)),
                 "The body of a JSON request; more is answered 413. Uploads have `blobs.max_size`."),
@@ -75,13 +76,17 @@ extension Configuration {
             Key(
                 "server.compression_min_size", \.server.compressionMinSize, .size(0...(1 << 20)),
                 "Smaller answers are not compressed."),
+            Key(
+                "server.compression_level", \.server.compressionLevel, .integer(1...9),
+                "From 1, fast, to 9, small."),
         ])
 
     package struct WebSocket: Sendable {
         package var maxMessage = 64 << 10
         package var queueLimit = 1 << 20
         package var pingInterval = Duration.seconds(30)
-        package var pongTimeout = Duration.seconds(30)
+        package var pongTimeout = Duration.seconds(20)
+        package var closeTimeout = Duration.seconds(5)
         package var compression = true
     }
 
@@ -100,6 +105,9 @@ extension Configuration {
             Key(
                 "websocket.pong_timeout", \.webSocket.pongTimeout, .duration(.seconds(1) ... .minutes(10)),
                 "How long a pinged socket may take to answer before it is closed."),
+            Key(
+                "websocket.close_timeout", \.webSocket.closeTimeout, .duration(.seconds(1) ... .minutes(2)),
+                "How long a closing handshake, and the rest of a slow reader's queue, may take."),
             Key(
                 "websocket.compression", \.webSocket.compression, .flag,
                 "Accept permessage-deflate. It saves traffic and costs memory for each socket that uses it."),

@@ -30,9 +30,9 @@ extension Configuration {
 
     package struct Store: Sendable {
         package var url = StoreLocation.sqlite
-        package var poolSize = 8
+        package var poolSize = 4
         package var queueLimit = 4_096
-        package var statementTimeout = Duration.seconds(30)
+        package var statementTimeout = Duration.seconds(10)
     }
 
     static let storeSection = Section(
@@ -40,10 +40,12 @@ extension Configuration {
         [
             Key(
                 "store.url", \.store.url, .storeLocation,
-                "`sqlite` for a file in the data folder, or the URL of a PostgreSQL database."),
+                "`sqlite` for a file in the data folder, or a PostgreSQL database as libpq names it: a URL, or keywords."
+            ),
             Key(
                 "store.pool_size", \.store.poolSize, .integer(1...256),
-                "Connections: readers beside the one writer for SQLite, all of them for PostgreSQL."),
+                "Connections: readers beside the one writer for SQLite; for PostgreSQL, transactions at one time on each shard."
+            ),
             Key(
                 "store.queue_limit", \.store.queueLimit, .integer(16...1_000_000),
                 "Statements that may wait for a connection; further ones are answered 503."),

@@ -54,6 +54,12 @@ struct Rule: Sendable {
             $0.accounts.tokens.refreshLifetime <= $0.accounts.tokens.rememberMeLifetime
         },
         Rule(
+            ["accounts.tokens.session_lifetime", "accounts.tokens.remember_me_lifetime"],
+            "does not fit: a login ends before it may be left unused"
+        ) {
+            $0.accounts.tokens.rememberMeLifetime <= $0.accounts.tokens.sessionLifetime
+        },
+        Rule(
             ["accounts.argon2.memory", "accounts.argon2.parallelism"],
             "does not fit: Argon2 needs 8KiB of memory for each lane"
         ) {

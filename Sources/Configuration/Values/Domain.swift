@@ -59,17 +59,17 @@ extension Codec where Value == Rate {
 package enum StoreLocation: Sendable {
     /// A file in the data folder.
     case sqlite
-    /// A connection URI as libpq takes it; it may hold a password.
+    /// A connection string as libpq takes it; it may hold a password.
     case postgresql(Secret)
 }
 
 extension Codec where Value == StoreLocation {
     static let storeLocation = Codec.scalar(
-        "secret", allowed: "sqlite, postgresql://USER:PASSWORD@HOST/NAME", isSecret: true
+        "secret", allowed: "sqlite, postgresql://USER:PASSWORD@HOST/NAME, host=… user=… dbname=…", isSecret: true
     ) { text throws(ValueFault) in
         if text == "sqlite" { return .sqlite }
-        guard text.hasPrefix("postgresql://") || text.hasPrefix("postgres://"), text.isOneLine else {
-            throw ValueFault("is neither `sqlite` nor a postgresql:// URL")
+        guard ["postgresql://", "postgres://", "host="].contains(where: text.hasPrefix), text.isOneLine else {
+            throw ValueFault("is neither `sqlite` nor a PostgreSQL database")
         }
         return .postgresql(Secret(text: text))
     } show: {

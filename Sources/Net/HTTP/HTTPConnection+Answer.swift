@@ -16,16 +16,19 @@ extension HTTPConnection {
     }
 
     /// A request that could not be read: the service words the answer, then the connection ends.
-    func refuse(_ fault: HTTPFault, path: String?) {
+    /// `extra` is said beside the service's headers.
+    func refuse(_ fault: HTTPFault, path: String?, _ extra: ResponseHeaders = ResponseHeaders()) {
         reading = .ended
         lane.common.figures.faults.increment()
         let response = lane.common.service.refuse(fault, path: path)
         var body = Bytes()
         if case .bytes(let bytes) = response.body { body = bytes }
-        transport.send { [date = lane.date] output in
+        var headers = response.headers
+        headers.append(extra)
+        transport.send { [date = lane.date, headers] output in
             ResponseHeadWriter.write(
-                response.status, response.headers, framing: .length(Int64(body.count)), connection: .close,
-                date: date, into: &output)
+                response.status, headers, framing: .length(Int64(body.count)), connection: .close, date: date,
+                into: &output)
         }
         transport.send(body)
         transport.close()

@@ -11,11 +11,14 @@ extension HTTPConnection {
     func takeOver(_ request: HTTPRequest, _ response: HTTPResponse, _ acceptance: WebSocketAcceptance) {
         do throws(WebSocketRefusal) {
             let offer = try WebSocketOffer(checking: request.head)
+            var acceptance = acceptance
+            // A client must fail a handshake that names a subprotocol which it did not offer (RFC 6455 §4.1).
+            if let name = acceptance.subprotocol, !offer.subprotocols.contains(name) { acceptance.subprotocol = nil }
             sendSwitch(offer, response, acceptance)
             becomeSocket(WebSocket(transport, compression: offer.compression, acceptance))
         } catch {
             endExchangeForTakeover()
-            refuse(HTTPFault(error.status, error.reason, field: error.field), path: request.head.path)
+            refuse(HTTPFault(error.status, error.reason, field: error.field), path: request.head.path, error.headers)
         }
     }
 

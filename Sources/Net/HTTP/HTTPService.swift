@@ -114,15 +114,17 @@ package struct WebSocketAcceptance: Sendable {
     package var messageLimit: Int
     /// More bytes than this waiting for a slow reader, and the socket is closed (`SlowReader`).
     package var queueLimit: Int
+    package var timing: WebSocketTiming
     package var handler: any WebSocketHandler
 
     package init(
         subprotocol: String? = nil, messageLimit: Int = 64 << 10, queueLimit: Int = 1 << 20,
-        handler: any WebSocketHandler
+        timing: WebSocketTiming = WebSocketTiming(), handler: any WebSocketHandler
     ) {
         self.subprotocol = subprotocol
         self.messageLimit = messageLimit
         self.queueLimit = queueLimit
+        self.timing = timing
         self.handler = handler
     }
 }
@@ -136,6 +138,25 @@ package enum WebSocketMessage: Sendable, Equatable {
 package protocol WebSocketHandler: AnyObject, Sendable {
     func opened(_ socket: WebSocket)
     func received(_ message: WebSocketMessage, on socket: WebSocket)
-    /// Comes exactly once. `code` is the peer's, or 1006 when it broke off.
+    /// Comes exactly once. `code` is the peer's, ours when the peer was at fault or did not answer our close, or 1006
+    /// when the connection broke off.
     func closed(_ socket: WebSocket, code: UInt16, reason: String)
+
+    /// A message did not fit into `queueLimit`; it is not sent. The socket is closed unless this says otherwise.
+    func isTooSlow(_ socket: WebSocket) -> SlowReader
+    /// Little is queued again. Comes once after each `callWhenWritable`.
+    func writable(_ socket: WebSocket)
+}
+
+/// What becomes of a peer that does not take what it is sent.
+package enum SlowReader: Sendable {
+    /// Close with 1008: the peer comes back and asks for what it missed.
+    case close
+    /// Go on without this message: the handler knows that there is a gap, and will fill it.
+    case skip
+}
+
+extension WebSocketHandler {
+    package func isTooSlow(_ socket: WebSocket) -> SlowReader { .close }
+    package func writable(_ socket: WebSocket) {}
 }

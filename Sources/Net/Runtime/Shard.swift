@@ -42,6 +42,8 @@ package final class Shard: EventLoop, SerialExecutor, @unchecked Sendable {
     /// What sockets are read into, one after the other.
     let receiveBuffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: Shard.receiveBufferSize)
     let buffers = BufferPool()
+    /// zlib states for the messages of this shard's WebSockets.
+    let messageCompression = CompressionPool()
 
     private let mailbox = Mutex(Mailbox())
     private let poller: Poller

@@ -1,6 +1,6 @@
 // SQLite in the process: one writer thread that commits in groups, and a pool of threads that read.
 
-import Base
+package import Base
 
 package final class SQLiteDatabase: Database {
     package enum Location: Sendable, Equatable {
@@ -39,6 +39,9 @@ package final class SQLiteDatabase: Database {
 
     package let location: Location
     package var engine: DatabaseHealth.Engine { .sqlite }
+    /// How many transactions were committed, in how many COMMITs.
+    package var transactions: Counter { writer.transactions }
+    package var commits: Counter { writer.commits }
     private let writer: SQLiteWriter
     private let readers: SQLiteReaders?
 

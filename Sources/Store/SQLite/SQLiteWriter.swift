@@ -20,6 +20,8 @@ final class SQLiteWriter: @unchecked Sendable {
     }
 
     let executor = ThreadExecutor()
+    let transactions = Counter()
+    let commits = Counter()
     private let location: SQLiteDatabase.Location
     private let options: SQLiteDatabase.Options
     private let admission = Mutex(Admission())
@@ -144,6 +146,10 @@ final class SQLiteWriter: @unchecked Sendable {
             swap(&group, &waiting)
         }
         note(failure)
+        if failure == nil {
+            commits.increment()
+            transactions.increment(by: UInt64(group.count))
+        }
         for turn in group { turn.settle(failure) }
     }
 

@@ -61,7 +61,8 @@ private func summary(_ parsed: ParsedHead, _ consumed: Int) -> HeadAnswer {
     let fields = head.headers.pairs.flatMap { [$0.name, $0.value] }
     return .head(
         consumed: consumed,
-        parts: [head.method.rawValue, head.path, head.query ?? "-", "\(head.minorVersion)", parsed.host ?? "-"] + fields,
+        parts: [head.method.rawValue, head.path, head.query ?? "-", "\(head.minorVersion)", parsed.host ?? "-"]
+            + fields,
         framing: parsed.framing,
         flags: [parsed.keepsAlive, parsed.expectsContinue, parsed.upgradesToWebSocket])
 }

@@ -189,22 +189,32 @@ package struct ResponseHeaders: Sendable {
 
     /// Names are written as given. A control character in a value (a redirect to what a client sent, say) would forge
     /// a header: it is replaced by a space.
-    package mutating func add(_ name: StaticString, _ value: some StringProtocol) {
-        name.withUTF8Buffer { unsafe encoded.append(contentsOf: $0) }
-        encoded.append(UInt8(ascii: ":"))
-        encoded.append(UInt8(ascii: " "))
-        for byte in value.utf8 { encoded.append(byte < 0x20 || byte == 0x7F ? 0x20 : byte) }
-        encoded.append(13)
-        encoded.append(10)
+    package mutating func add(_ name: StaticString, _ value: String) {
+        begin(name)
+        let start = encoded.count
+        encoded.append(contentsOf: value.utf8)
+        let place = encoded.span.firstControl(in: start..<encoded.count)
+        for index in place..<encoded.count where encoded[index] < 0x20 || encoded[index] == 0x7F {
+            encoded[index] = 0x20
+        }
+        encoded.append("\r\n")
     }
 
-    package mutating func add(_ name: StaticString, _ value: some BinaryInteger) {
-        name.withUTF8Buffer { unsafe encoded.append(contentsOf: $0) }
-        encoded.append(UInt8(ascii: ":"))
-        encoded.append(UInt8(ascii: " "))
-        encoded.appendDecimal(value)
-        encoded.append(13)
-        encoded.append(10)
+    package mutating func add(_ name: StaticString, _ value: Substring) { add(name, String(value)) }
+
+    package mutating func add(_ name: StaticString, _ value: Int) { add(name, Int64(value)) }
+
+    package mutating func add(_ name: StaticString, _ value: Int64) {
+        begin(name)
+        encoded.appendDigits(value)
+        encoded.append("\r\n")
+    }
+
+    private mutating func begin(_ name: StaticString) {
+        // Most answers have a handful of fields; one allocation holds them.
+        if encoded.isEmpty { encoded.reserveCapacity(256) }
+        encoded.append(name)
+        encoded.append(": ")
     }
 
     package mutating func append(_ other: ResponseHeaders) { encoded += other.encoded }
@@ -233,6 +243,4 @@ package struct ResponseHeaders: Sendable {
         }
         return nil
     }
-
-    private func lowercased(_ byte: UInt8) -> UInt8 { (65...90).contains(byte) ? byte | 0x20 : byte }
 }

@@ -12,6 +12,19 @@ struct RequestLine: Sendable {
     var authority: Range<Int>?
     var path: Range<Int>
     var query: Range<Int>?
+
+    /// The path as sent; an absolute-form target without one means `/`, or `*` for OPTIONS (RFC 9112 §3.2.4).
+    func pathText(_ bytes: Span<UInt8>) -> String {
+        if !path.isEmpty { return bytes.text(path) }
+        return method == .options && query == nil ? "*" : "/"
+    }
+}
+
+/// Where the parts of a whole head lie.
+struct HeadLayout {
+    let line: RequestLine
+    let blockStart: Int
+    let fields: [RequestHeaders.Field]
 }
 
 struct HeadScanner {
@@ -22,11 +35,11 @@ struct HeadScanner {
     /// Everything before it was looked at.
     private var cursor = 0
     private var lineStart = 0
-    private(set) var requestLine: RequestLine?
+    private var requestLine: RequestLine?
     /// The first byte of the first field line.
-    private(set) var blockStart = 0
+    private var blockStart = 0
     /// Offsets count from `blockStart`.
-    private(set) var fields: [RequestHeaders.Field] = []
+    private var fields: [RequestHeaders.Field] = []
 
     init(limits: HTTPLimits) { self.limits = limits }
 
@@ -45,6 +58,14 @@ struct HeadScanner {
         } catch {
             throw error.at(path(bytes))
         }
+    }
+
+    /// What was found, once `scan` has come to the end of the head; the scanner is then ready for the next one.
+    mutating func take() -> HeadLayout? {
+        guard let requestLine else { return nil }
+        let layout = HeadLayout(line: requestLine, blockStart: blockStart, fields: fields)
+        self = HeadScanner(limits: limits)
+        return layout
     }
 
     private mutating func scanFields(_ bytes: Span<UInt8>) throws(HTTPParseError) -> Int? {
@@ -200,12 +221,7 @@ extension HeadScanner {
         }
     }
 
-    /// The path as sent; an absolute-form target without one means `/`, or `*` for OPTIONS (RFC 9112 §3.2.4).
-    func path(_ bytes: Span<UInt8>) -> String? {
-        guard let line = requestLine else { return nil }
-        if !line.path.isEmpty { return bytes.text(line.path) }
-        return line.method == .options && line.query == nil ? "*" : "/"
-    }
+    private func path(_ bytes: Span<UInt8>) -> String? { requestLine.map { $0.pathText(bytes) } }
 }
 
 extension HTTPMethod {

@@ -19,36 +19,37 @@ struct RequestFraming {
 
     /// The head that ends before `end`.
     static func head(
-        _ bytes: Span<UInt8>, end: Int, _ scanner: HeadScanner, _ limits: HTTPLimits
+        _ bytes: Span<UInt8>, end: Int, _ layout: HeadLayout, _ limits: HTTPLimits
     ) throws(HTTPParseError) -> ParsedHead {
-        // The scanner has seen the end of a head, so there is a request line with a method.
-        guard let line = scanner.requestLine, let method = line.method, let path = scanner.path(bytes) else {
-            throw .bad("no request line")
-        }
+        let line = layout.line
         do throws(HTTPParseError) {
+            // The scanner lets no other method through.
+            guard let method = line.method else { throw .unknownMethod }
             var framing = RequestFraming()
-            for field in scanner.fields { try framing.take(field, bytes, offset: scanner.blockStart, line) }
+            for field in layout.fields { try framing.take(field, bytes, offset: layout.blockStart, line) }
             let length = try framing.bodyFraming(line, limits)
             let host = try framing.hostRange(line)
             let head = RequestHead(
-                method: method, path: path, query: line.query.map { bytes.text($0) },
+                method: method, path: line.pathText(bytes), query: line.query.map { bytes.text($0) },
                 minorVersion: line.minorVersion,
-                headers: RequestHeaders(copying: bytes, scanner.blockStart..<end, fields: scanner.fields))
+                headers: RequestHeaders(copying: bytes, layout.blockStart..<end, fields: layout.fields))
             return framing.parsed(head, length, host: host.map { bytes.text($0) })
         } catch {
-            throw error.at(path)
+            throw error.at(line.pathText(bytes))
         }
     }
 
-    private func parsed(_ head: RequestHead, _ framing: BodyFraming, host: String?) -> ParsedHead {
+    private func parsed(
+        _ head: consuming RequestHead, _ framing: BodyFraming, host: consuming String?
+    ) -> ParsedHead {
         let isCurrent = head.minorVersion == 1
+        let isGet = head.method == .get
         return ParsedHead(
             head: head, framing: framing,
             keepsAlive: !closes && (isCurrent || staysOpen),
             expectsContinue: expects && isCurrent && framing != .none,
             host: host,
-            upgradesToWebSocket: asksForUpgrade && offersWebSocket && isCurrent && head.method == .get
-                && framing == .none)
+            upgradesToWebSocket: asksForUpgrade && offersWebSocket && isCurrent && isGet && framing == .none)
     }
 
     /// Told apart by length first: of the usual fields nearly all end there.

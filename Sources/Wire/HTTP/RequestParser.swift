@@ -110,9 +110,7 @@ package struct RequestHeadParser: Sendable {
             append(bytes)
             return (bytes.count, nil)
         }
-        let head = try RequestFraming.head(bytes, end: end, scanner, limits)
-        scanner = HeadScanner(limits: limits)
-        return (end, head)
+        return (end, try finish(bytes, end: end))
     }
 
     private mutating func consumeMore(
@@ -122,10 +120,13 @@ package struct RequestHeadParser: Sendable {
         append(bytes)
         let soFar = pending
         guard let end = try scanner.scan(soFar.span) else { return (bytes.count, nil) }
-        let head = try RequestFraming.head(soFar.span, end: end, scanner, limits)
-        scanner = HeadScanner(limits: limits)
         pending = Bytes()
-        return (end &- before, head)
+        return (end &- before, try finish(soFar.span, end: end))
+    }
+
+    private mutating func finish(_ bytes: Span<UInt8>, end: Int) throws(HTTPParseError) -> ParsedHead? {
+        guard let layout = scanner.take() else { return nil }
+        return try RequestFraming.head(bytes, end: end, layout, limits)
     }
 
     /// The scanner has refused whatever would not fit, so nothing is lost here.

@@ -31,9 +31,10 @@ package enum ResponseHeadWriter {
         _ status: HTTPStatus, _ headers: ResponseHeaders, framing: ResponseFraming, connection: ConnectionOption,
         date: Bytes, into bytes: inout Bytes
     ) {
-        bytes.reserveCapacity(bytes.count + headers.encoded.count + 160)
+        // Answers to pipelined requests share a buffer; reserving for each would copy all of them each time.
+        if bytes.isEmpty { bytes.reserveCapacity(headers.encoded.count + 160) }
         bytes.append("HTTP/1.1 ")
-        bytes.appendDecimal(status.code, width: 3)
+        bytes.appendDigits(Int64(status.code))
         bytes.append(0x20)
         bytes.append(status.reason)
         bytes.append("\r\n")
@@ -57,7 +58,7 @@ package enum ResponseHeadWriter {
         case .chunked: bytes.append("Transfer-Encoding: chunked\r\n")
         case .length(let length):
             bytes.append("Content-Length: ")
-            bytes.appendDecimal(length)
+            bytes.appendDigits(length)
             bytes.append("\r\n")
         }
     }
@@ -102,5 +103,19 @@ package enum ChunkWriter {
 extension Bytes {
     mutating func append(_ text: StaticString) {
         text.withUTF8Buffer { unsafe append(contentsOf: $0) }
+    }
+
+    /// Decimal digits, without the cost of a generic integer from another module.
+    mutating func appendDigits(_ value: Int64) {
+        var digits = InlineArray<20, UInt8>(repeating: 0x30)
+        var rest = value.magnitude
+        var start = digits.count
+        repeat {
+            start &-= 1
+            digits[start] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest != 0
+        if value < 0 { append(0x2D) }
+        for index in start..<digits.count { append(digits[index]) }
     }
 }

@@ -14,9 +14,15 @@ package enum FileName {
         let last = scalars.lastIndex { $0 == "/" || $0 == "\\" }.map { scalars.index(after: $0) }
         var kept = String.UnicodeScalarView(scalars[(last ?? scalars.startIndex)...].filter(isAllowed))[...]
         while let first = kept.first, first == " " { kept.removeFirst() }
+        guard let name = trimmed(kept) else { return nil }
+        // A cut may leave a space or a dot at the end.
+        return trimmed(shortened(name).unicodeScalars[...])
+    }
+
+    private static func trimmed(_ name: Substring.UnicodeScalarView) -> String? {
+        var kept = name
         while let last = kept.last, last == " " || last == "." { kept.removeLast() }
-        guard !kept.allSatisfy({ $0 == "." }) else { return nil }
-        return shortened(String(kept))
+        return kept.isEmpty ? nil : String(kept)
     }
 
     private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
@@ -31,8 +37,13 @@ package enum FileName {
         let dot = name.unicodeScalars.lastIndex(of: ".")
         // An extension longer than this is not one.
         let ending = dot.map { String(name[$0...]) }.flatMap { $0.utf8.count <= 16 ? $0 : nil } ?? ""
-        var stem = name.unicodeScalars.dropLast(ending.unicodeScalars.count)
-        while String(stem).utf8.count > maximumBytes - ending.utf8.count { stem.removeLast() }
-        return String(stem) + ending
+        var stem = ""
+        var room = maximumBytes - ending.utf8.count
+        for scalar in name.unicodeScalars.dropLast(ending.unicodeScalars.count) {
+            room -= UTF8.width(scalar)
+            guard room >= 0 else { break }
+            stem.unicodeScalars.append(scalar)
+        }
+        return stem + ending
     }
 }

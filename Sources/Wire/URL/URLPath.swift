@@ -10,31 +10,53 @@ package enum URLPath {
     /// an empty one. Refused with 400, because a segment may become a name on disk or in a log: malformed
     /// percent-encoding, text that is not UTF-8, control characters, a slash, `.` and `..`.
     package static func segments(_ path: String) throws(HTTPParseError) -> [String] {
-        let bytes = Bytes(path.utf8)
-        guard bytes.first == 0x2F else { throw HTTPParseError(.badRequest, "the path does not begin with /") }
+        let bytes = path.utf8.span
+        guard bytes.count > 0, bytes[0] == 0x2F else { throw .bad("the path does not begin with /").at(path) }
         if bytes.count == 1 { return [] }
         var segments: [String] = []
-        for piece in bytes.dropFirst().split(separator: 0x2F, omittingEmptySubsequences: false) {
+        segments.reserveCapacity(8)
+        var start = 1
+        while start <= bytes.count {
+            var end = start
+            while end < bytes.count, bytes[end] != 0x2F { end &+= 1 }
             guard segments.count < maximumSegments else {
                 throw HTTPParseError(.uriTooLong, "the path has too many segments", path: path)
             }
             do throws(HTTPParseError) {
-                segments.append(try segment(piece))
+                segments.append(try segment(bytes, start..<end))
             } catch {
                 throw error.at(path)
             }
+            start = end &+ 1
         }
         return segments
     }
 
-    private static func segment(_ piece: ArraySlice<UInt8>) throws(HTTPParseError) -> String {
-        guard let decoded = piece.contains(0x25) ? PercentEncoding.decode(piece) : Bytes(piece) else {
+    /// Most segments are plain names, which need no second look.
+    private static func segment(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(HTTPParseError) -> String {
+        for index in range where !ByteSet.unreserved.contains(bytes[index]) {
+            return try decoded(bytes, range)
+        }
+        guard range.count > 2 || !isDots(bytes, range) else { throw .bad("a . or .. segment in the path") }
+        return bytes.text(range)
+    }
+
+    private static func isDots(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        for index in range where bytes[index] != 0x2E { return false }
+        return !range.isEmpty
+    }
+
+    private static func decoded(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(HTTPParseError) -> String {
+        let piece = unsafe bytes.extracting(range).withUnsafeBufferPointer { unsafe Bytes($0) }
+        guard let decoded = PercentEncoding.decode(piece[...]) else {
             throw .bad("malformed percent-encoding in the path")
         }
         guard !decoded.contains(where: { $0 < 0x20 || $0 == 0x7F || $0 == 0x2F }) else {
             throw .bad("an encoded slash or control character in the path")
         }
-        guard decoded != [0x2E], decoded != [0x2E, 0x2E] else { throw .bad("a . or .. segment in the path") }
+        guard decoded.count > 2 || !isDots(decoded.span, 0..<decoded.count) else {
+            throw .bad("a . or .. segment in the path")
+        }
         guard let text = String(validating: decoded) else { throw .bad("the path is not UTF-8") }
         return text
     }

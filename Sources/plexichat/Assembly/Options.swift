@@ -5,6 +5,7 @@ import Accounts
 import Base
 import Configuration
 import Crypto
+import Glibc
 import Net
 import Store
 import Vault
@@ -142,4 +143,34 @@ extension Configuration {
 
 extension Rate {
     fileprivate var limit: RateLimit? { count.map { RateLimit($0, per: window) } }
+}
+
+// MARK: What a start needs besides
+
+extension Configuration {
+    /// Sockets that the service manager handed over take the place of the configured list.
+    var endpoints: [Endpoint] {
+        let inherited = ServiceManager.inheritedSockets
+        if !inherited.isEmpty { return inherited.map { .inherited(descriptor: $0) } }
+        return server.listen.map { address in
+            switch address {
+            case .internet(let host, let port): .tcp(host, port: port)
+            case .local(let path): .unix(path: path)
+            }
+        }
+    }
+
+    var loadMarks: LoadMonitor.Marks {
+        LoadMonitor.Marks(
+            cpu: Double(rateLimits.load.cpuPercent), memory: Double(rateLimits.load.memoryPercent))
+    }
+
+    /// Where the set-up step puts Swagger UI and ReDoc: beside the sources, or where a package would.
+    private static let assetFolders = [".tools/docs-assets", "/usr/share/plexichat/docs-assets"]
+
+    var documentation: DocumentationPages? {
+        guard docs.enabled else { return nil }
+        let folder = docs.assets ?? Self.assetFolders.first { access($0, R_OK | X_OK) == 0 }
+        return DocumentationPages(assets: folder.flatMap { try? StaticFiles(folder: $0) })
+    }
 }

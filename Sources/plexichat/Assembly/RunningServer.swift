@@ -108,7 +108,7 @@ struct RunningServer: Sendable {
         _ configuration: Configuration, _ api: APIService, _ shards: ShardGroup, _ tls: TLSReloader?,
         _ metrics: Metrics
     ) async throws(StartFailure) -> HTTPServer {
-        let endpoints = try configuration.endpoints
+        let endpoints = configuration.endpoints
         do {
             return try await HTTPServer.start(
                 endpoints.map { HTTPServer.Listening($0, isSecure: tls != nil) }, service: api, on: shards,

@@ -1,0 +1,9 @@
+// The bodies of the commands that need the server's parts.
+
+import Configuration
+
+extension CommandBodies {
+    static let server = CommandBodies(
+        serve: Serve.run, doctor: Doctor.run, createUser: Admin.createUser, setPassword: Admin.setPassword,
+        grant: Admin.grant, token: Admin.token, openAPI: OpenAPICommand.run)
+}

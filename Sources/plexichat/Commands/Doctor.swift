@@ -1,0 +1,166 @@
+// `plexichat doctor`: each part of the server looked at by itself; what is not well is named with its remedy.
+
+import Accounts
+import Base
+import Configuration
+import Crypto
+import Glibc
+import Net
+import Store
+import Wire
+
+enum Doctor {
+    /// One line of the report.
+    private struct Finding {
+        let part: String
+        let isWell: Bool
+        let text: String
+        let remedy: String?
+
+        static func well(_ part: String, _ text: String) -> Finding {
+            Finding(part: part, isWell: true, text: text, remedy: nil)
+        }
+        static func ill(_ part: String, _ text: some CustomStringConvertible, _ remedy: String) -> Finding {
+            Finding(part: part, isWell: false, text: text.description, remedy: remedy)
+        }
+    }
+
+    @Sendable static func run(_ invocation: Invocation) async -> ExitCode {
+        let configuration: Configuration
+        do throws(ConfigurationProblems) {
+            configuration = try invocation.loadConfiguration().values
+        } catch {
+            return invocation.complain(about: error)
+        }
+        LogOutput.configure(level: .error)
+        var findings = [Finding.well("configuration", "\(Configuration.keys.count) keys, all in range")]
+        findings += await storage(configuration)
+        findings.append(certificate(configuration))
+        findings += await addresses(configuration)
+        findings.append(descriptors(configuration))
+        findings.append(documentation(configuration))
+        findings.append(mail(configuration))
+        for finding in findings { show(finding, invocation.output) }
+        let ill = findings.count { !$0.isWell }
+        invocation.output.line(ill == 0 ? "All is well." : "\(ill) of \(findings.count) parts are not well.")
+        return ill == 0 ? .success : .failure
+    }
+
+    private static func show(_ finding: Finding, _ output: Output) {
+        let name = finding.part + String(repeating: " ", count: max(0, 14 - finding.part.count))
+        output.line("\(finding.isWell ? "ok " : "!! ") \(name) \(finding.text)")
+        if let remedy = finding.remedy { output.line("                   -> \(remedy)") }
+    }
+
+    // MARK: Parts
+
+    private static func storage(_ configuration: Configuration) async -> [Finding] {
+        let storage: Storage
+        do throws(StartFailure) {
+            storage = try await Storage.open(configuration, shards: 1)
+        } catch {
+            return [.ill(error.part, error.problem, error.remedy)]
+        }
+        let health = await storage.database.health()
+        var findings = [
+            health.problem.map { Finding.ill("database", $0, "See docs/operate/troubleshooting.md.") }
+                ?? .well("database", "\(health.engine.rawValue), \(health.poolSize) connections"),
+            .well("vault", "the root key is the one that this data was sealed with"),
+        ]
+        findings.append(await audit(configuration, storage))
+        await storage.close()
+        return findings
+    }
+
+    private static func audit(_ configuration: Configuration, _ storage: Storage) async -> Finding {
+        do {
+            let accounts = try await RunningServer.makeAccounts(configuration, storage)
+            defer { accounts.stopPasswords() }
+            let verdict = try await accounts.audit.verify()
+            guard verdict.isIntact else {
+                return .ill(
+                    "audit log", verdict, "Somebody changed the database by hand. Keep a copy and compare it with a backup.")
+            }
+            return .well("audit log", "\(verdict.count) events, the chain is whole")
+        } catch {
+            return .ill("audit log", "\(error)", "See docs/operate/troubleshooting.md.")
+        }
+    }
+
+    private static func certificate(_ configuration: Configuration) -> Finding {
+        switch (configuration.tls.certificate, configuration.tls.key) {
+        case (nil, nil): return .well("tls", "off; put a proxy with TLS in front, or set tls.certificate and tls.key")
+        case (let certificate?, let key?):
+            do {
+                let identity = try TLSIdentity(certificateChainFile: certificate, privateKeyFile: key)
+                _ = try TLSContext.server(identity)
+                return .well("tls", "certificate and key belong together")
+            } catch {
+                return .ill("tls", "\(error)", "Check the PEM files named by tls.certificate and tls.key.")
+            }
+        default: return .ill("tls", "only one of tls.certificate and tls.key is set", "Set both, or neither.")
+        }
+    }
+
+    /// An address is well when nobody has it, or when this server's own answer comes from it.
+    private static func addresses(_ configuration: Configuration) async -> [Finding] {
+        guard let shards = try? ShardGroup(count: 1) else {
+            return [.ill("addresses", "no thread could be started", "Raise the process's limits.")]
+        }
+        defer { shards.stop() }
+        let client = CurlClient(loop: shards.first)
+        var findings: [Finding] = []
+        for endpoint in configuration.endpoints {
+            findings.append(await address(endpoint, configuration, client))
+        }
+        return findings
+    }
+
+    private static func address(
+        _ endpoint: Endpoint, _ configuration: Configuration, _ client: CurlClient
+    ) async -> Finding {
+        let name = endpoint.description
+        do throws(SystemError) {
+            try HTTPServer.probe(endpoint)
+            return .well("address", "\(name) is free")
+        } catch {
+            guard error.code == EADDRINUSE else {
+                return .ill("address", error, "Choose an address of this machine with --listen.")
+            }
+        }
+        let scheme = configuration.tls.certificate == nil ? "http" : "https"
+        let request = OutgoingRequest(url: "\(scheme)://\(name)/healthz", timeout: .seconds(3))
+        if let response = try? await client.send(request), response.body == Bytes("ok\n".utf8) {
+            return .well("address", "\(name): a server answers there")
+        }
+        return .ill("address", "\(name) is taken by another program", "Stop it, or choose another address with --listen.")
+    }
+
+    private static func descriptors(_ configuration: Configuration) -> Finding {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        // Beside connections: the database, logs, loops, outgoing calls.
+        let needed = configuration.server.maxConnections + 256
+        guard limit.rlim_max >= rlim_t(needed) else {
+            return .ill(
+                "descriptors", "\(limit.rlim_max) allowed, \(needed) needed for server.max_connections",
+                "Raise LimitNOFILE (systemd) or `ulimit -n`, or lower server.max_connections.")
+        }
+        return .well("descriptors", "\(limit.rlim_max) allowed, \(needed) needed")
+    }
+
+    private static func documentation(_ configuration: Configuration) -> Finding {
+        guard configuration.docs.enabled else { return .well("documentation", "off (docs.enabled)") }
+        guard configuration.documentation?.hasAssets == true else {
+            return .ill("documentation", "the files of /docs and /redoc are not installed", "Run scripts/install, or set docs.assets.")
+        }
+        return .well("documentation", "installed")
+    }
+
+    private static func mail(_ configuration: Configuration) -> Finding {
+        guard configuration.mail.url != nil else {
+            return .well("mail", "off; password resets and e-mail codes answer 503 until mail.url is set")
+        }
+        return .well("mail", "configured")
+    }
+}
