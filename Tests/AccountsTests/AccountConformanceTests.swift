@@ -2,6 +2,7 @@ import Accounts
 import Base
 import Store
 import TestKit
+import Accounts
 import Testing
 
 @Suite struct AccountConformanceTests {

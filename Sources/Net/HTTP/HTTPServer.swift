@@ -75,6 +75,7 @@ package final class HTTPServer: Sendable {
         do throws(SystemError) {
             for wanted in endpoints {
                 precondition(!wanted.isSecure || tls != nil, "a secure listener needs a certificate")
+                try ListeningSocket.requireFree(wanted.endpoint)
                 let opened = try ListeningSocket.open(
                     wanted.endpoint, shards: shards.shards.count, backlog: options.backlog)
                 for (shard, socket) in opened.enumerated() {
@@ -95,6 +96,11 @@ package final class HTTPServer: Sendable {
     private init(listening: [Listening], lanes: [HTTPLane]) {
         self.listening = listening
         self.lanes = lanes
+    }
+
+    /// Throws when nobody could listen at `endpoint` now; for `doctor`.
+    package static func probe(_ endpoint: Endpoint) throws(SystemError) {
+        for socket in try ListeningSocket.probe(endpoint) { close(socket.descriptor) }
     }
 
     /// Open connections, WebSockets included.

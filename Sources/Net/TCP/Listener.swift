@@ -36,6 +36,13 @@ struct ListeningSocket: Sendable {
         }
     }
 
+    /// Listens and gives up at once. A local path is only looked at: binding would take it from a running server.
+    static func probe(_ endpoint: Endpoint) throws(SystemError) -> [ListeningSocket] {
+        try requireFree(endpoint)
+        guard case .tcp = endpoint else { return [] }
+        return try open(endpoint, shards: 1, backlog: 1)
+    }
+
     private static func bindTCP(
         _ address: IPAddress, _ port: UInt16, _ backlog: Int32
     ) throws(SystemError) -> ListeningSocket {
@@ -88,6 +95,18 @@ struct ListeningSocket: Sendable {
         }
         return ListeningSocket(
             descriptor: descriptor, endpoint: .inherited(descriptor: descriptor), isPerShard: false)
+    }
+
+    /// Throws EADDRINUSE when anybody listens at `endpoint`. Our own listeners share their port among shards, so that
+    /// a second server would get its part of the connections instead of an error: its start asks here first.
+    static func requireFree(_ endpoint: Endpoint) throws(SystemError) {
+        guard case .tcp(let address, let port) = endpoint, port != 0 else { return }
+        let wanted = SocketAddress(address, port: port)
+        let descriptor = try makeSocket(wanted.family)
+        defer { close(descriptor) }
+        try set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+        if address.isV6 { try set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
+        try Syscall.check("bind \(endpoint)") { wanted.withPointer { bind(descriptor, $0, $1) } }
     }
 
     private static func makeSocket(_ family: Int32) throws(SystemError) -> Int32 {
