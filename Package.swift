@@ -78,7 +78,7 @@ let package = Package(
         tests("NetTests", ["Wire", "Crypto", "Net"]),
         tests("StoreTests", ["Wire", "Crypto", "Net", "Store"]),
         tests("VaultTests", ["Wire", "Crypto", "Vault"]),
-        tests("AccountsTests", ["Wire", "Crypto", "Store", "Vault", "Accounts"]),
+        tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
         tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),
