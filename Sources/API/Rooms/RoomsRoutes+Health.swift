@@ -25,7 +25,7 @@ extension RoomsRoutes {
                 return reply
             },
             .get("/metrics", .everyone, "Metrics for Prometheus", limit: .unlimited, answer: .text) { call in
-                guard call.services.areMetricsPublic || call.caller?.isAdmin == true else {
+                if !call.services.areMetricsPublic, try !call.principal.isAdmin {
                     throw RequestFault.insufficientScope(needed: ["admin"])
                 }
                 return Reply(
