@@ -62,7 +62,8 @@ let package = Package(
         library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault", "CShims"]),
         // L5
         library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts"]),
-        library("TestKit", ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts"], settings: language),
+        library(
+            "TestKit", ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API"], settings: language),
         // L6
         library("Configuration", ["Base", "Wire", "CYAML"], settings: language),
         program(
