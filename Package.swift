@@ -63,7 +63,8 @@ let package = Package(
         // L5
         library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts"]),
         library(
-            "TestKit", ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API"], settings: language),
+            "TestKit", ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API", "Configuration"],
+            settings: language),
         // L6
         library("Configuration", ["Base", "Wire", "CYAML"], settings: language),
         program(
@@ -77,7 +78,7 @@ let package = Package(
         tests("NetTests", ["Wire", "Crypto", "Net"]),
         tests("StoreTests", ["Wire", "Crypto", "Net", "Store"]),
         tests("VaultTests", ["Wire", "Crypto", "Vault"]),
-        tests("AccountsTests", ["Wire", "Crypto", "Store", "Vault", "Accounts"]),
+        tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
         tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),

@@ -121,6 +121,8 @@ extension APIService {
         do { progress.caller = try await identify(request, match) } catch { refusal = error }
         if let route = match.routes.first { try limit(route, request, &progress) }
         if let refusal { throw refusal }
+        // Before the choice between two claimants: the path's owner words it.
+        if progress.caller == nil, !match.isForAnyone { throw RequestFault.missingToken }
 
         let query = try QueryParameters(head.query)
         let body = try await JSONBody.read(request, match.routes, options)
@@ -206,8 +208,7 @@ extension APIService {
             return try await Authentication.principal(credential, request.head, services.accounts)
         } catch {
             // A stale cookie or token must not keep anybody from logging in again.
-            let isPublic = match.routes.allSatisfy { if case .everyone = $0.access { true } else { false } }
-            if isPublic { return nil }
+            if match.isForAnyone { return nil }
             throw error
         }
     }

@@ -8,6 +8,9 @@ struct Router: Sendable {
         /// One route, or one per dialect where two documents claim the path.
         let routes: [Route]
         let parameterValues: [String]
+
+        /// Whether some row here needs no caller.
+        var isForAnyone: Bool { routes.contains { if case .everyone = $0.access { true } else { false } } }
     }
 
     enum Outcome {

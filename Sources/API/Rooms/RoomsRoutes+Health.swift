@@ -31,7 +31,7 @@ extension RoomsRoutes {
                 return Reply(
                     headers: ResponseHeaders(["Content-Type": "text/plain; version=0.0.4; charset=utf-8"]),
                     body: .bytes(Bytes(call.services.metrics.render().utf8)))
-            },
+            }.answering("text/plain"),
         ]
     }
 

@@ -77,6 +77,7 @@ import Wire
             api.advance(by: .minutes(1))
             let noon = api.clock.now
             _ = try await api.post("/auth/login", Self.wrong)
+            api.advance(by: .seconds(1))
             _ = try await api.post("/auth/login", Self.right)
             await api.accounts.settle()
             func actions(_ query: String) async throws -> [String] {
