@@ -2,7 +2,6 @@
 // would stop every request of that shard, and without a bound a flood of logins would take all memory.
 
 package import Base
-import CShims
 package import Crypto
 import Glibc
 import Synchronization
@@ -44,6 +43,8 @@ package final class PasswordWorker: Sendable {
             try WorkerThread.start(niceness: Self.niceness) { while let job = queue.next() { job() } }
         }
     }
+
+    deinit { queue.close() }
 
     /// A PHC string with a salt of its own.
     package func hash(_ password: Secret) async throws(AccountError) -> String {
@@ -162,7 +163,6 @@ private enum WorkerThread {
         guard let argument = unsafe argument else { return nil }
         let body = unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
         // On Linux a thread has a niceness of its own, and 0 means the calling one.
-        unsafe plexi_name_thread("passwords")
         setpriority(Int32(PRIO_PROCESS.rawValue), 0, body.niceness)
         body.run()
         return nil
