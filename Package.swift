@@ -62,7 +62,9 @@ let package = Package(
         library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault"]),
         // L5
         library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts"]),
-        library("TestKit", ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts"], settings: language),
+        library(
+            "TestKit", ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Configuration"],
+            settings: language),
         // L6
         library("Configuration", ["Base", "Wire", "CYAML"], settings: language),
         program(

@@ -20,12 +20,6 @@ func benchmarkIdleWebSockets() {
     }
 }
 
-func benchmarkWebSocketHandshakes() {
-    runLoad { loop, done in
-        HandshakeRun(on: loop, done)
-    }
-}
-
 func benchmarkWebSocketFanout() {
     runLoad { loop, done in
         FanoutRun(on: loop, done)
@@ -178,65 +172,46 @@ private final class IdleRun: LoadRun {
 
 // MARK: - Handshakes
 
-private final class HandshakeRun: LoadRun {
-    private let loop: Shard
-    private let finish: Finish
-    private let seconds = Arguments.integer("seconds", default: 5)
-    private let server = WebSocketServerProcess.underTest
-    private var sockets: [ObjectIdentifier: LoadSocket] = [:]
-    private var count = 0
-    private var begun = Instant(nanoseconds: 0)
-    private var processorBefore = 0.0
-    private var isOver = false
-
-    init(on loop: Shard, _ finish: @escaping Finish) {
-        self.loop = loop
-        self.finish = finish
+/// Without a loop: sockets are opened, written and read in batches by blocking calls, the fewest that a handshake can
+/// cost its client, so that the server is what is measured.
+func benchmarkWebSocketHandshakes() {
+    do {
+        print(try measureHandshakes())
+    } catch {
+        print("plexibench: \(error)")
+        exit(1)
     }
+}
 
-    func start() throws {
-        let target = try target("url")
-        begun = .now()
-        processorBefore = server?.processorSeconds ?? 0
-        for _ in 0..<Arguments.integer("concurrency", default: 64) { try add(target) }
-        _ = loop.schedule(after: .seconds(seconds)) { [self] in end() }
+private func measureHandshakes() throws -> String {
+    let target = try target("url")
+    let request = LoadHandshake.request(target, headers: extraHeaders)
+    let batch = max(1, Arguments.integer("concurrency", default: 64))
+    let server = WebSocketServerProcess.underTest
+    let processorBefore = server?.processorSeconds ?? 0
+    let begun = Instant.now()
+    let end = begun + .seconds(Arguments.integer("seconds", default: 5))
+    var count = 0
+    while Instant.now() < end {
+        try shakeHands(batch, target, request)
+        count += batch
     }
+    let elapsed = (Instant.now() - begun).inSeconds
+    let processor = (server?.processorSeconds ?? 0) - processorBefore
+    return "ws-handshakes: \(count) in \(rounded(elapsed)) s: \(Int(Double(count) / elapsed)) per second, "
+        + "\(rounded(processor * 1e6 / Double(count))) µs of server time each"
+}
 
-    private func add(_ target: LoadTarget) throws {
-        let socket = try LoadSocket(
-            target, headers: extraHeaders, on: loop,
-            opened: { [unowned self] socket in
-                count += 1
-                socket.reset()
-                // Not from within the socket's own call: it is released here.
-                _ = loop.schedule(after: .zero) { [self] in replace(socket, target) }
-            },
-            ended: { [unowned self] _, reason in fail(LoadError(reason)) })
-        sockets[ObjectIdentifier(socket)] = socket
+private func shakeHands(_ count: Int, _ target: LoadTarget, _ request: Bytes) throws {
+    var sockets: [BlockingSocket] = []
+    for _ in 0..<count {
+        let socket = try BlockingSocket(target)
+        try socket.send(request)
+        sockets.append(socket)
     }
-
-    private func replace(_ socket: LoadSocket, _ target: LoadTarget) {
-        sockets[ObjectIdentifier(socket)] = nil
-        guard !isOver else { return }
-        do { try add(target) } catch { fail(LoadError("\(error)")) }
-    }
-
-    private func fail(_ error: LoadError) {
-        guard !isOver else { return }
-        isOver = true
-        finish(.failure(error))
-    }
-
-    private func end() {
-        guard !isOver else { return }
-        isOver = true
-        let elapsed = (Instant.now() - begun).inSeconds
-        let processor = (server?.processorSeconds ?? 0) - processorBefore
-        for socket in sockets.values { socket.reset() }
-        finish(
-            .success(
-                "ws-handshakes: \(count) in \(rounded(elapsed)) s: \(Int(Double(count) / elapsed)) per second, "
-                    + "\(rounded(processor * 1e6 / Double(max(count, 1)))) µs of server time each"))
+    for socket in sockets {
+        let answer = try socket.receiveHead()
+        guard LoadHandshake.isAccepted(answer) else { throw LoadError("no WebSocket: \(answer.prefix(80))") }
     }
 }
 
@@ -337,8 +312,8 @@ private final class FanoutRun: LoadRun {
         guard let status = lines.first, status.hasPrefix("http/1.1 2") else {
             return fail(LoadError("publishing: \(lines.first ?? "")"))
         }
-        let length = lines.first { $0.hasPrefix("content-length:") }.flatMap { Int($0.dropFirst(15).drop { $0 == " " }) }
-        bodyLeft = length ?? 0
+        let length = lines.first { $0.hasPrefix("content-length:") }?.dropFirst(15).drop { $0 == " " }
+        bodyLeft = length.flatMap { Int($0) } ?? 0
         if bodyLeft == 0 { oneAnswered() }
     }
 

@@ -31,10 +31,10 @@ struct LoadTarget: Sendable {
         path = slash == rest.endIndex ? "/" : String(rest[slash...])
     }
 
-    /// A non-blocking socket that is connecting.
-    func connect() throws(SystemError) -> Int32 {
-        let descriptor = socket(
-            AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+    /// A socket that is connected, or connecting if it does not block.
+    func connect(blocks: Bool) throws(SystemError) -> Int32 {
+        let kind = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | (blocks ? 0 : SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(AF_INET, Int32(kind), 0)
         guard descriptor >= 0 else { throw SystemError("make a socket") }
         var one: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
@@ -68,6 +68,64 @@ extension String {
     }
 }
 
+/// Ends with a reset: a closing handshake of TCP would leave the port in TIME_WAIT, and there are only 28,000 of them.
+private func resetOnClose(_ descriptor: Int32) {
+    var option = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+}
+
+/// A connection for handshakes only.
+final class BlockingSocket {
+    /// An answer that takes longer ends the run.
+    private static let patience = timeval(tv_sec: 5, tv_usec: 0)
+
+    private let descriptor: Int32
+
+    init(_ target: LoadTarget) throws(SystemError) {
+        descriptor = try target.connect(blocks: true)
+        resetOnClose(descriptor)
+        var patience = Self.patience
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    deinit { close(descriptor) }
+
+    func send(_ bytes: Bytes) throws(SystemError) {
+        let sent = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        guard sent == bytes.count else { throw SystemError("send") }
+    }
+
+    func receiveHead() throws(SystemError) -> String {
+        var head = Bytes()
+        while head.suffix(4) != [13, 10, 13, 10] {
+            let count = withUnsafeTemporaryAllocation(byteCount: 1_024, alignment: 1) { buffer in
+                let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+                if count > 0 { head += buffer[..<count] }
+                return count
+            }
+            guard count > 0 else { throw SystemError("receive an answer") }
+        }
+        return String(decoding: head, as: UTF8.self)
+    }
+}
+
+enum LoadHandshake {
+    /// The sample key of RFC 6455 §1.3, whose answer is known.
+    private static let key = "dGhlIHNhbXBsZSBub25jZQ=="
+    private static let acceptKey = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+    /// `headers` are whole lines, for a cookie or a token.
+    static func request(_ target: LoadTarget, headers: String) -> Bytes {
+        Bytes(
+            """
+            GET \(target.path) HTTP/1.1\r\nHost: 127.0.0.1:\(target.port)\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Key: \(key)\r\nSec-WebSocket-Version: 13\r\n\(headers)\r\n
+            """.utf8)
+    }
+
+    static func isAccepted(_ answer: String) -> Bool { answer.hasPrefix("HTTP/1.1 101") && answer.contains(acceptKey) }
+}
+
 /// One non-blocking connection of the client. Belongs to its loop's thread.
 final class LoadConnection {
     /// All connections read into it, one after the other: there is one load thread.
@@ -84,7 +142,7 @@ final class LoadConnection {
         _ target: LoadTarget, on loop: Shard, connected: @escaping () -> Void,
         received: @escaping (Span<UInt8>) -> Void, ended: @escaping () -> Void
     ) throws(SystemError) {
-        descriptor = try target.connect()
+        descriptor = try target.connect(blocks: false)
         self.connected = connected
         self.received = received
         self.ended = ended
@@ -97,11 +155,9 @@ final class LoadConnection {
         if sent != bytes.count { end() }
     }
 
-    /// With a reset: a closing handshake of TCP would leave the port in TIME_WAIT, and there are only 28,000 of them.
     func reset() {
         guard watch != nil else { return }
-        var option = linger(l_onoff: 1, l_linger: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        resetOnClose(descriptor)
         close()
     }
 
@@ -142,9 +198,6 @@ final class LoadConnection {
 final class LoadSocket {
     private enum Phase { case handshake, open, ended }
 
-    /// The sample key of RFC 6455 §1.3, whose answer is known.
-    private static let key = "dGhlIHNhbXBsZSBub25jZQ=="
-    private static let acceptKey = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
     private static let messageLimit = 16 << 20
 
     private var connection: LoadConnection?
@@ -155,7 +208,6 @@ final class LoadSocket {
     private let message: () -> Void
     private let ended: (LoadSocket, String) -> Void
 
-    /// `headers` are whole lines, for a cookie or a token.
     init(
         _ target: LoadTarget, headers: String = "", on loop: Shard, opened: @escaping (LoadSocket) -> Void,
         message: @escaping () -> Void = {}, ended: @escaping (LoadSocket, String) -> Void
@@ -163,11 +215,7 @@ final class LoadSocket {
         self.opened = opened
         self.message = message
         self.ended = ended
-        let request = Bytes(
-            """
-            GET \(target.path) HTTP/1.1\r\nHost: 127.0.0.1:\(target.port)\r\nUpgrade: websocket\r\n\
-            Connection: Upgrade\r\nSec-WebSocket-Key: \(Self.key)\r\nSec-WebSocket-Version: 13\r\n\(headers)\r\n
-            """.utf8)
+        let request = LoadHandshake.request(target, headers: headers)
         connection = try LoadConnection(
             target, on: loop,
             connected: { [unowned self] in connection?.send(request) },
@@ -222,7 +270,7 @@ final class LoadSocket {
     }
 
     private func finishHandshake(_ answer: String) {
-        guard answer.hasPrefix("HTTP/1.1 101"), answer.contains(Self.acceptKey) else {
+        guard LoadHandshake.isAccepted(answer) else {
             return end("no WebSocket: \(answer.split(whereSeparator: \.isNewline).first ?? "")")
         }
         phase = .open

@@ -1,4 +1,6 @@
 import Base
+import Glibc
+import Net
 import Store
 import TestKit
 import Testing
@@ -72,5 +74,26 @@ import Wire
         #expect(fake.requests.contains { $0.hasPrefix("DELETE") })
         #expect(fake.openUploads == 0)
         #expect(fake.objectNames.isEmpty)
+    }
+}
+
+private let s3Endpoint = getenv("PLEXI_S3").map { String(cString: $0) }
+
+/// Run when `PLEXI_S3` holds the address of a server: `scripts/test-s3 run swift test`.
+@Suite(.enabled(if: s3Endpoint != nil, "PLEXI_S3 is not set"), .serialized)
+struct S3ServerTests {
+    @Test(arguments: BlobStoreConformance.checks)
+    func `against a server, through libcurl`(_ check: BlobStoreConformance.Check) async throws {
+        let folder = try TemporaryFolder()
+        let shard = try Shard()
+        defer { shard.stop() }
+        var options = S3BlobStore.Options(
+            endpoint: s3Endpoint ?? "", bucket: "plexichat-test", region: "us-east-1", accessKey: "test",
+            secretKey: Secret(text: "test"), spoolFolder: folder.path + "/spool")
+        // A prefix of its own for each check, so that each finds an empty store.
+        options.prefix = "test \(UUID.random())/"
+        options.partSize = 5 << 20
+        let store = try S3BlobStore(options, transport: CurlClient(loop: shard))
+        try await check.run(store)
     }
 }
