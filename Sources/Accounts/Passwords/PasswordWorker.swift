@@ -32,11 +32,10 @@ package final class PasswordWorker: Sendable {
 
     package init(_ options: Options = Options()) throws(AccountError) {
         parameters = options.parameters
-        do {
-            decoy = try Argon2id.hash(Secret(SecureRandom.bytes(16)), options.parameters)
-        } catch {
-            throw Validation.fault(.password, .value, "Argon2id cannot use these parameters: \(error)")
+        if let problem = Argon2id.problem(with: parameters) {
+            throw Validation.fault(.password, .value, "Argon2id cannot use these parameters: \(problem)")
         }
+        decoy = Self.decoy(parameters)
         queue = JobQueue(capacity: max(1, options.waiting))
         for _ in 0..<max(1, options.threads) {
             let queue = queue
@@ -45,6 +44,15 @@ package final class PasswordWorker: Sendable {
     }
 
     deinit { queue.close() }
+
+    /// A hash that no password has, made without the work of hashing: the server is to be ready at once.
+    private static func decoy(_ parameters: Argon2id.Parameters) -> String {
+        func text(_ count: Int) -> String {
+            String(Base64.encode(SecureRandom.bytes(count)).prefix { $0 != "=" })
+        }
+        let costs = "m=\(parameters.memoryKiB),t=\(parameters.iterations),p=\(parameters.parallelism)"
+        return "$argon2id$v=19$\(costs)$\(text(Argon2id.saltCount))$\(text(Argon2id.tagCount))"
+    }
 
     /// A PHC string with a salt of its own.
     package func hash(_ password: Secret) async throws(AccountError) -> String {
