@@ -11,6 +11,8 @@ package struct DocumentationPages: Sendable {
 
     package init(assets: StaticFiles?) { self.assets = assets }
 
+    package var hasAssets: Bool { assets != nil }
+
     /// Swagger UI and ReDoc write style attributes; ReDoc runs its search in a worker made from a blob. Scripts stay
     /// ours and theirs, from files.
     static let contentSecurityPolicy =

@@ -142,13 +142,21 @@ extension String {
     }
 }
 
+extension Duration {
+    /// A duration as it is written in the configuration: `15m`.
+    package init?(configured text: String) {
+        guard let duration = DurationText.parse(text) else { return nil }
+        self = duration
+    }
+}
+
 /// `30s`, `15m`, `24h`, `7d`: a whole number and a unit.
-enum DurationText {
+package enum DurationText {
     private static let units: [(name: String, milliseconds: Int64)] = [
         ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
     ]
 
-    static func parse(_ text: String) -> Duration? {
+    package static func parse(_ text: String) -> Duration? {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         guard let count = Int64(digits), let unit = units.first(where: { $0.name == text.dropFirst(digits.count) })
         else { return nil }

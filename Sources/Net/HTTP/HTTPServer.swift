@@ -97,6 +97,11 @@ package final class HTTPServer: Sendable {
         self.lanes = lanes
     }
 
+    /// Throws when nobody could listen at `endpoint` now; for `doctor`.
+    package static func probe(_ endpoint: Endpoint) throws(SystemError) {
+        for socket in try ListeningSocket.probe(endpoint) { close(socket.descriptor) }
+    }
+
     /// Open connections, WebSockets included.
     package var connectionCount: Int { lanes[0].common.gate.total }
 

@@ -11,6 +11,9 @@ import Store
 import Vault
 import Wire
 
+/// `Configuration` has a section of the same name.
+typealias PlexiVault = Vault
+
 extension Configuration {
     var shardCount: Int { server.shards == 0 ? ShardGroup.availableCores : server.shards }
 
@@ -27,13 +30,14 @@ extension Configuration {
 
     var postgreSQLOptions: PostgreSQLDatabase.Options {
         var options = PostgreSQLDatabase.Options()
-        options.connections = store.poolSize
-        options.waiting = store.queueLimit
+        options.exclusiveConnections = store.poolSize
+        options.waitingReads = store.queueLimit
+        options.waitingTransactions = store.queueLimit
         options.statementLimit = store.statementTimeout
         return options
     }
 
-    var rootKeySource: Vault.RootKeySource {
+    var rootKeySource: PlexiVault.RootKeySource {
         switch vault.rootKey {
         case .file(let path): .file(path ?? data.folder + "/root.key")
         case .environment(let name): .environment(name)
@@ -53,19 +57,25 @@ extension Configuration {
 
     func accountOptions(installation: UUID) -> AccountOptions {
         var options = AccountOptions()
-        options.issuer = "plexichat:\(installation)"
+        options.issuer = "\(accounts.issuer):\(installation)"
         options.isRegistrationOpen = accounts.registration == .open
-        options.passwordMinimum = accounts.passwordMinLength
         options.accessLifetime = accounts.tokens.accessLifetime
         options.refreshLifetime = accounts.tokens.refreshLifetime
         options.rememberedLifetime = accounts.tokens.rememberMeLifetime
+        options.familyLifetime = accounts.tokens.sessionLifetime
+        options.refreshGrace = accounts.tokens.refreshGrace
         options.nodeTokenLifetime = accounts.tokens.nodeLifetime
+        options.serviceTokenLifetime = accounts.tokens.serviceLifetime
+        options.adminTokenLifetime = accounts.tokens.adminLifetime
+        options.longestTokenLifetime = accounts.tokens.longestLifetime
         options.signingKeyLifetime = accounts.tokens.signingKeyRotation
         options.sessionsPerUser = accounts.sessionsPerUser
         options.keysPerUser = accounts.apiKeysPerUser
-        options.challengeLifetime = mfa.codeLifetime
+        options.factorsPerUser = mfa.factorsPerUser
+        options.challengeLifetime = mfa.challengeLifetime
         options.resetLifetime = accounts.passwordResetLifetime
-        options.auditRetention = audit.retention
+        accounts.loginThrottle.account.apply(to: &options.accountThrottle)
+        accounts.loginThrottle.address.apply(to: &options.addressThrottle)
         options.relyingParty = WebAuthn.RelyingParty(
             id: mfa.webAuthnRelyingParty ?? publicHost, name: mfa.issuer,
             origins: mfa.webAuthnOrigins.isEmpty ? [publicURL] : mfa.webAuthnOrigins)
@@ -91,17 +101,17 @@ extension Configuration {
 
     var httpOptions: HTTPServer.Options {
         var options = HTTPServer.Options()
-        options.limits.headerBlockBytes = server.headerLimit
+        options.limits.headerBytes = server.headerLimit
         options.connections = server.maxConnections
         options.connectionsPerAddress = server.maxConnectionsPerAddress
         options.backlog = Int32(server.backlog)
         options.headerTimeout = server.headerTimeout
         options.idleTimeout = server.idleTimeout
-        options.bodyRateWindow = server.bodyTimeout
-        options.transport.writeTimeout = server.writeTimeout
-        options.transport.handshakeTimeout = tls.handshakeTimeout
-        options.isCompressing = server.compression
-        options.compressionThreshold = server.compressionMinSize
+        options.bodyRate = server.bodyRate
+        options.transport.writeStall = server.writeTimeout
+        options.transport.handshake = tls.handshakeTimeout
+        options.compressionThreshold = server.compression ? server.compressionMinSize : .max
+        options.compressionLevel = server.compressionLevel
         if !server.trustedProxies.isEmpty { options.proxies = .networks(server.trustedProxies) }
         return options
     }
@@ -141,6 +151,15 @@ extension Configuration {
     }
 }
 
+extension Configuration.Accounts.Throttle {
+    fileprivate func apply(to policy: inout ThrottlePolicy) {
+        policy.free = free
+        policy.firstDelay = firstDelay
+        policy.longestDelay = longestDelay
+        policy.forgetAfter = forgetAfter
+    }
+}
+
 extension Rate {
     fileprivate var limit: RateLimit? { count.map { RateLimit($0, per: window) } }
 }
@@ -148,11 +167,8 @@ extension Rate {
 // MARK: What a start needs besides
 
 extension Configuration {
-    /// Sockets that the service manager handed over take the place of the configured list.
     var endpoints: [Endpoint] {
-        let inherited = ServiceManager.inheritedSockets
-        if !inherited.isEmpty { return inherited.map { .inherited(descriptor: $0) } }
-        return server.listen.map { address in
+        server.listen.map { address in
             switch address {
             case .internet(let host, let port): .tcp(host, port: port)
             case .local(let path): .unix(path: path)

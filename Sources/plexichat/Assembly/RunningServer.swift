@@ -67,11 +67,11 @@ struct RunningServer: Sendable {
     static func makeAccounts(
         _ configuration: Configuration, _ storage: Storage
     ) async throws(StartFailure) -> AccountService {
+        let senders = try configuration.codeSenders(on: storage.shards.first)
         do {
             let accounts = AccountService(
                 database: storage.database, vault: storage.vault,
-                passwords: try PasswordWorker(configuration.passwordOptions),
-                senders: configuration.codeSenders(on: storage.shards.first),
+                passwords: try PasswordWorker(configuration.passwordOptions), senders: senders,
                 options: configuration.accountOptions(installation: storage.installation))
             try await accounts.start()
             return accounts
@@ -96,7 +96,7 @@ struct RunningServer: Sendable {
         do {
             return try TLSReloader { () throws(CryptoError) in
                 let identity = try TLSIdentity(certificateChainFile: certificate, privateKeyFile: key)
-                return try TLSContext.server(identity, versions: versions, protocols: ["http/1.1"])
+                return try TLSContext.server(identity, applicationProtocols: ["http/1.1"], versions: versions)
             }
         } catch {
             throw StartFailure(
@@ -108,7 +108,9 @@ struct RunningServer: Sendable {
         _ configuration: Configuration, _ api: APIService, _ shards: ShardGroup, _ tls: TLSReloader?,
         _ metrics: Metrics
     ) async throws(StartFailure) -> HTTPServer {
-        let endpoints = configuration.endpoints
+        // Sockets that the service manager hands over take the place of the configured list.
+        let inherited = ServiceManager.takeListeners()
+        let endpoints = inherited.isEmpty ? configuration.endpoints : inherited
         do {
             return try await HTTPServer.start(
                 endpoints.map { HTTPServer.Listening($0, isSecure: tls != nil) }, service: api, on: shards,
@@ -117,6 +119,14 @@ struct RunningServer: Sendable {
             throw StartFailure(
                 "listening", error,
                 remedy: "If another program has the address, stop it or choose another one with --listen.")
+        }
+    }
+
+    static func tellServiceManager(_ state: ServiceManager.State) {
+        do {
+            try ServiceManager.notify(state)
+        } catch {
+            log.warning("the service manager cannot be told", [.error(error)])
         }
     }
 
@@ -140,7 +150,7 @@ struct RunningServer: Sendable {
 
     func stop() async {
         health.isReady = false
-        ServiceManager.notify(.stopping)
+        Self.tellServiceManager(.stopping)
         Self.log.info("draining", [.count("connections", http.connectionCount)])
         await http.stop(within: configuration.server.drainTimeout)
         maintenance.stop()

@@ -5,9 +5,9 @@ struct StartFailure: Error, CustomStringConvertible {
     let problem: String
     let remedy: String
 
-    init(_ part: String, _ problem: some CustomStringConvertible, remedy: String) {
+    init(_ part: String, _ problem: Any, remedy: String) {
         self.part = part
-        self.problem = problem.description
+        self.problem = "\(problem)"
         self.remedy = remedy
     }
 

@@ -72,8 +72,8 @@ struct Storage: Sendable {
             }
         case .postgresql(let url):
             do {
-                return try await PostgreSQLDatabase.connect(
-                    url, on: shards.shards, options: configuration.postgreSQLOptions)
+                return try PostgreSQLDatabase(
+                    connection: url, loops: shards.shards, options: configuration.postgreSQLOptions)
             } catch {
                 throw StartFailure(
                     "database", error,

@@ -15,7 +15,7 @@ enum Admin {
             let password = try readPassword(invocation)
             let registration = Registration(username: name, email: email, password: password)
             let roles: Roles = invocation.has("admin") ? [.user, .admin] : .user
-            let user = try await domain {
+            let user = try await domain { () async throws(AccountError) in
                 try await accounts.createUser(NewUser(registration, roles: roles), by: .console, origin: .console)
             }
             invocation.output.line("user \(name) made, id \(user.id)")
@@ -26,7 +26,7 @@ enum Admin {
         await run(invocation) { (accounts) async throws(AdminFailure) in
             let user = try await find(invocation, accounts)
             let password = try readPassword(invocation)
-            try await domain {
+            try await domain { () async throws(AccountError) in
                 try await accounts.setPassword(password, of: user.id, by: .console, origin: .console)
             }
             invocation.output.line("password set; all sessions of the user have ended")
@@ -40,7 +40,7 @@ enum Admin {
             }
             let user = try await find(invocation, accounts)
             let roles = invocation.has("revoke") ? user.roles.subtracting(role) : user.roles.union(role)
-            let changed = try await domain {
+            let changed = try await domain { () async throws(AccountError) in
                 try await accounts.setRoles(roles, of: user.id, by: .console, origin: .console)
             }
             invocation.output.line("roles: \(changed.roles.names.joined(separator: ", "))")
@@ -52,7 +52,7 @@ enum Admin {
             let user = try await find(invocation, accounts)
             let scopes = try scopes(invocation)
             let lifetime = try lifetime(invocation)
-            let issued = try await domain {
+            let issued = try await domain { () async throws(AccountError) in
                 try await accounts.issueToken(
                     for: user.id, scopes: scopes, lifetime: lifetime, label: "console", by: .console, origin: .console)
             }
@@ -137,7 +137,7 @@ enum Admin {
 
     private static func lifetime(_ invocation: Invocation) throws(AdminFailure) -> Duration? {
         guard let text = invocation.value("lifetime") else { return nil }
-        guard let lifetime = Duration(configured: text) else { throw .usage("\(text) is not a duration such as 15m") }
+        guard let lifetime = DurationText.parse(text) else { throw .usage("\(text) is not a duration such as 15m") }
         return lifetime
     }
 

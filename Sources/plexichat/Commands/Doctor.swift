@@ -1,5 +1,6 @@
 // `plexichat doctor`: each part of the server looked at by itself; what is not well is named with its remedy.
 
+import API
 import Accounts
 import Base
 import Configuration
@@ -75,13 +76,15 @@ enum Doctor {
     private static func audit(_ configuration: Configuration, _ storage: Storage) async -> Finding {
         do {
             let accounts = try await RunningServer.makeAccounts(configuration, storage)
-            defer { accounts.stopPasswords() }
             let verdict = try await accounts.audit.verify()
-            guard verdict.isIntact else {
+            await accounts.stop()
+            switch verdict {
+            case .intact(let count): return .well("audit log", "\(count) events, the chain is whole")
+            case .broken(let place):
                 return .ill(
-                    "audit log", verdict, "Somebody changed the database by hand. Keep a copy and compare it with a backup.")
+                    "audit log", "event \(place) does not follow from the one before it",
+                    "Somebody changed the database by hand. Keep a copy and compare it with a backup.")
             }
-            return .well("audit log", "\(verdict.count) events, the chain is whole")
         } catch {
             return .ill("audit log", "\(error)", "See docs/operate/troubleshooting.md.")
         }

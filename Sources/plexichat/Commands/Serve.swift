@@ -17,7 +17,7 @@ enum Serve {
         do throws(StartFailure) {
             let server = try await RunningServer.start(configuration)
             announce(server, invocation.output)
-            ServiceManager.notify(.ready)
+            RunningServer.tellServiceManager(.ready)
             await server.untilAskedToStop()
             await server.stop()
             return .success
