@@ -178,7 +178,7 @@ extension APIService {
 
     private func parameters(_ route: Route, _ match: Router.Match) -> [(name: String, value: String)] {
         if match.parameterValues.isEmpty { return [] }
-        return zip(Router.parameterNames(ofPattern: route.path), match.parameterValues).map { ($0, $1) }
+        return zip(route.parameterNames, match.parameterValues).map { ($0, $1) }
     }
 
     private func methods(at segments: [String]) -> [HTTPMethod] {
