@@ -145,6 +145,18 @@ import Wire
     }
 
     @Test(arguments: [
+        ("/api/v1/users/%zz", "error.timestamp"), ("/v1/users/%00", "meta.timestamp"), ("/api/v1/calls/%2f", "error_code"),
+        ("/users/%ff", "error.code"), ("/cluster/..", "detail"), ("/%zz", "detail"),
+    ])
+    func `a path that cannot be read is refused by its owner`(_ path: String, _ member: String) async throws {
+        try await APIHarness.run { api in
+            let answer = try await api.get(path)
+            #expect(answer.status == 400)
+            #expect(answer[member] != nil, "\(answer.text)")
+        }
+    }
+
+    @Test(arguments: [
         ("POST", "/cluster/nodes", "code", "not_implemented"), ("GET", "/api/v1/cluster/nodes", "code", "not_implemented"),
         ("GET", "/api/v1/messages?channel_id=7", "error.code", "NOT_IMPLEMENTED"),
         ("GET", "/v1/channels", "error.code", "NOT_IMPLEMENTED"),
