@@ -12,7 +12,9 @@ package enum WebAuthn {
         /// With scheme, and with the port where it is not the usual one: `https://chat.example.org`.
         package var origins: [String]
 
-        package init(id: String = "localhost", name: String = "PlexiChat", origins: [String] = ["http://localhost:8000"]) {
+        package init(
+            id: String = "localhost", name: String = "PlexiChat", origins: [String] = ["http://localhost:8000"]
+        ) {
             self.id = id
             self.name = name
             self.origins = origins
