@@ -46,7 +46,8 @@ import Wire
         try await APIHarness.run(on: place) { api in
             let registered = try await api.post(
                 row.path,
-                #"{"username": "alice", "email": "alice@example.org", "password": "\#(APIHarness.password)", \#(row.more)}"#)
+                #"{"username": "alice", "email": "alice@example.org", "password": "\#(APIHarness.password)", \#(row.more)}"#
+            )
             #expect(registered.status == 201)
             let id = try #require(registered.string("data.user.id"))
             for speaker in Speaker.all {
@@ -149,11 +150,13 @@ import Wire
         try await APIHarness.run { api in
             let alice = try await api.register()
             let secret = try await api.domain.enrolTOTP(
-                try await api.domain.principal(Secret(text: alice.token))).secret
+                try await api.domain.principal(Secret(text: alice.token))
+            ).secret
             for speaker in Speaker.all {
                 let refused = try await speaker.login(api)
                 #expect(refused.status == 401)
-                let body = #"{"username": "alice", "password": "\#(APIHarness.password)", "mfa_code": "\#(api.domain.totp(secret))"}"#
+                let body =
+                    #"{"username": "alice", "password": "\#(APIHarness.password)", "mfa_code": "\#(api.domain.totp(secret))"}"#
                 #expect(try await api.post(speaker.auth + "/login", body).status == 200, "\(speaker.name)")
                 api.advance(by: .seconds(30))
             }
@@ -164,10 +167,14 @@ import Wire
         try await APIHarness.run { api in
             let alice = try await api.register()
             let secret = try await api.domain.enrolTOTP(
-                try await api.domain.principal(Secret(text: alice.token))).secret
-            for (speaker, path) in [(Speaker.all[1], "error.details.temp_token"), (Speaker.all[2], "error.details.temp_token")] {
+                try await api.domain.principal(Secret(text: alice.token))
+            ).secret
+            for (speaker, path) in [
+                (Speaker.all[1], "error.details.temp_token"), (Speaker.all[2], "error.details.temp_token"),
+            ] {
                 let challenge = try #require(try await speaker.login(api).string(path))
-                let body = #"{"temp_token": "\#(challenge)", "mfa_code": "\#(api.domain.totp(secret))", "method": "totp"}"#
+                let body =
+                    #"{"temp_token": "\#(challenge)", "mfa_code": "\#(api.domain.totp(secret))", "method": "totp"}"#
                 #expect(try await api.post("/api/v1/auth/mfa/verify", body).status == 200, "\(speaker.name)")
                 api.advance(by: .seconds(30))
             }

@@ -156,7 +156,8 @@ import Wire
 
     @Test func `a row is described as it is: status, body, security, failures`() throws {
         let byTitle = Dictionary(
-            operations(try document(nil)).map { ("\($0.method) \($0.path)", $0.value) }, uniquingKeysWith: { first, _ in first })
+            operations(try document(nil)).map { ("\($0.method) \($0.path)", $0.value) },
+            uniquingKeysWith: { first, _ in first })
         for table in DialectTables.all {
             for route in table.routes {
                 let title = "\(route.method.rawValue.lowercased()) \(route.path)"

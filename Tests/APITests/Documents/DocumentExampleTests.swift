@@ -116,39 +116,41 @@ import Wire
 
     // MARK: Failures
 
-    private static let failures: [(name: String, request: TestRequest, status: Int, answer: String, equal: [String])] = [
-        (
-            "reference", TestRequest(.put, "/api/v1/users/me", #"{"email": "nonsense"}"#), 422,
-            """
-            {"error": {"code": "VALIDATION_ERROR", "message": "Invalid input data",
-             "details": {"field": "email", "reason": "Invalid email format"},
-             "request_id": "req_123456789", "timestamp": "2025-01-15T10:30:00Z"}}
-            """, ["error.code", "error.details.field"]
-        ),
-        (
-            "design", TestRequest(.put, "/v1/auth/me", #"{"email": "nonsense"}"#), 400,
-            """
-            {"success": false, "error": {"code": "VALIDATION_ERROR", "message": "Invalid input provided",
-             "details": {"field": "email", "reason": "Invalid email format"}},
-             "meta": {"timestamp": "2024-01-01T12:00:00Z", "request_id": "req_123456789"}}
-            """, ["success", "error.code", "error.details.field"]
-        ),
-        (
-            "rooms", TestRequest(.put, "/users/me", #"{"display_name": ""}"#), 422,
-            """
-            {"success": false, "error": {"code": "VALIDATION_LENGTH_EXCEEDED", "message": "Human readable error message",
-             "details": {"field": "display_name", "reason": "string"}}}
-            """, ["success", "error.code", "error.details.field"]
-        ),
-        (
-            "manual", TestRequest(.get, "/nothing", headers: [("X-Request-ID", "uuid")]), 404,
-            #"{"code": "not_found", "detail": "User storage quota exceeded", "request_id": "string", "info": {}}"#, ["code"]
-        ),
-        (
-            "calls", TestRequest(.get, "/api/v1/conversations/"), 501,
-            #"{"detail": "Error description", "error_code": "NOT_IMPLEMENTED", "extra_info": {}}"#, ["error_code"]
-        ),
-    ]
+    private static let failures: [(name: String, request: TestRequest, status: Int, answer: String, equal: [String])] =
+        [
+            (
+                "reference", TestRequest(.put, "/api/v1/users/me", #"{"email": "nonsense"}"#), 422,
+                """
+                {"error": {"code": "VALIDATION_ERROR", "message": "Invalid input data",
+                 "details": {"field": "email", "reason": "Invalid email format"},
+                 "request_id": "req_123456789", "timestamp": "2025-01-15T10:30:00Z"}}
+                """, ["error.code", "error.details.field"]
+            ),
+            (
+                "design", TestRequest(.put, "/v1/auth/me", #"{"email": "nonsense"}"#), 400,
+                """
+                {"success": false, "error": {"code": "VALIDATION_ERROR", "message": "Invalid input provided",
+                 "details": {"field": "email", "reason": "Invalid email format"}},
+                 "meta": {"timestamp": "2024-01-01T12:00:00Z", "request_id": "req_123456789"}}
+                """, ["success", "error.code", "error.details.field"]
+            ),
+            (
+                "rooms", TestRequest(.put, "/users/me", #"{"display_name": ""}"#), 422,
+                """
+                {"success": false, "error": {"code": "VALIDATION_LENGTH_EXCEEDED", "message": "Human readable error message",
+                 "details": {"field": "display_name", "reason": "string"}}}
+                """, ["success", "error.code", "error.details.field"]
+            ),
+            (
+                "manual", TestRequest(.get, "/nothing", headers: [("X-Request-ID", "uuid")]), 404,
+                #"{"code": "not_found", "detail": "User storage quota exceeded", "request_id": "string", "info": {}}"#,
+                ["code"]
+            ),
+            (
+                "calls", TestRequest(.get, "/api/v1/conversations/"), 501,
+                #"{"detail": "Error description", "error_code": "NOT_IMPLEMENTED", "extra_info": {}}"#, ["error_code"]
+            ),
+        ]
 
     @Test(arguments: 0..<5)
     func `a failure has the document's shape`(_ number: Int) async throws {
