@@ -62,7 +62,9 @@ let package = Package(
         library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault", "CShims"]),
         // L5
         library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts"]),
-        library("TestKit", ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts"], settings: language),
+        library(
+            "TestKit", ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Configuration"],
+            settings: language),
         // L6
         library("Configuration", ["Base", "Wire", "CYAML"], settings: language),
         program(
@@ -76,7 +78,7 @@ let package = Package(
         tests("NetTests", ["Wire", "Crypto", "Net"]),
         tests("StoreTests", ["Wire", "Crypto", "Net", "Store"]),
         tests("VaultTests", ["Wire", "Crypto", "Vault"]),
-        tests("AccountsTests", ["Wire", "Crypto", "Store", "Vault", "Accounts"]),
+        tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
         tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),

@@ -151,18 +151,33 @@ extension Bytes {
         appendDecimal(time.second, width: 2)
     }
 
-    /// Decimal digits, with leading zeros up to `width`.
+    /// Decimal digits, with leading zeros up to `width`. For `Int` apart, because a generic function that crosses
+    /// targets is not specialised, and this is in the head of every answer.
+    package mutating func appendDecimal(_ value: Int, width: Int = 1) {
+        if value < 0 { append(UInt8(ascii: "-")) }
+        appendDigits(of: UInt64(value.magnitude), width)
+    }
+
     package mutating func appendDecimal(_ value: some BinaryInteger, width: Int = 1) {
-        var rest = value.magnitude
-        let sign = value < 0 ? 1 : 0
-        if sign == 1 { append(UInt8(ascii: "-")) }
+        if value < 0 { append(UInt8(ascii: "-")) }
+        appendDigits(of: UInt64(value.magnitude), width)
+    }
+
+    private mutating func appendDigits(of magnitude: UInt64, _ width: Int) {
+        var rest = magnitude
         let start = count
         repeat {
-            append(UInt8(ascii: "0") + UInt8(rest % 10))
+            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
             rest /= 10
         } while rest != 0
         while count - start < width { append(UInt8(ascii: "0")) }
-        self[start...].reverse()
+        // By index: a slice would be a second reference, and the whole array be copied.
+        var (left, right) = (start, count - 1)
+        while left < right {
+            swapAt(left, right)
+            left += 1
+            right -= 1
+        }
     }
 }
 

@@ -5,6 +5,10 @@ let benchmarks: [(name: String, body: () -> Void)] = [
     ("store", benchmarkStore),
     ("store-writer", runStoreWriter),
     ("store-check", runStoreCheck),
+    ("ws-server", runWebSocketServer),
+    ("ws-idle", benchmarkIdleWebSockets),
+    ("ws-handshakes", benchmarkWebSocketHandshakes),
+    ("ws-fanout", benchmarkWebSocketFanout),
 ]
 
 for benchmark in benchmarks where CommandLine.arguments.dropFirst().contains(benchmark.name) { benchmark.body() }

@@ -599,6 +599,17 @@ private let host = "Host: localhost\r\n"
         }
     }
 
+    @Test func `a port that is served already is an error`() async throws {
+        try await withServer { port, _ in
+            let group = try ShardGroup(count: 1)
+            await #expect(throws: SystemError.self) {
+                try await HTTPServer.start(
+                    [.init(.tcp(IPAddress(v4: 0x7F00_0001), port: port))], service: TestService(), on: group)
+            }
+            group.stop()
+        }
+    }
+
     @Test func `serves on a socket path`() async throws {
         let group = try ShardGroup(count: 2)
         let path = "/tmp/plexi-net-test-\(getpid()).sock"

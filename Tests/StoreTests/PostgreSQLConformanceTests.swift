@@ -15,7 +15,7 @@ struct PostgreSQLConformanceTests {
 }
 
 enum PostgreSQLFixture {
-    static let connection = getenv("PLEXI_PG").map { String(cString: $0) }
+    static let connection = getenv("PLEXI_PG").map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
 
     /// A schema of its own for each test, on two loops of its own.
     static func withDatabase(

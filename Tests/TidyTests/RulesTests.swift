@@ -80,6 +80,11 @@ import Testing
         for word in Rules.forbiddenWords { #expect(Rules.words(file("a", "b\n// \(word) c")).map(\.line) == [2]) }
     }
 
+    @Test(arguments: [("Tests/A/A.swift", "/etc", 1), ("Tests/A/A.swift", "a", 0), ("Sources/Net/A.swift", "/a", 0)])
+    func `links to the machine are found`(_ path: String, _ target: String, _ count: Int) {
+        #expect(Rules.linksToTheMachine(file(path, "symlink(" + "\"\(target)\", b)")).count == count)
+    }
+
     @Test func `links and names of files are followed`() {
         let page = file(
             "docs/a.md", "[x](../README.md#top) [y](none.md) [z](https://a/b.md) `Sources/None/A.swift` `None.swift`")

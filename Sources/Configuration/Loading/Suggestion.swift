@@ -8,9 +8,11 @@ enum Suggestion {
     static func nearest(to word: String, among candidates: [String]) -> String? {
         guard !word.isEmpty, word.utf8.count <= lengthMax else { return nil }
         let tolerance = max(1, min(4, word.utf8.count / 3))
+        let lowered = word.lowercased()
         var best: (word: String, distance: Int)?
-        for candidate in candidates {
-            let distance = distance(word.lowercased(), candidate.lowercased())
+        // Each letter that one has more is a keystroke: most candidates need no closer look.
+        for candidate in candidates where abs(candidate.utf8.count - word.utf8.count) <= tolerance {
+            let distance = distance(lowered, candidate.lowercased())
             if distance <= tolerance, distance < best?.distance ?? .max { best = (candidate, distance) }
         }
         return best?.word

@@ -142,6 +142,14 @@ extension String {
     }
 }
 
+extension Duration {
+    /// A duration as it is written in the configuration: `15m`.
+    package init?(configured text: String) {
+        guard let duration = DurationText.parse(text) else { return nil }
+        self = duration
+    }
+}
+
 /// `30s`, `15m`, `24h`, `7d`: a whole number and a unit.
 package enum DurationText {
     private static let units: [(name: String, milliseconds: Int64)] = [

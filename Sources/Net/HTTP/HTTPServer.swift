@@ -75,7 +75,6 @@ package final class HTTPServer: Sendable {
         do throws(SystemError) {
             for wanted in endpoints {
                 precondition(!wanted.isSecure || tls != nil, "a secure listener needs a certificate")
-                try ListeningSocket.requireFree(wanted.endpoint)
                 let opened = try ListeningSocket.open(
                     wanted.endpoint, shards: shards.shards.count, backlog: options.backlog)
                 for (shard, socket) in opened.enumerated() {

@@ -35,6 +35,9 @@ final class Poller {
 
     /// Waits for a ready descriptor, a wake-up or the deadline, and calls the watches of what is ready.
     func wait(until deadline: Instant?) {
+        // libuv fires timers before it waits, and would then wait without one: what is due now must not wait at all.
+        uv_update_time(loop)
+        if let deadline, (deadline.nanoseconds &+ 999_999) / 1_000_000 <= uv_now(loop) { return poll() }
         setAlarm(deadline)
         uv_run(loop, UV_RUN_ONCE)
     }
@@ -45,12 +48,16 @@ final class Poller {
     /// libuv counts milliseconds of the same monotonic clock as `Instant`. The alarm is only moved forward: one that
     /// rings too early (its timer was cancelled) costs one empty turn, moving it each time would cost every turn.
     private func setAlarm(_ deadline: Instant?) {
-        guard let deadline else { return }
+        guard let deadline else {
+            if alarmTime != nil { uv_timer_stop(alarm) }
+            alarmTime = nil
+            return
+        }
         let wanted = (deadline.nanoseconds &+ 999_999) / 1_000_000
         let current = uv_now(loop)
         if let alarmTime, alarmTime <= wanted, alarmTime > current { return }
         alarmTime = wanted
-        uv_timer_start(alarm, { _ in }, wanted > current ? wanted - current : 0, 0)
+        uv_timer_start(alarm, { _ in }, wanted > current ? wanted - current : 0, 1)
     }
 
     func watch(

@@ -23,6 +23,7 @@ struct ListeningSocket: Sendable {
         case .inherited(let descriptor): return [try adopt(descriptor)]
         case .unix(let path): return [try bindUnix(path, backlog)]
         case .tcp(let address, let port):
+            if port != 0 { try checkUnused(address, port) }
             var sockets = [try bindTCP(address, port, backlog)]
             do throws(SystemError) {
                 for _ in 1..<max(shards, 1) {
@@ -38,9 +39,21 @@ struct ListeningSocket: Sendable {
 
     /// Listens and gives up at once. A local path is only looked at: binding would take it from a running server.
     static func probe(_ endpoint: Endpoint) throws(SystemError) -> [ListeningSocket] {
-        try requireFree(endpoint)
         guard case .tcp = endpoint else { return [] }
         return try open(endpoint, shards: 1, backlog: 1)
+    }
+
+    /// SO_REUSEPORT would let a second server of the same user share the port in silence, so one socket without it
+    /// tries first.
+    private static func checkUnused(_ address: IPAddress, _ port: UInt16) throws(SystemError) {
+        let wanted = SocketAddress(address, port: port)
+        let descriptor = try makeSocket(wanted.family)
+        defer { close(descriptor) }
+        try set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+        if address.isV6 { try set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
+        try Syscall.check("bind \(Endpoint.tcp(address, port: port))") {
+            wanted.withPointer { bind(descriptor, $0, $1) }
+        }
     }
 
     private static func bindTCP(
@@ -73,7 +86,7 @@ struct ListeningSocket: Sendable {
             if wanted.withPointer({ connect(descriptor, $0, $1) }) == 0 {
                 throw SystemError("bind \(path)", code: EADDRINUSE)
             }
-            if errno == ECONNREFUSED { unlink(path) }  // left by a process that is gone
+            if errno == ECONNREFUSED, isSocket(path) { unlink(path) }  // left by a process that is gone
             try Syscall.check("bind \(path)") { wanted.withPointer { bind(descriptor, $0, $1) } }
             try Syscall.check("listen on \(path)") { listen(descriptor, backlog) }
             return ListeningSocket(descriptor: descriptor, endpoint: .unix(path: path), isPerShard: false)
@@ -81,6 +94,12 @@ struct ListeningSocket: Sendable {
             close(descriptor)
             throw error
         }
+    }
+
+    /// A connection to an ordinary file is refused just the same, and that file is not ours to remove.
+    private static func isSocket(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
     }
 
     private static func adopt(_ descriptor: Int32) throws(SystemError) -> ListeningSocket {
@@ -95,18 +114,6 @@ struct ListeningSocket: Sendable {
         }
         return ListeningSocket(
             descriptor: descriptor, endpoint: .inherited(descriptor: descriptor), isPerShard: false)
-    }
-
-    /// Throws EADDRINUSE when anybody listens at `endpoint`. Our own listeners share their port among shards, so that
-    /// a second server would get its part of the connections instead of an error: its start asks here first.
-    static func requireFree(_ endpoint: Endpoint) throws(SystemError) {
-        guard case .tcp(let address, let port) = endpoint, port != 0 else { return }
-        let wanted = SocketAddress(address, port: port)
-        let descriptor = try makeSocket(wanted.family)
-        defer { close(descriptor) }
-        try set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
-        if address.isV6 { try set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
-        try Syscall.check("bind \(endpoint)") { wanted.withPointer { bind(descriptor, $0, $1) } }
     }
 
     private static func makeSocket(_ family: Int32) throws(SystemError) -> Int32 {

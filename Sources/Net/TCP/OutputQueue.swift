@@ -13,17 +13,23 @@ final class BufferPool {
 
     private var buffers: [Bytes] = []
 
-    func take() -> Bytes {
-        if let buffer = buffers.popLast() { return buffer }
-        var buffer = Bytes()
-        buffer.reserveCapacity(Self.initial)
-        return buffer
+    // Both exchange the caller's variable with a slot, so that no second reference ever makes an array copy itself.
+
+    /// For an array without storage.
+    func lend(to buffer: inout Bytes) {
+        guard !buffers.isEmpty else { return buffer.reserveCapacity(Self.initial) }
+        swap(&buffer, &buffers[buffers.count - 1])
+        buffers.removeLast()
     }
 
-    func giveBack(_ buffer: consuming Bytes) {
-        guard buffers.count < Self.kept, buffer.capacity >= Self.initial, buffer.capacity <= Self.largest else { return }
-        buffer.removeAll(keepingCapacity: true)
-        buffers.append(buffer)
+    func takeBack(_ buffer: inout Bytes) {
+        if buffers.count < Self.kept, buffer.capacity >= Self.initial, buffer.capacity <= Self.largest {
+            buffer.removeAll(keepingCapacity: true)
+            buffers.append(Bytes())
+            swap(&buffer, &buffers[buffers.count - 1])
+        } else {
+            buffer = Bytes()
+        }
     }
 }
 
@@ -63,7 +69,7 @@ struct OutputQueue {
 
     mutating func append(_ pool: BufferPool, _ build: (inout Bytes) -> Void) {
         if tail.count > Self.gathered { sealTail() }
-        if tail.capacity == 0 { tail = pool.take() }
+        if tail.capacity == 0 { pool.lend(to: &tail) }
         let before = tail.count
         build(&tail)
         byteCount += tail.count - before
@@ -85,8 +91,7 @@ struct OutputQueue {
     /// Gives an empty queue's buffer back.
     mutating func recycle(_ pool: BufferPool) {
         guard isEmpty, tail.capacity > 0 else { return }
-        pool.giveBack(tail)
-        tail = Bytes()
+        pool.takeBack(&tail)
     }
 
     /// Writes once. `nil` when the socket takes nothing now.

@@ -172,6 +172,7 @@ package final class WebSocket: ConnectionProtocol, @unchecked Sendable {
 
     package func received(_ bytes: Span<UInt8>) {
         lastReceived = transport.loop.now
+        if waiting == .pong { wait(for: .silence, timing.pingInterval) }
         var offset = 0
         do throws(WebSocketFault) {
             while phase != .closed, let event = try receiver.next(bytes, &offset) { try handle(event) }
@@ -236,23 +237,26 @@ package final class WebSocket: ConnectionProtocol, @unchecked Sendable {
         timer?.arm(at: transport.loop.now + limit)
     }
 
-    /// The heartbeat's timer is not moved when something comes; it looks here how long ago that was.
+    /// The heartbeat's timer is not moved when something comes; it looks here how long ago that was. Only the answer to
+    /// a ping moves it.
     private func timerFired() {
-        let silenceEnds = lastReceived + timing.pingInterval
-        if waiting != .close, silenceEnds > transport.loop.now {
-            waiting = .silence
-            timer?.arm(at: silenceEnds)
-            return
-        }
         switch waiting {
-        case .silence:
-            ping()
-            if phase == .open { wait(for: .pong, timing.pongTimeout) }
+        case .silence: checkSilence()
         case .pong:
             end(.abnormal, "the peer does not answer")
             transport.cut()
         case .close:
             transport.cut()
         }
+    }
+
+    private func checkSilence() {
+        let silenceEnds = lastReceived + timing.pingInterval
+        guard silenceEnds <= transport.loop.now else {
+            timer?.arm(at: silenceEnds)
+            return
+        }
+        ping()
+        if phase == .open { wait(for: .pong, timing.pongTimeout) }
     }
 }

@@ -161,7 +161,7 @@ final class PostgreSQLConnection: @unchecked Sendable {
     private func failConnecting() { fail(target.redact(String(cString: PQerrorMessage(handle)))) }
 
     /// Gives the connection up, tells everyone who waits for it, and connects anew after a while.
-    private func fail(_ words: String) {
+    func fail(_ words: String) {
         guard phase != .closed else { return }
         let wasReady = phase == .ready
         disconnect(because: words)
@@ -197,7 +197,7 @@ final class PostgreSQLConnection: @unchecked Sendable {
         requests = []
         firstRequest = 0
         for request in lost {
-            request.completion(.failure(.unavailable("the connection to PostgreSQL was lost: \(words)")))
+            request.completion(.failure(.lost(words)))
         }
     }
 
@@ -213,7 +213,7 @@ final class PostgreSQLConnection: @unchecked Sendable {
     /// Sends a statement; `completion` is called on the loop's thread, exactly once, never before this returns.
     func request(_ statement: Statement, _ completion: @escaping Completion) {
         guard phase == .ready else {
-            return complete(completion, .unavailable("the connection to PostgreSQL was lost"))
+            return complete(completion, .lost())
         }
         do throws(StoreError) {
             let parameters = try PostgreSQLParameters(statement.parameters)
@@ -222,7 +222,7 @@ final class PostgreSQLConnection: @unchecked Sendable {
             let name = cached ?? nextName()
             guard cached != nil || prepare(name, statement.sql, parameters.types, key), send(parameters, to: name)
             else {
-                complete(completion, .unavailable("the connection to PostgreSQL was lost"))
+                complete(completion, .lost())
                 return loop.submit { [weak self] in self?.failSending() }
             }
             append(

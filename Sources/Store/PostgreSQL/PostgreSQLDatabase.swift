@@ -92,6 +92,11 @@ package final class PostgreSQLDatabase: Database {
         }
     }
 
+    /// For tests.
+    func loseConnections() {
+        for lane in lanes { lane.loop.submit { lane.loseConnections() } }
+    }
+
     package func close() async {
         for lane in lanes { await withTaskExecutorPreference(lane.loop) { await lane.close() } }
     }

@@ -10,6 +10,8 @@ struct PostgreSQLFailure: Error {
         case runTransactionAgain
         /// The prepared statement is gone or no longer fits the schema: prepare it anew.
         case prepareAgain
+        /// The connection went away while the statement was under way: nobody knows yet what became of it.
+        case askAgain
     }
 
     let error: StoreError
@@ -17,6 +19,12 @@ struct PostgreSQLFailure: Error {
 
     static func unavailable(_ words: String) -> PostgreSQLFailure {
         PostgreSQLFailure(error: .unavailable(words))
+    }
+
+    static func lost(_ words: String = "") -> PostgreSQLFailure {
+        PostgreSQLFailure(
+            error: .unavailable("the connection to PostgreSQL was lost" + (words.isEmpty ? "" : ": " + words)),
+            remedy: .askAgain)
     }
 
     static func misuse(_ words: String) -> PostgreSQLFailure { PostgreSQLFailure(error: .misuse(words)) }

@@ -113,14 +113,34 @@ final class PostgreSQLLane: @unchecked Sendable {
         case .asTheBodySays: return .done(result)
         case .again: return .again
         case .failed(let error): return .done(.failure(Failure(error)))
+        case .unknown(let number):
+            if let error = await fate(of: number) { return .done(.failure(Failure(error))) }
+            return .done(result)
         }
+    }
+
+    /// What became of a transaction whose COMMIT was under way when its connection was lost: `nil` when it was kept.
+    private func fate(of number: String) async -> StoreError? {
+        let end = Instant.now() + options.waitLimit
+        while Instant.now() < end {
+            let rows = try? await query("SELECT pg_xact_status(CAST(CAST(\(number) AS TEXT) AS xid8))")
+            switch try? rows?.first?.text(0) {
+            case "committed": return nil
+            case "aborted": return .unavailable("the connection to PostgreSQL was lost, and the transaction with it")
+            default: await pause(.milliseconds(50))  // still in progress, or not reachable again yet
+            }
+        }
+        return PostgreSQLTransaction.unknown
     }
 
     /// Two that met are let run at different times: up to 2, 4, 8, … 128 ms.
     private func pause(beforeAttempt attempt: Int) async {
-        let longest = 1_000 << min(attempt, 7)
+        await pause(.microseconds(Int.random(in: 0...1_000 << min(attempt, 7))))
+    }
+
+    private func pause(_ duration: Duration) async {
         await withCheckedContinuation { continuation in
-            _ = loop.schedule(after: .microseconds(Int.random(in: 0...longest))) { continuation.resume() }
+            _ = loop.schedule(after: duration) { continuation.resume() }
         }
     }
 
@@ -205,6 +225,11 @@ final class PostgreSQLLane: @unchecked Sendable {
     }
 
     // MARK: Health and end
+
+    /// For tests: what a broken network does, without the server's knowledge.
+    func loseConnections() {
+        for connection in shared + exclusive where connection.isReady { connection.fail("cut by a test") }
+    }
 
     var connectionCount: Int { (shared + exclusive).count(where: \.isReady) }
     var problem: String? { Self.problem(of: shared) ?? Self.problem(of: exclusive) }

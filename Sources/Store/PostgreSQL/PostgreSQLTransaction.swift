@@ -8,6 +8,8 @@ final class PostgreSQLTransaction: Transaction, @unchecked Sendable {
         case asTheBodySays
         case again
         case failed(StoreError)
+        /// The connection was lost during COMMIT. The number is the transaction's on the server.
+        case unknown(number: String)
     }
 
     let connection: PostgreSQLConnection
@@ -15,6 +17,9 @@ final class PostgreSQLTransaction: Transaction, @unchecked Sendable {
     private var isOpen = true
     /// The first failure of a statement; PostgreSQL refuses all that follow.
     private var failure: PostgreSQLFailure?
+    /// What the server calls this transaction, once it has written something.
+    private var number: String?
+    private var wasAskedForNumber = false
 
     init(_ connection: PostgreSQLConnection, on loop: any EventLoop) {
         self.connection = connection
@@ -45,7 +50,7 @@ final class PostgreSQLTransaction: Transaction, @unchecked Sendable {
         guard failure == nil else {
             throw .misuse("a statement of this transaction failed before: it can only be rolled back")
         }
-        switch await send(statement) {
+        switch await send(statement, askingForNumber: !statement.sql.hasPrefix("SELECT")) {
         case .success(let answer): return answer
         case .failure(let found):
             if failure == nil { failure = found }
@@ -53,10 +58,24 @@ final class PostgreSQLTransaction: Transaction, @unchecked Sendable {
         }
     }
 
-    private func send(_ statement: Statement) async -> Result<PostgreSQLConnection.Answer, PostgreSQLFailure> {
+    private func send(
+        _ statement: Statement, askingForNumber: Bool = false
+    ) async -> Result<PostgreSQLConnection.Answer, PostgreSQLFailure> {
         await withCheckedContinuation { continuation in
             connection.request(statement) { continuation.resume(returning: SendableAnswer($0)) }
+            if askingForNumber, !wasAskedForNumber { askForNumber() }
         }.outcome
+    }
+
+    /// Right behind the first statement that may have written, in the same flight: it costs no waiting.
+    private func askForNumber() {
+        wasAskedForNumber = true
+        connection.request("SELECT CAST(pg_current_xact_id_if_assigned() AS TEXT)") { [self] answer in
+            guard case .success(let answer) = answer, let row = answer.rows.first else { return }
+            number = try? row.text(0)
+            // It wrote nothing, but a later one may.
+            if number == nil { wasAskedForNumber = false }
+        }
     }
 
     /// Goes out together with the first statement; nobody waits for its answer.
@@ -71,7 +90,7 @@ final class PostgreSQLTransaction: Transaction, @unchecked Sendable {
         if keeping, failure == nil { return await commit() }
         _ = await send("ROLLBACK")
         guard let failure else { return .asTheBodySays }
-        if failure.remedy != .none { return .again }
+        if failure.remedy.runsAgain { return .again }
         return keeping ? .failed(failure.error) : .asTheBodySays
     }
 
@@ -79,7 +98,18 @@ final class PostgreSQLTransaction: Transaction, @unchecked Sendable {
         switch await send("COMMIT") {
         case .success(let answer) where answer.tag == "COMMIT": return .asTheBodySays
         case .success: return .failed(.unavailable("PostgreSQL rolled the transaction back"))
-        case .failure(let found): return found.remedy == .none ? .failed(found.error) : .again
+        case .failure(let found) where found.remedy == .askAgain:
+            // Without a number nothing was written, and there is nothing to lose.
+            guard let number else { return wasAskedForNumber ? .failed(Self.unknown) : .failed(found.error) }
+            return .unknown(number: number)
+        case .failure(let found): return found.remedy.runsAgain ? .again : .failed(found.error)
         }
     }
+
+    static let unknown = StoreError.unavailable(
+        "the connection to PostgreSQL was lost during COMMIT, and it cannot be asked whether the transaction was kept")
+}
+
+extension PostgreSQLFailure.Remedy {
+    var runsAgain: Bool { self == .runTransactionAgain || self == .prepareAgain }
 }

@@ -35,12 +35,20 @@ package enum SchemaTranslator {
             case "REAL": return ("DOUBLE PRECISION", 1)
             case "BLOB": return ("BYTEA", 1)
             case "TEXT": return (isCast(pieces, index) ? "TEXT" : "TEXT COLLATE \"C\"", 1)
-            case "STRICT": return ("", 1)
-            case "WITHOUT" where follows(["ROWID"], pieces, index) != nil:
-                return ("", (follows(["ROWID"], pieces, index) ?? index) - index + 1)
+            case "STRICT": return ("", tableOption(index, pieces) - index + 1)
+            case "WITHOUT":
+                guard let last = follows(["ROWID"], pieces, index) else { return (String(word), 1) }
+                return ("", tableOption(last, pieces) - index + 1)
             default: return (String(word), 1)
             }
         }
+    }
+
+    /// The index of the comma that leads to another option of the table, or of the option's own last word.
+    private static func tableOption(_ last: Int, _ pieces: [SQLScanner.Piece]) -> Int {
+        let next = pieces[(last + 1)...].firstIndex { !isSpace($0) }
+        guard let next, pieces[next] == .other(",") else { return last }
+        return next
     }
 
     private static func integer(_ pieces: [SQLScanner.Piece], _ index: Int) -> (String, Int) {

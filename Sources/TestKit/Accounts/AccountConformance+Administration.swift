@@ -267,8 +267,9 @@ extension AccountConformance {
             try await accounts.service.logout(try await accounts.principal(alice), origin: origin)
             let audit = accounts.service.audit
             let all = try await audit.page(AuditFilter())
-            try requireEqual(
-                all.items.map(\.action), ["session.ended", "login.failed", "login.succeeded", "account.created"])
+            // Events of one microsecond come in no particular order.
+            try requireEqual(all.items.prefix(2).map(\.action), ["session.ended", "login.failed"])
+            try requireEqual(Set(all.items.dropFirst(2).map(\.action)), ["login.succeeded", "account.created"])
             let queries: [(AuditFilter, Int)] = [
                 (AuditFilter(type: "login"), 2), (AuditFilter(type: "login.failed"), 1), (AuditFilter(type: "log"), 0),
                 (AuditFilter(severity: .warning), 1), (AuditFilter(actor: alice.user.id), 3),
@@ -277,7 +278,7 @@ extension AccountConformance {
             ]
             for (filter, count) in queries { try requireEqual(try await audit.page(filter).total, count) }
             let page = try await audit.page(AuditFilter(offset: 1, limit: 2))
-            try requireEqual(page.items.map(\.action), ["login.failed", "login.succeeded"])
+            try requireEqual(page.items.map(\.id), all.items[1...2].map(\.id))
             try requireEqual(page.total, 4)
             guard let event = all.items.first else { throw ConformanceFailure(description: "no event") }
             try requireEqual(event.actor, alice.user.id)

@@ -27,7 +27,8 @@ package struct ChunkedDecoder: Sendable {
 
     private let limits: HTTPLimits
     private var phase = Phase.size
-    private var digits = 0
+    /// Digits of the size, then characters of the current word of an extension. Neither may be empty.
+    private var wordLength = 0
     /// Of the current chunk.
     private var remaining = 0
     private var extensionBytes = 0
@@ -57,7 +58,7 @@ package struct ChunkedDecoder: Sendable {
         return .end
     }
 
-    /// True when nothing of a next chunk has come: used to tell a broken-off body from a complete one.
+    /// The last chunk and its trailers were read. A connection that ends before has broken its body off.
     package var isComplete: Bool { phase == .ended }
 
     private mutating func take(_ byte: UInt8) throws(HTTPParseError) {
@@ -68,7 +69,7 @@ package struct ChunkedDecoder: Sendable {
         case .sizeLineFeed: try expect(byte, 10, then: remaining > 0 ? .data : .trailerStart)
         case .dataReturn: try expect(byte, 13, then: .dataLineFeed)
         case .dataLineFeed:
-            digits = 0
+            wordLength = 0
             try expect(byte, 10, then: .size)
         case .trailerStart, .trailerName, .trailerValue: try takeTrailer(byte)
         case .trailerLineFeed: try expect(byte, 10, then: .trailerStart)
@@ -84,12 +85,12 @@ package struct ChunkedDecoder: Sendable {
 
     private mutating func takeSize(_ byte: UInt8) throws(HTTPParseError) {
         if let digit = Hex.value(of: byte) {
-            guard digits < Self.sizeDigits else { throw fault("a chunk size has too many digits") }
-            digits &+= 1
+            guard wordLength < Self.sizeDigits else { throw fault("a chunk size has too many digits") }
+            wordLength &+= 1
             remaining = remaining << 4 | Int(digit)
             return
         }
-        guard digits > 0 else { throw fault("malformed chunk size") }
+        guard wordLength > 0 else { throw fault("malformed chunk size") }
         try endOfElement(byte, "malformed chunk size")
     }
 
@@ -100,8 +101,7 @@ package struct ChunkedDecoder: Sendable {
         case 13: phase = .sizeLineFeed
         default: throw fault(complaint)
         }
-        // The next name must have a character; `digits` counts them from here on.
-        digits = 0
+        wordLength = 0
     }
 
     private mutating func takeExtension(_ byte: UInt8) throws(HTTPParseError) {
@@ -123,12 +123,12 @@ package struct ChunkedDecoder: Sendable {
 
     private mutating func takeWord(_ byte: UInt8, mayHaveValue: Bool) throws(HTTPParseError) {
         if ByteSet.token.contains(byte) {
-            digits = 1
+            wordLength = 1
             return
         }
-        guard digits > 0 else { throw fault("malformed chunk extension") }
+        guard wordLength > 0 else { throw fault("malformed chunk extension") }
         if mayHaveValue, byte == 0x3D {
-            digits = 0
+            wordLength = 0
             phase = .extensionEquals
         } else {
             try endOfElement(byte, "malformed chunk extension")

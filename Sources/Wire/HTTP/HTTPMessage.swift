@@ -184,6 +184,7 @@ package struct ResponseHeaders: Sendable {
 
     package init() {}
     package init(_ pairs: KeyValuePairs<StaticString, String>) {
+        encoded.reserveCapacity(64 * pairs.count)
         for (name, value) in pairs { add(name, value) }
     }
 
