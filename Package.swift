@@ -63,7 +63,7 @@ let package = Package(
         // L5
         library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts"]),
         library(
-            "TestKit", ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Configuration"],
+            "TestKit", ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API", "Configuration"],
             settings: language),
         // L6
         library("Configuration", ["Base", "Wire", "CYAML"], settings: language),

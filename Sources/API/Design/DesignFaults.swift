@@ -7,12 +7,12 @@ import Wire
 
 extension DesignFormat {
     func problem(for error: any Error) -> Problem? {
-        if let error = error as? AccountError { return problem(for: error) }
-        if let error = error as? StoreError { return problem(for: .store(error)) }
+        if let error = error as? AccountError { return problem(of: error) }
+        if let error = error as? StoreError { return problem(of: .store(error)) }
         return nil
     }
 
-    private func problem(for error: AccountError) -> Problem {
+    private func problem(of error: AccountError) -> Problem {
         switch error {
         case .invalidCredentials: error.problem(code: "INVALID_CREDENTIALS")
         case .mfaRequired: error.problem(code: "MFA_REQUIRED")

@@ -87,16 +87,17 @@ enum DesignPresenter {
         .required("created_at", .dateTime),
     ]
     static let publicUserSchema = Schema.named("DesignPublicUser", .object(publicUserProperties))
-    static let ownUserSchema = Schema.named(
-        "DesignUser",
-        .object(
-            publicUserProperties + [
-                .required("email", .nullable(.text)), .required("is_verified", .boolean),
-                .required("is_active", .boolean), .required("roles", .array(.text, limit: 16)),
-                .required("permissions", .array(.text, limit: 64)), .required("tier", .text),
-                .required("preferences", AccountFields.preferences), .required("updated_at", .dateTime),
-                .required("last_login", .nullable(.dateTime)),
-            ]))
+    private static let ownUserProperties: [Property] = [
+        .required("email", .nullable(.text)), .required("is_verified", .boolean), .required("is_active", .boolean),
+        .required("roles", .array(.text, limit: 16)), .required("permissions", .array(.text, limit: 64)),
+        .required("tier", .text), .required("preferences", AccountFields.preferences),
+        .required("updated_at", .dateTime), .required("last_login", .nullable(.dateTime)),
+    ]
+    static let ownUserSchema = Schema.named("DesignUser", .object(publicUserProperties + ownUserProperties))
+    /// One user as the caller may see it: the owner and administrators see more than others.
+    static let visibleUserSchema = Schema.named(
+        "DesignVisibleUser",
+        .object(publicUserProperties + ownUserProperties.map { .optional($0.name, $0.schema, $0.note) }))
     static let ownUserEnvelope = envelope(ownUserSchema)
 
     static let tokenProperties: [Property] = [

@@ -17,7 +17,7 @@ extension DesignRoutes {
             },
             .get(
                 "/v1/users/{id}", .user, "One user",
-                answer: DesignPresenter.envelope(DesignPresenter.publicUserSchema)
+                answer: DesignPresenter.envelope(DesignPresenter.visibleUserSchema)
             ) { call in
                 let caller = try call.principal
                 let user = try await visible(try call.identifier("id"), to: caller, call)

@@ -67,7 +67,7 @@ extension APIService: HTTPService {
     }
 
     package func refuse(_ fault: HTTPFault, path: String?) -> HTTPResponse {
-        let segments = path.flatMap { try? URLPath.segments($0) } ?? []
+        let segments = path.flatMap { try? Self.segments($0) } ?? []
         let dialect = PathClaims.owner(of: segments)
         let requestID = requestIDs.make()
         let context = EnvelopeContext(requestID: requestID, requestIDIsFromClient: false, time: clock.now())
@@ -106,9 +106,10 @@ private struct Progress {
 extension APIService {
     private func answer(_ request: HTTPRequest, _ progress: inout Progress) async throws -> HTTPResponse {
         let head = request.head
+        if head.method == .options, head.path == "*" { return allowing(HTTPMethod.allCases, head) }
         let segments = try Self.segments(head.path)
         progress.dialect = PathClaims.owner(of: segments)
-        if head.method == .options { return preflight(segments) }
+        if head.method == .options { return allowing(methods(at: segments), head) }
 
         let match = try find(head, segments)
         let sole = match.routes.count == 1 ? match.routes[0] : nil
@@ -120,6 +121,8 @@ extension APIService {
         do { progress.caller = try await identify(request, match) } catch { refusal = error }
         if let route = match.routes.first { try limit(route, request, &progress) }
         if let refusal { throw refusal }
+        // Before the choice between two claimants: the path's owner words it.
+        if progress.caller == nil, !match.isForAnyone { throw RequestFault.missingToken }
 
         let query = try QueryParameters(head.query)
         let body = try await JSONBody.read(request, match.routes, options)
@@ -139,9 +142,12 @@ extension APIService {
 
     // MARK: Route
 
+    /// A path is the same with and without a trailing slash, so that the empty segment behind it is dropped.
     private static func segments(_ path: String) throws(RequestFault) -> [String] {
         do {
-            return try URLPath.segments(path)
+            var segments = try URLPath.segments(path)
+            if segments.last == "" { segments.removeLast() }
+            return segments
         } catch {
             throw .malformed(HTTPFault(error.status, error.reason, field: error.field))
         }
@@ -175,15 +181,22 @@ extension APIService {
         return zip(Router.parameterNames(ofPattern: route.path), match.parameterValues).map { ($0, $1) }
     }
 
-    private func preflight(_ segments: [String]) -> HTTPResponse {
+    private func methods(at segments: [String]) -> [HTTPMethod] {
         let routing = PathClaims.routingSegments(segments)
-        var methods: [HTTPMethod] = [.options]
-        for method in HTTPMethod.allCases where method != .options {
-            if case .found = router.route(method, routing) { methods.append(method) }
+        return HTTPMethod.allCases.filter { method in
+            if method == .options { return true }
+            if case .found = router.route(method, routing) { return true }
+            return false
         }
+    }
+
+    /// The answer to OPTIONS, which is also what a browser asks before a request to another origin.
+    private func allowing(_ methods: [HTTPMethod], _ head: RequestHead) -> HTTPResponse {
         var response = HTTPResponse(.noContent)
         response.headers.add("Allow", methods.map(\.rawValue).joined(separator: ", "))
-        options.cors.addPreflightHeaders(methods: methods, to: &response.headers)
+        if let origin = head.headers["origin"] {
+            options.cors.addPreflightHeaders(for: origin, methods: methods, to: &response.headers)
+        }
         return response
     }
 
@@ -195,8 +208,7 @@ extension APIService {
             return try await Authentication.principal(credential, request.head, services.accounts)
         } catch {
             // A stale cookie or token must not keep anybody from logging in again.
-            let isPublic = match.routes.allSatisfy { if case .everyone = $0.access { true } else { false } }
-            if isPublic { return nil }
+            if match.isForAnyone { return nil }
             throw error
         }
     }

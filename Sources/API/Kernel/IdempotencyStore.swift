@@ -79,9 +79,9 @@ package struct IdempotencyStore: Sendable {
         return .replay(reply)
     }
 
-    /// Keeps the answer. A server failure (5xx) is not kept: the key becomes free for another try.
+    /// Keeps the answer. One that asks for another try later (5xx, 429) is not kept: the key becomes free for it.
     func finish(_ id: Bytes, with reply: StoredReply) async throws(StoreError) {
-        guard reply.status.code < 500 else {
+        guard reply.status.code < 500, reply.status != .tooManyRequests else {
             try await database.execute("DELETE FROM idempotency_keys WHERE id = \(id)")
             return
         }

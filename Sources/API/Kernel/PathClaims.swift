@@ -12,6 +12,8 @@ enum PathClaims {
     static func owner(of segments: [String]) -> Dialect {
         switch segments.first {
         case "v1": .design
+        // Two documents claim this one; a failure before the choice is worded by the first of them.
+        case "api" where segments == ["api", "v1", "calls", "initiate"]: .manual
         case "api" where segments.count > 1 && segments[1] == "v1": ownerUnderAPI(segments.dropFirst(2).first)
         case "docs", "redoc", "openapi.json", "ws": .reference
         case "auth", "users", "chatrooms", "upload", "health", "metrics": .rooms
@@ -30,7 +32,7 @@ enum PathClaims {
     /// manual.md is mounted at `/` and, where nobody else claims the path, at `/api/v1/` too.
     static func routingSegments(_ segments: [String]) -> ArraySlice<String> {
         let isUnderAPI = segments.count > 2 && segments[0] == "api" && segments[1] == "v1"
-        return isUnderAPI && owner(of: segments) == .manual ? segments.dropFirst(2) : segments[...]
+        return isUnderAPI && ownerUnderAPI(segments[2]) == .manual ? segments.dropFirst(2) : segments[...]
     }
 
     /// Decides between dialects that have a route for the same method and path.

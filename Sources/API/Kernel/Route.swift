@@ -58,6 +58,8 @@ package struct Route: Sendable {
     package var body: RouteBody
     /// What the answer's body looks like, envelope included; `nil` for no body.
     package var answer: Schema?
+    /// The type of an answer that is not JSON; shown in the OpenAPI document.
+    package var answerType = "application/json"
     package var summary: String
     /// Pages whose scripts and styles need more than design.md's `default-src 'self'`.
     package var contentSecurityPolicy: String?
@@ -66,6 +68,12 @@ package struct Route: Sendable {
     package func allowing(_ policy: String) -> Route {
         var route = self
         route.contentSecurityPolicy = policy
+        return route
+    }
+
+    package func answering(_ type: String) -> Route {
+        var route = self
+        route.answerType = type
         return route
     }
 }

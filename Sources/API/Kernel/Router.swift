@@ -8,6 +8,9 @@ struct Router: Sendable {
         /// One route, or one per dialect where two documents claim the path.
         let routes: [Route]
         let parameterValues: [String]
+
+        /// Whether some row here needs no caller.
+        var isForAnyone: Bool { routes.contains { if case .everyone = $0.access { true } else { false } } }
     }
 
     enum Outcome {
@@ -76,7 +79,7 @@ struct Router: Sendable {
     ) -> [Route]? {
         guard let segment = rest.first else {
             let routes = nodes[node].routes.filter { $0.method == method }
-            if routes.isEmpty { allowed += nodes[node].routes.map(\.method).filter { !allowed.contains($0) } }
+            if routes.isEmpty { add(nodes[node].routes.map(\.method), to: &allowed) }
             return routes.isEmpty ? nil : routes
         }
         if let literal = nodes[node].literals[segment],
@@ -89,5 +92,11 @@ struct Router: Sendable {
         if let routes = find(method, rest.dropFirst(), from: parameter, &values, &allowed) { return routes }
         values.removeLast()
         return nil
+    }
+
+    private func add(_ methods: [HTTPMethod], to allowed: inout [HTTPMethod]) {
+        for method in methods.flatMap({ $0 == .get ? [$0, .head] : [$0] }) where !allowed.contains(method) {
+            allowed.append(method)
+        }
     }
 }

@@ -46,7 +46,7 @@ package struct CORSPolicy: Sendable {
     }
 
     private static let exposedHeaders =
-        "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Window, Retry-After, ETag"
+        "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Window, Retry-After, ETag, Idempotent-Replayed"
     private static let allowedHeaders =
         "Authorization, Content-Type, X-API-Key, X-Request-ID, X-CSRF-Token, Idempotency-Key, If-Match, If-None-Match, Range"
 
@@ -57,7 +57,7 @@ package struct CORSPolicy: Sendable {
         guard !origins.isEmpty else { return }
         headers.add("Vary", "Origin")
         guard let origin, allows(origin) else { return }
-        if origins.contains(origin) {
+        if origins.contains(origin), origin != "*" {
             headers.add("Access-Control-Allow-Origin", origin)
             if allowsCredentials { headers.add("Access-Control-Allow-Credentials", "true") }
         } else {
@@ -66,7 +66,8 @@ package struct CORSPolicy: Sendable {
         headers.add("Access-Control-Expose-Headers", Self.exposedHeaders)
     }
 
-    func addPreflightHeaders(methods: [HTTPMethod], to headers: inout ResponseHeaders) {
+    func addPreflightHeaders(for origin: String, methods: [HTTPMethod], to headers: inout ResponseHeaders) {
+        guard allows(origin) else { return }
         headers.add("Access-Control-Allow-Methods", methods.map(\.rawValue).joined(separator: ", "))
         headers.add("Access-Control-Allow-Headers", Self.allowedHeaders)
         headers.add("Access-Control-Max-Age", Int(maximumAge.inSeconds))

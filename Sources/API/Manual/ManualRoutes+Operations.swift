@@ -12,7 +12,7 @@ enum ManualRoutes {
         [
             .get("/healthz", .everyone, "Whether the process lives", limit: .unlimited, answer: .text) { _ in
                 .text("ok\n")
-            },
+            }.answering("text/plain"),
             .get("/readyz", .everyone, "Whether to send requests here", limit: .unlimited, answer: .text) { call in
                 let report = await call.services.health.report()
                 if !report.isReady { return .text("starting or draining\n", status: .serviceUnavailable) }
@@ -20,7 +20,7 @@ enum ManualRoutes {
                     return .text("database: \(problem)\n", status: .serviceUnavailable)
                 }
                 return .text("ready\n")
-            },
+            }.answering("text/plain"),
             .get("/openapi.json", .everyone, "All dialects", limit: .unlimited, answer: .any) { call in
                 try document(call, nil)
             },

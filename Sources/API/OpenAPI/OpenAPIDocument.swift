@@ -205,14 +205,6 @@ package struct OpenAPIDocument: Sendable {
     }
 }
 
-extension Route {
-    /// Text and pages are answered by operations that say so; all else is JSON.
-    fileprivate var answerType: String {
-        if case .some(.string) = answer { return "text/plain" }
-        return "application/json"
-    }
-}
-
 /// A `Schema` in JSON Schema 2020-12, as OpenAPI 3.1 has it.
 enum SchemaWriter {
     static func encode(_ schema: Schema, _ components: inout [String: Schema]) -> Bytes {

@@ -8,21 +8,21 @@ extension ReferenceRoutes {
         [
             .get("/docs", .everyone, "Swagger UI", limit: .unlimited, answer: .text) { call in
                 try call.pages.page(.swagger)
-            }.allowing(DocumentationPages.contentSecurityPolicy),
+            }.answering("text/html").allowing(DocumentationPages.contentSecurityPolicy),
             .get("/redoc", .everyone, "ReDoc", limit: .unlimited, answer: .text) { call in
                 try call.pages.page(.redoc)
-            }.allowing(DocumentationPages.contentSecurityPolicy),
+            }.answering("text/html").allowing(DocumentationPages.contentSecurityPolicy),
             .get("/docs/swagger.js", .everyone, "Starts Swagger UI", limit: .unlimited, answer: .text) { call in
                 try call.pages.script(.swagger)
-            },
+            }.answering("text/javascript"),
             .get("/docs/redoc.js", .everyone, "Starts ReDoc", limit: .unlimited, answer: .text) { call in
                 try call.pages.script(.redoc)
-            },
+            }.answering("text/javascript"),
         ]
             + DocumentationPages.assetPaths.map { path in
                 .get("/docs/assets/" + path, .everyone, "A file of the pages", limit: .unlimited, answer: .text) {
                     call in try call.pages.asset(path, call.request)
-                }
+                }.answering(path.hasSuffix(".css") ? "text/css" : "text/javascript")
             }
     }
 }

@@ -25,13 +25,13 @@ extension RoomsRoutes {
                 return reply
             },
             .get("/metrics", .everyone, "Metrics for Prometheus", limit: .unlimited, answer: .text) { call in
-                guard call.services.areMetricsPublic || call.caller?.isAdmin == true else {
+                if !call.services.areMetricsPublic, try !call.principal.isAdmin {
                     throw RequestFault.insufficientScope(needed: ["admin"])
                 }
                 return Reply(
                     headers: ResponseHeaders(["Content-Type": "text/plain; version=0.0.4; charset=utf-8"]),
                     body: .bytes(Bytes(call.services.metrics.render().utf8)))
-            },
+            }.answering("text/plain"),
         ]
     }
 

@@ -1,0 +1,175 @@
+// The whole API without a socket: requests go in as values, answers come out as values, and every answer is held
+// against what its row declares (`AnswerContract`), whatever the test is about.
+
+package import API
+package import Accounts
+package import Base
+import Net
+import Store
+import Wire
+
+package final class APIHarness: Sendable {
+    /// What a test may want different. Rate limits are off unless a test is about them.
+    package struct Setup: Sendable {
+        package var limits = RateLimitPolicy()
+        package var options = APIService.Options()
+        package var accounts = AccountOptions()
+        package var loadMarks = LoadMonitor.Marks(cpu: .infinity, memory: .infinity)
+        package var areMetricsPublic = true
+        package var documentation: DocumentationPages? = DocumentationPages(assets: nil)
+        /// Stands in the way of the operations; for tests of what happens when the database fails.
+        package var tables = DialectTables.all
+
+        package init() { limits.scale = 0 }
+    }
+
+    package static let version = "1.2.3-test"
+
+    package let api: APIService
+    package let domain: TestAccounts
+    package let loop = TestLoop()
+    package let load: LoadMonitor
+    package let health: HealthMonitor
+    package let idempotency: IdempotencyStore
+    private let contract: AnswerContract
+
+    package var accounts: AccountService { domain.service }
+    package var clock: TestClock { domain.clock }
+
+    /// Over an empty database, which is closed afterwards; what must hold after every test is checked at the end.
+    package static func run(
+        _ setup: Setup = Setup(), on place: TestDatabase = .memory, _ body: (APIHarness) async throws -> Void
+    ) async throws {
+        try await place.with { database in
+            let domain = try await TestAccounts.make(database, options: setup.accounts)
+            _ = try await Migrations(AccountsSchema.migrations + IdempotencyStore.migrations).apply(to: database)
+            let harness = APIHarness(domain, setup)
+            try await body(harness)
+            try await domain.finish()
+            await domain.service.stop()
+        }
+    }
+
+    private init(_ domain: TestAccounts, _ setup: Setup) {
+        self.domain = domain
+        let metrics = Metrics()
+        let requestMetrics = RequestMetrics(metrics)
+        load = LoadMonitor(marks: setup.loadMarks, diskFolder: "/")
+        health = HealthMonitor(
+            database: domain.database, load: load, version: Self.version, responseTimes: requestMetrics.duration)
+        health.isReady = true
+        idempotency = IdempotencyStore(database: domain.database, vault: domain.vault)
+        contract = AnswerContract(setup.tables)
+        api = APIService(
+            tables: setup.tables,
+            services: Services(
+                accounts: domain.service, health: health, metrics: metrics, documentation: setup.documentation,
+                areMetricsPublic: setup.areMetricsPublic),
+            limits: setup.limits, load: load, idempotency: idempotency, options: setup.options,
+            clock: domain.clock.clock, metrics: requestMetrics)
+    }
+
+    /// Moves civil time and the loops' time alike.
+    package func advance(by duration: Duration) {
+        clock.advance(by: duration)
+        loop.advance(by: duration)
+    }
+
+    // MARK: Requests
+
+    /// Throws when the answer is not what the row declares.
+    package func send(_ request: TestRequest) async throws -> TestAnswer {
+        let parts = request.target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let head = RequestHead(
+            method: request.method, path: String(parts[0]), query: parts.count > 1 ? String(parts[1]) : nil,
+            headers: RequestHeaders(request.headers))
+        let response = await api.respond(
+            to: HTTPRequest(
+                head: head, body: RequestBody(request.body),
+                connection: ConnectionInfo(
+                    remoteAddress: Private(request.address), remotePort: 40_000, isSecure: request.isSecure),
+                loop: loop))
+        let answer = TestAnswer(response)
+        try contract.check(answer, request)
+        return answer
+    }
+
+    package func get(
+        _ target: String, as person: Person? = nil, headers: [(String, String)] = []
+    ) async throws -> TestAnswer {
+        try await send(TestRequest(.get, target, as: person, headers: headers))
+    }
+
+    package func post(
+        _ target: String, _ json: String = "", as person: Person? = nil, headers: [(String, String)] = []
+    ) async throws -> TestAnswer {
+        try await send(TestRequest(.post, target, json, as: person, headers: headers))
+    }
+
+    package func put(
+        _ target: String, _ json: String, as person: Person? = nil, headers: [(String, String)] = []
+    ) async throws -> TestAnswer {
+        try await send(TestRequest(.put, target, json, as: person, headers: headers))
+    }
+
+    package func delete(
+        _ target: String, as person: Person? = nil, headers: [(String, String)] = []
+    ) async throws -> TestAnswer {
+        try await send(TestRequest(.delete, target, as: person, headers: headers))
+    }
+
+    // MARK: People
+
+    /// Somebody who is logged in.
+    package struct Person: Sendable {
+        package let id: UserID
+        package let name: String
+        package let token: String
+        package let refreshToken: String
+
+        package init(_ signedIn: SignedIn) {
+            id = signedIn.user.id
+            name = signedIn.user.username.exposed
+            token = signedIn.tokens.accessToken.exposedText
+            refreshToken = signedIn.tokens.refreshToken.exposedText
+        }
+
+        package init(id: UserID, name: String, token: String) {
+            self.id = id
+            self.name = name
+            self.token = token
+            refreshToken = ""
+        }
+    }
+
+    package static let password = TestAccounts.password.exposedText
+
+    package func register(_ name: String = "alice") async throws -> Person { Person(try await domain.register(name)) }
+
+    package func login(_ name: String) async throws -> Person { Person(try await domain.login(name)) }
+
+    package func administrator(_ name: String = "root", password: String = password) async throws -> Person {
+        _ = try await accounts.createUser(
+            NewUser(
+                Registration(username: name, email: "\(name)@example.org", password: Secret(text: password)),
+                roles: [.user, .admin]),
+            by: .console, origin: .console)
+        return Person(try await domain.login(name, password: Secret(text: password)))
+    }
+
+    /// A service account or a node with a token of these scopes.
+    package func machine(_ name: String, _ kind: User.Kind, _ scopes: Scopes) async throws -> Person {
+        let account = try await accounts.createServiceAccount(
+            name: name, kind: kind, scopes: scopes, by: .console, origin: .console)
+        let issued = try await accounts.issueToken(for: account.id, by: .console, origin: .console)
+        return Person(id: account.id, name: name, token: issued.token.exposedText)
+    }
+
+    // MARK: What was written down
+
+    /// The audit events of an action, newest first.
+    package func audited(_ action: String) async throws -> [AuditEvent] {
+        await accounts.settle()
+        return try await accounts.audit.page(AuditFilter(type: action, limit: 200)).items
+    }
+}

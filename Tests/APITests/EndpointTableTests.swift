@@ -1,0 +1,104 @@
+import Accounts
+import Base
+import Testing
+import Wire
+
+@testable import API
+
+/// The five documents against the tables: what they list is served or said to be missing, and what we add is listed.
+@Suite struct EndpointTableTests {
+    struct Row: Sendable, CustomTestStringConvertible {
+        let dialect: String
+        let method: String
+        let path: String
+        let access: String
+        let status: Int
+
+        var testDescription: String { "\(dialect) \(method) \(path)" }
+        var segments: [String] { path.split(separator: "/").map(String.init) }
+    }
+
+    static let rows: [Row] = sourceText("Tests/Vectors/spec/endpoints.tsv").split(separator: "\n").dropFirst().map {
+        let columns = $0.split(separator: "\t").map(String.init)
+        return Row(
+            dialect: columns[0], method: columns[1], path: columns[2], access: columns[3], status: Int(columns[4]) ?? 0)
+    }
+
+    static let routes = DialectTables.all.flatMap(\.routes)
+
+    /// Served, and in none of the documents; `docs/protocol/dialects.md` has a line for each.
+    static let rowsOfOurs = [
+        "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /openapi/{dialect}",
+        "GET /api/v1/auth/api-keys", "DELETE /api/v1/auth/api-keys/{key_id}",
+        "POST /api/v1/auth/logout-all", "POST /api/v1/auth/password", "DELETE /api/v1/users/me",
+        "GET /api/v1/auth/mfa", "POST /api/v1/auth/mfa/{factor_id}/remove", "POST /api/v1/auth/mfa/recovery-codes",
+        "POST /api/v1/auth/mfa/totp", "POST /api/v1/auth/mfa/totp/confirm", "POST /api/v1/auth/mfa/sent",
+        "POST /api/v1/auth/mfa/sent/confirm", "POST /api/v1/auth/mfa/send",
+        "GET /docs/swagger.js", "GET /docs/redoc.js", "GET /docs/assets/swagger-ui/swagger-ui.css",
+        "GET /docs/assets/swagger-ui/swagger-ui-bundle.js", "GET /docs/assets/redoc/bundles/redoc.standalone.js",
+    ]
+
+    @Test func `the file has all rows of the documents`() {
+        #expect(Self.rows.count == 182)
+        #expect(Self.rows.count { $0.method == "WS" } == 9)
+    }
+
+    @Test(arguments: rows)
+    func `a row of the documents is served as they say, or is said to be missing`(_ row: Row) {
+        let served = Self.routes.filter { Self.isSame($0, row) && $0.dialect.rawValue == row.dialect }
+        guard let route = served.first else {
+            return #expect(PathClaims.missingFeature(at: row.segments[...]) != nil, "neither served nor said to be missing")
+        }
+        #expect(served.count == 1)
+        #expect(route.status.code == row.status)
+        #expect(Self.access(route.access) == row.access)
+        #expect(
+            PathClaims.owner(of: row.segments).rawValue == row.dialect, "a failure would be worded by another dialect")
+    }
+
+    @Test func `what we serve beside the documents is in the list`() {
+        let ours = Self.routes.filter { route in
+            !Self.rows.contains { Self.isSame(route, $0) && route.dialect.rawValue == $0.dialect }
+        }
+        #expect(Set(ours.map(Self.title)) == Set(Self.rowsOfOurs))
+    }
+
+    @Test(arguments: rowsOfOurs)
+    func `each row of ours has a line in the docs`(_ row: String) {
+        let page = sourceText("docs/protocol/dialects.md")
+        #expect(page.contains("\n| `\(row)` |"))
+    }
+
+    @Test func `what is said to be missing is in the documents and not served`() {
+        for (prefix, what) in PathClaims.notBuiltYet {
+            let fits = { (segments: [String]) in
+                segments.count >= prefix.count && zip(prefix, segments).allSatisfy { $0 == "*" || $0 == $1 }
+            }
+            #expect(Self.rows.contains { fits($0.segments) }, "\(what): \(prefix) is in no document")
+            #expect(!Self.routes.contains { fits(Router.segments(ofPattern: $0.path)) }, "\(what) is served")
+        }
+    }
+
+    // MARK: -
+
+    private static func title(_ route: Route) -> String { "\(route.method.rawValue) \(route.path)" }
+
+    private static func isSame(_ route: Route, _ row: Row) -> Bool {
+        route.method.rawValue == row.method && shape(route.path) == shape(row.path)
+    }
+
+    /// The names of parameters are ours to choose; their places are not.
+    private static func shape(_ path: String) -> [String] {
+        path.split(separator: "/").map { $0.hasPrefix("{") ? "{}" : String($0) }
+    }
+
+    private static func access(_ access: RouteAccess) -> String {
+        switch access {
+        case .everyone: "public"
+        case .user: "user"
+        case .admin: "admin"
+        case .adminOrSelf: "admin|self"
+        case .scope(let scopes): scopes.names.joined(separator: "|")
+        }
+    }
+}
