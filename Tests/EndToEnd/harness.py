@@ -192,7 +192,7 @@ def environment(extra=None):
 class Server:
     """A `plexichat serve`. `with Server(…) as server:` starts it and ends it with SIGTERM, which must succeed."""
 
-    def __init__(self, *settings, data=None, password=PASSWORD, env=None, listen="127.0.0.1:0", descriptors=None):
+    def __init__(self, *settings, data=None, password=PASSWORD, env=None, listen="127.0.0.1:0"):
         self.settings = list(settings)
         self.data = data or temporary_folder() / "data"
         self.env = dict(env or {})
@@ -200,18 +200,17 @@ class Server:
             self.env["PLEXICHAT_ADMIN_PASSWORD"] = password
         self.listen = listen
         self.log = temporary_folder() / "log"
-        self.descriptors = descriptors
         self.process = None
         self.lines = []
 
     def options(self):
         return ["--data", self.data] + [word for setting in self.settings for word in ("--set", setting)]
 
-    def start(self, within=20, before=None, pass_fds=()):
+    def start(self, within=20, before=None):
         command = [Options.binary, "serve", *self.options(), "--listen", self.listen]
         with open(self.log, "ab") as log:
             self.process = spawn(
-                command, stdout=subprocess.PIPE, stderr=log, env=environment(self.env), pass_fds=pass_fds,
+                command, stdout=subprocess.PIPE, stderr=log, env=environment(self.env),
                 preexec_fn=before or _die_with_parent)
         self.lines = []
         self._read_lines(within)
@@ -466,7 +465,9 @@ class PostgreSQL:
     """A private cluster (scripts/test-postgres)."""
 
     def __init__(self):
-        self.folder = temporary_folder() / "cluster"
+        parent = temporary_folder()
+        parent.chmod(0o711)  # it runs as another user
+        self.folder = parent / "cluster"
         begun = self._run("start", check=False)
         if begun.returncode != 0:
             raise Skipped(f"no PostgreSQL: {begun.stderr.strip().splitlines()[-1:]}")

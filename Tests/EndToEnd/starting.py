@@ -125,6 +125,10 @@ def data_and_key_are_readable_by_their_owner_only():
             expect(path.stat().st_mode & 0o077 == 0, f"{path.name} has mode {path.stat().st_mode:o}")
 
 
+# What a test machine need not have.
+WELL = ["--set", "docs.enabled=false", "--set", "server.max_connections=2000"]
+
+
 def doctor(server, *words, code=0, listen=None):
     return plexichat("doctor", *server.options(), "--listen", listen or server.address, *words, code=code).stdout
 
@@ -132,10 +136,10 @@ def doctor(server, *words, code=0, listen=None):
 @check
 def doctor_finds_a_healthy_server_well():
     with Server() as server:
-        running = doctor(server, "--set", "docs.enabled=false")
+        running = doctor(server, *WELL)
         expect("All is well." in running and "a server answers there" in running, running)
         server.stop()
-        still = doctor(server, "--set", "docs.enabled=false")
+        still = doctor(server, *WELL)
         expect("All is well." in still and "is free" in still, still)
         server.start()
 
@@ -144,7 +148,7 @@ def doctor_finds_a_healthy_server_well():
 def doctor_names_what_is_ill():
     with Server() as server, socket.create_server(("127.0.0.1", 0)) as other:
         taken = f"127.0.0.1:{other.getsockname()[1]}"
-        told = doctor(server, "--set", "docs.enabled=false", listen=taken, code=1)
+        told = doctor(server, *WELL, listen=taken, code=1)
         expect("is taken by another program" in told, told)
         told = doctor(server, "--set", "docs.assets=/nowhere", code=1)
         expect("!!  documentation" in told, told)
@@ -152,7 +156,7 @@ def doctor_names_what_is_ill():
         expect("descriptors" in told, told)
         server.stop()
         (server.data / "plexichat.db").write_bytes(b"this is no database, but long enough to be looked at" * 100)
-        told = doctor(server, "--set", "docs.enabled=false", code=1)
+        told = doctor(server, *WELL, code=1)
         expect("!!  database" in told and "troubleshooting" in told or "->" in told, told)
         done = plexichat("serve", *server.options(), "--listen", "127.0.0.1:0", code=1)
         expect("database" in done.stderr, done.stderr)
@@ -179,7 +183,7 @@ def doctor_notices_a_changed_audit_log():
             f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (other[0] if other else value + 1, row))
         database.commit()
         database.close()
-        told = doctor(server, "--set", "docs.enabled=false", code=1)
+        told = doctor(server, *WELL, code=1)
         expect("!!  audit log" in told, told)
         server.start()
 
