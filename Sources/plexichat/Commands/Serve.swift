@@ -16,9 +16,10 @@ enum Serve {
         LogOutput.configure(level: configuration.logging.level, style: configuration.logging.style)
         do throws(StartFailure) {
             let server = try await RunningServer.start(configuration)
+            let stop = await server.watchForStop()
             announce(server, invocation.output)
             RunningServer.tellServiceManager(.ready)
-            await server.untilAskedToStop()
+            await stop.wait()
             await server.stop()
             return .success
         } catch {
