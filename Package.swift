@@ -59,7 +59,7 @@ let package = Package(
         library("Store", ["Base", "Wire", "Crypto", "CShims", "CSQLite", "CPQ"], settings: language),
         library("Vault", ["Base", "Wire", "Crypto", "CShims"], settings: language),
         // L2
-        library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault", "CShims"]),
+        library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault"]),
         // L5
         library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts"]),
         library(

@@ -47,7 +47,8 @@ import Wire
     func `a row of the documents is served as they say, or is said to be missing`(_ row: Row) {
         let served = Self.routes.filter { Self.isSame($0, row) && $0.dialect.rawValue == row.dialect }
         guard let route = served.first else {
-            return #expect(PathClaims.missingFeature(at: row.segments[...]) != nil, "neither served nor said to be missing")
+            return #expect(
+                PathClaims.missingFeature(at: row.segments[...]) != nil, "neither served nor said to be missing")
         }
         #expect(served.count == 1)
         #expect(route.status.code == row.status)

@@ -1,6 +1,4 @@
 import Base
-import Glibc
-import Net
 import TestKit
 import Testing
 import Wire
@@ -158,7 +156,8 @@ import Wire
 
     @Test func `a row is described as it is: status, body, security, failures`() throws {
         let byTitle = Dictionary(
-            operations(try document(nil)).map { ("\($0.method) \($0.path)", $0.value) }, uniquingKeysWith: { first, _ in first })
+            operations(try document(nil)).map { ("\($0.method) \($0.path)", $0.value) },
+            uniquingKeysWith: { first, _ in first })
         for table in DialectTables.all {
             for route in table.routes {
                 let title = "\(route.method.rawValue.lowercased()) \(route.path)"
@@ -183,10 +182,9 @@ import Wire
 
     @Test func `what is served is what is described: the type of each answer that needs no caller`() async throws {
         let document = try document(nil)
-        let folder = try TemporaryFolder()
-        try placeAssets(in: folder.path)
+        let assets = try DocumentationAssets()
         var setup = APIHarness.Setup()
-        setup.documentation = DocumentationPages(assets: try StaticFiles(folder: folder.path))
+        setup.documentation = assets.pages
         var seen = 0
         try await APIHarness.run(setup) { api in
             for operation in operations(document) where operation.method == "get" && !operation.path.contains("{") {
@@ -199,20 +197,6 @@ import Wire
             }
         }
         #expect(seen >= 12)
-    }
-
-    /// Stand-ins for what the set-up step installs.
-    private func placeAssets(in folder: String) throws {
-        for path in DocumentationPages.assetPaths {
-            var made = folder
-            for part in path.split(separator: "/").dropLast() {
-                made += "/\(part)"
-                mkdir(made, 0o700)
-            }
-            let file = try #require(fopen("\(folder)/\(path)", "w"))
-            fputs("/**/", file)
-            fclose(file)
-        }
     }
 
     @Test func `the document is served whole, by dialect, and not where it is switched off`() async throws {

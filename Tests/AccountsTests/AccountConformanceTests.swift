@@ -1,3 +1,5 @@
+// The suite of TestKit/Accounts on each database.
+
 import Accounts
 import Base
 import Store

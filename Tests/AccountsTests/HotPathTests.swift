@@ -94,8 +94,10 @@ private final class CountingDatabase: Database {
     @Test func `invented tokens of a right form cost no database until their signature is right`() async throws {
         try await Self.with { accounts, database in
             let token = try await accounts.register().tokens.accessToken.exposedText
-            let forged = token.split(separator: ".").dropLast().joined(separator: ".") + "." + String(
-                repeating: "A", count: 86)
+            let forged =
+                token.split(separator: ".").dropLast().joined(separator: ".") + "."
+                + String(
+                    repeating: "A", count: 86)
             _ = try await accounts.principal(try await accounts.login())
             await accounts.service.settle()
             let before = database.counts

@@ -1,3 +1,5 @@
+// Access tokens: what is signed is read back, and every other form is refused.
+
 import Base
 import Crypto
 import Testing
@@ -123,7 +125,11 @@ import Wire
     }
 
     @Test func `unknown claims and scopes are passed over`() throws {
-        let token = sign(header, payload { $0["aud"] = .string("x"); $0["scope"] = .string("calls fly profile ") })
+        let token = sign(
+            header,
+            payload {
+                $0["aud"] = .string("x"); $0["scope"] = .string("calls fly profile ")
+            })
         #expect(try verify(token).get().scopes == [.calls, .profile])
     }
 

@@ -47,7 +47,9 @@ import Testing
             let wait: Duration? =
                 switch event {
                 case .after(let duration):
-                    { now = now + duration; return nil }()
+                    {
+                        now = now + duration; return nil
+                    }()
                 case .fails, .succeeds, .ends, .waits: throttle.begin(Self.policy, at: now)
                 }
             switch event {

@@ -1,3 +1,5 @@
+// One-time passwords against the values of their RFCs.
+
 import Base
 import Testing
 import Wire

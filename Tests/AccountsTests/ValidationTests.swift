@@ -1,3 +1,5 @@
+// What may be written into an account, and what not; roles and scopes.
+
 import Base
 import Testing
 import Wire
@@ -29,7 +31,8 @@ import Wire
         ("a@", .format), ("a.b.de", .format), ("a@@b.de", .format), ("a b@c.de", .format), (".a@b.de", .format),
         ("a..b@c.de", .format), ("a@-b.de", .format), ("a@b..de", .format), ("a@b.de.", .format),
         ("a\r\nBcc: x@b.de", .format), ("ä@b.de", .format), ("\"a\"@b.de", .format),
-        (String(repeating: "a", count: 65) + "@b.de", .format), (String(repeating: "a.", count: 130) + "@b.de", .tooLong),
+        (String(repeating: "a", count: 65) + "@b.de", .format),
+        (String(repeating: "a.", count: 130) + "@b.de", .tooLong),
     ])
     func addresses(_ address: String, _ expected: ValidationFault.Rule?) {
         #expect(rule { () throws(AccountError) in _ = try Validation.email(address) } == expected)

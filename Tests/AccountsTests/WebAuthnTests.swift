@@ -1,3 +1,5 @@
+// Security keys: ceremonies of another implementation, and what must not pass.
+
 import Base
 import Crypto
 import TestKit
@@ -9,7 +11,8 @@ import Wire
 @Suite struct WebAuthnTests {
     private let party = WebAuthn.RelyingParty()
 
-    private func registration(_ vector: JSONValue, _ attestation: String) -> Result<WebAuthn.Registered, WebAuthn.Fault> {
+    private func registration(_ vector: JSONValue, _ attestation: String) -> Result<WebAuthn.Registered, WebAuthn.Fault>
+    {
         do throws(WebAuthn.Fault) {
             let response = WebAuthn.RegistrationResponse(
                 clientDataJSON: vector.bytes("registration_client_data"), attestationObject: vector.bytes(attestation))

@@ -28,13 +28,15 @@ import Testing
     @Test func `what a dead process left half-written is swept, what a living one writes is not`() async throws {
         let folder = try TemporaryFolder()
         _ = try FolderBlobStore(folder.path)
-        let abandoned = folder.path + "/incoming/abandoned"
-        close(open(abandoned, O_CREAT | O_WRONLY, 0o600))
-        let living = open(folder.path + "/incoming/living", O_CREAT | O_WRONLY, 0o600)
+        let names = (1...2).map { UUID(high: $0, low: 0).description + ".incoming" }
+        for name in [names[0], "somebody-elses.txt"] {
+            close(open(folder.path + "/incoming/" + name, O_CREAT | O_WRONLY, 0o600))
+        }
+        let living = open(folder.path + "/incoming/" + names[1], O_CREAT | O_WRONLY, 0o600)
         defer { close(living) }
         #expect(flock(living, LOCK_EX | LOCK_NB) == 0)
         _ = try FolderBlobStore(folder.path)
-        #expect(folder.entries(of: "incoming") == ["living"])
+        #expect(folder.entries(of: "incoming") == [names[1], "somebody-elses.txt"])
     }
 
     @Test func `content that rotted is found when it is read`() async throws {

@@ -67,8 +67,7 @@ extension APIService: HTTPService {
     }
 
     package func refuse(_ fault: HTTPFault, path: String?) -> HTTPResponse {
-        let segments = path.flatMap { try? Self.segments($0) } ?? []
-        let dialect = PathClaims.owner(of: segments)
+        let dialect = PathClaims.owner(ofUnread: path ?? "")
         let requestID = requestIDs.make()
         let context = EnvelopeContext(requestID: requestID, requestIDIsFromClient: false, time: clock.now())
         var response = render(format(dialect).problem(for: .malformed(fault)), dialect, context)
@@ -107,6 +106,7 @@ extension APIService {
     private func answer(_ request: HTTPRequest, _ progress: inout Progress) async throws -> HTTPResponse {
         let head = request.head
         if head.method == .options, head.path == "*" { return allowing(HTTPMethod.allCases, head) }
+        progress.dialect = PathClaims.owner(ofUnread: head.path)
         let segments = try Self.segments(head.path)
         progress.dialect = PathClaims.owner(of: segments)
         if head.method == .options { return allowing(methods(at: segments), head) }
@@ -178,7 +178,7 @@ extension APIService {
 
     private func parameters(_ route: Route, _ match: Router.Match) -> [(name: String, value: String)] {
         if match.parameterValues.isEmpty { return [] }
-        return zip(Router.parameterNames(ofPattern: route.path), match.parameterValues).map { ($0, $1) }
+        return zip(route.parameterNames, match.parameterValues).map { ($0, $1) }
     }
 
     private func methods(at segments: [String]) -> [HTTPMethod] {
@@ -302,8 +302,7 @@ extension APIService {
     private func render(_ problem: Problem, _ dialect: Dialect, _ context: EnvelopeContext) -> HTTPResponse {
         var headers = ResponseHeaders(["Content-Type": "application/json"])
         if problem.status == .unauthorized { headers.add("WWW-Authenticate", "Bearer") }
-        // The rate limiter's own Retry-After comes with its other headers.
-        if let seconds = problem.retryAfter, problem.status != .tooManyRequests { headers.add("Retry-After", seconds) }
+        if let seconds = problem.retryAfter { headers.add("Retry-After", seconds) }
         return HTTPResponse(problem.status, headers: headers, body: .bytes(format(dialect).envelope(problem, context)))
     }
 

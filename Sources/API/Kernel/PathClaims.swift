@@ -21,6 +21,14 @@ enum PathClaims {
         }
     }
 
+    /// For a path that cannot be read as segments (a wrong percent sign, say): by what stands there.
+    static func owner(ofUnread path: String) -> Dialect {
+        owner(of: path.split(separator: "/", maxSplits: segmentsThatDecide).map(String.init))
+    }
+
+    /// No claim looks at more segments than these.
+    private static let segmentsThatDecide = 5
+
     private static func ownerUnderAPI(_ resource: String?) -> Dialect {
         switch resource {
         case "auth", "users", "messages", "files", "ai", "admin": .reference

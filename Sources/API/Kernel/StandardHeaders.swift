@@ -80,6 +80,5 @@ extension ResponseHeaders {
         add("X-RateLimit-Remaining", verdict.remaining)
         add("X-RateLimit-Reset", time.secondsSinceEpoch + Int64(verdict.secondsToReset))
         add("X-RateLimit-Window", verdict.window)
-        if !verdict.isAllowed { add("Retry-After", max(1, verdict.secondsToReset)) }
     }
 }

@@ -23,7 +23,6 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case factorAdded = "mfa.factor_added"
     case factorRemoved = "mfa.factor_removed"
     case recoveryCodesMade = "mfa.recovery_codes_made"
-    case recoveryCodeUsed = "mfa.recovery_code_used"
     case factorFailed = "mfa.failed"
     case tokenIssued = "token.issued"
     case tokenRevoked = "token.revoked"
@@ -101,7 +100,9 @@ package struct AuditEvent: Sendable {
     /// What is hashed: every field behind its length, so that no two events have one form.
     func canonical(sequence: Int64) -> Bytes {
         var bytes = Bytes("plexichat audit v1".utf8)
-        func bigEndian(_ word: UInt64) -> Bytes { (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) } }
+        func bigEndian(_ word: UInt64) -> Bytes {
+            (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) }
+        }
         func append(_ field: Bytes) {
             bytes += bigEndian(UInt64(field.count))
             bytes += field

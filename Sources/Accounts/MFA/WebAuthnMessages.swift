@@ -12,15 +12,17 @@ package enum WebAuthn {
         /// With scheme, and with the port where it is not the usual one: `https://chat.example.org`.
         package var origins: [String]
 
-        package init(id: String = "localhost", name: String = "PlexiChat", origins: [String] = ["http://localhost:8000"]) {
+        package init(
+            id: String = "localhost", name: String = "PlexiChat", origins: [String] = ["http://localhost:8000"]
+        ) {
             self.id = id
             self.name = name
             self.origins = origins
         }
     }
 
-    /// COSE algorithms that we check, the one that we would like first (RFC 9053, RFC 8812).
-    package static let algorithms: [Int64] = [-8, -7, -257]
+    /// EdDSA, ES256, RS256 (RFC 9053, RFC 8812).
+    static let algorithms: [Int64] = [-8, -7, -257]
 
     /// For `navigator.credentials.create`.
     package struct CreationOptions: Sendable {
@@ -28,6 +30,8 @@ package enum WebAuthn {
         package let token: Secret
         package let challenge: Bytes
         package let relyingParty: RelyingParty
+        /// COSE algorithms that we check, the one that we would like first.
+        package let algorithms: [Int64]
         /// The user's identifier; holds nothing personal.
         package let userHandle: Bytes
         package let userName: Private<String>

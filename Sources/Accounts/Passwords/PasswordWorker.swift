@@ -2,7 +2,6 @@
 // would stop every request of that shard, and without a bound a flood of logins would take all memory.
 
 package import Base
-import CShims
 package import Crypto
 import Glibc
 import Synchronization
@@ -33,16 +32,26 @@ package final class PasswordWorker: Sendable {
 
     package init(_ options: Options = Options()) throws(AccountError) {
         parameters = options.parameters
-        do {
-            decoy = try Argon2id.hash(Secret(SecureRandom.bytes(16)), options.parameters)
-        } catch {
-            throw Validation.fault(.password, .value, "Argon2id cannot use these parameters: \(error)")
+        if let problem = Argon2id.problem(with: parameters) {
+            throw Validation.fault(.password, .value, "Argon2id cannot use these parameters: \(problem)")
         }
+        decoy = Self.decoy(parameters)
         queue = JobQueue(capacity: max(1, options.waiting))
         for _ in 0..<max(1, options.threads) {
             let queue = queue
             try WorkerThread.start(niceness: Self.niceness) { while let job = queue.next() { job() } }
         }
+    }
+
+    deinit { queue.close() }
+
+    /// A hash that no password has, made without the work of hashing: the server is to be ready at once.
+    private static func decoy(_ parameters: Argon2id.Parameters) -> String {
+        func text(_ count: Int) -> String {
+            String(Base64.encode(SecureRandom.bytes(count)).prefix { $0 != "=" })
+        }
+        let costs = "m=\(parameters.memoryKiB),t=\(parameters.iterations),p=\(parameters.parallelism)"
+        return "$argon2id$v=19$\(costs)$\(text(Argon2id.saltCount))$\(text(Argon2id.tagCount))"
     }
 
     /// A PHC string with a salt of its own.
@@ -162,7 +171,6 @@ private enum WorkerThread {
         guard let argument = unsafe argument else { return nil }
         let body = unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
         // On Linux a thread has a niceness of its own, and 0 means the calling one.
-        unsafe plexi_name_thread("passwords")
         setpriority(Int32(PRIO_PROCESS.rawValue), 0, body.niceness)
         body.run()
         return nil

@@ -31,6 +31,10 @@ package struct AccountOptions: Sendable {
     package var keysPerUser = 50
     package var factorsPerUser = 20
 
+    /// Logins by passkey that were begun and not finished. Anybody may begin one, so the table needs a bound; beyond
+    /// it, `.busy`.
+    package var waitingPasskeyLogins = 10_000
+
     /// Time for finding the phone. Longer gives guesses at a code more time, though not more tries.
     package var challengeLifetime = Duration.minutes(5)
     package var resetLifetime = Duration.hours(1)

@@ -16,7 +16,8 @@ extension AccountService {
         let (token, stored) = try await ceremony(.passkeyRegistration, user: user.id, session: SessionRequest())
         return WebAuthn.CreationOptions(
             token: token, challenge: stored.challenge ?? [], relyingParty: options.relyingParty,
-            userHandle: user.id.bytes, userName: user.username, userDisplayName: user.displayName,
+            algorithms: WebAuthn.algorithms, userHandle: user.id.bytes, userName: user.username,
+            userDisplayName: user.displayName,
             excluded: factors.compactMap(\.credentialID), lifetime: options.challengeLifetime)
     }
 
@@ -51,7 +52,7 @@ extension AccountService {
 
     /// For anybody: which account it will be is what the passkey tells.
     package func beginPasskeyLogin(
-        session: SessionRequest = SessionRequest(), origin: RequestOrigin
+        session: SessionRequest = SessionRequest()
     ) async throws(AccountError) -> WebAuthn.RequestOptions {
         let (token, stored) = try await ceremony(.passkeyLogin, user: nil, session: session)
         return WebAuthn.RequestOptions(
@@ -122,8 +123,19 @@ extension AccountService {
             tokenHash: SHA256.hash(token.exposedBytes), user: user, purpose: purpose, attempts: 0, sent: 0,
             factor: nil, codeHash: nil, challenge: SecureRandom.bytes(Self.challengeCount), session: session,
             createdAt: now, expiresAt: now + options.challengeLifetime)
-        try await change(ChallengeTable.insert(stored))
+        let bound = user == nil ? options.waitingPasskeyLogins : nil
+        try await database.transaction { (transaction) async throws(AccountError) in
+            if let bound { try await Self.makeRoom(in: transaction, bound, at: now) }
+            try await transaction.change(ChallengeTable.insert(stored))
+        }
         return (token, stored)
+    }
+
+    private static func makeRoom(
+        in transaction: any Transaction, _ bound: Int, at now: Timestamp
+    ) async throws(AccountError) {
+        try await transaction.change(ChallengeTable.sweep(at: now))
+        guard try await transaction.first(ChallengeTable.waiting(.passkeyLogin)) ?? 0 < bound else { throw .busy }
     }
 
     private func waiting(

@@ -92,7 +92,11 @@ extension AccountService {
         let event = event(
             .accountChanged, actor: actor.userID, target: id.description, origin: origin,
             details: [("fields", .array(fields))])
-        return try await edit(id, event) { (user) throws(AccountError) in try changes.apply(to: &user) }
+        // A reset mail that is on its way went to the old address, which may be why it is changed.
+        let forgetting = changes.email == nil ? [] : [Change(PasswordResetTable.deleteAll(of: id))]
+        return try await edit(id, event, changes: forgetting) { (user) throws(AccountError) in
+            try changes.apply(to: &user)
+        }
     }
 
     private func requireFree(email: String, unlessOf id: UserID) async throws(AccountError) {

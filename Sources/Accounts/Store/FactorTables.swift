@@ -169,9 +169,12 @@ enum ChallengeTable {
                 throw .corrupt("challenges: a purpose that this version does not know")
             }
             return StoredChallenge(
-                tokenHash: try row.blob(0), user: try row.optional(1, { column throws(StoreError) in
-                    try row.identifier(column, UserKind.self)
-                }), purpose: purpose, attempts: Int(clamping: try row.integer(3)),
+                tokenHash: try row.blob(0),
+                user: try row.optional(
+                    1,
+                    { column throws(StoreError) in
+                        try row.identifier(column, UserKind.self)
+                    }), purpose: purpose, attempts: Int(clamping: try row.integer(3)),
                 sent: Int(clamping: try row.integer(4)),
                 factor: try row.optional(5, { column throws(StoreError) in try uuid(row, column) }),
                 codeHash: try row.optional(6, row.blob), challenge: try row.optional(7, row.blob),
@@ -197,6 +200,10 @@ enum ChallengeTable {
     }
 
     static func delete(_ hash: Bytes) -> Statement { "DELETE FROM challenges WHERE token_hash = \(hash)" }
+
+    static func waiting(_ purpose: StoredChallenge.Purpose) -> Selection<Int> {
+        .count("SELECT COUNT(*) FROM challenges WHERE purpose = \(purpose.rawValue)")
+    }
 
     static func deleteAll(of user: UserID) -> Statement { "DELETE FROM challenges WHERE user_id = \(user)" }
 

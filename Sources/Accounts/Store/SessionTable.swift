@@ -92,11 +92,11 @@ enum SessionTable {
         return "\(part: all) AND id <> \(kept)"
     }
 
-    /// Of many logins only the newest stay: see `AccountOptions.sessionsPerUser`.
+    /// Of many logins only the newest stay (`AccountOptions.sessionsPerUser`). Issued tokens are not logins.
     static func revokeOldest(of user: UserID, keeping count: Int, at now: Timestamp) -> Statement {
         """
         UPDATE sessions SET revoked_at = \(now) WHERE id IN (SELECT id FROM sessions WHERE user_id = \(user) \
-        AND revoked_at IS NULL ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET \(count))
+        AND kind = \(TokenKind.user.rawValue) AND revoked_at IS NULL ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET \(count))
         """
     }
 

@@ -32,7 +32,7 @@ struct Spool: ~Copyable {
 
     /// `partSize`: hash every so many bytes on their own, too.
     init(in folder: String, partSize: Int64 = .max) throws(BlobError) {
-        let path = folder + "/" + UUID.random().description
+        let path = folder + "/" + UUID.random().description + Self.suffix
         self.path = path
         self.partSize = partSize
         let flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC
@@ -77,11 +77,15 @@ struct Spool: ~Copyable {
 
     func sync() throws(BlobError) { _ = try FileCalls.check("sync \(path)") { fsync(descriptor.number) } }
 
-    /// Removes temporary files whose writers are gone.
+    private static let suffix = ".incoming"
+
+    /// Removes temporary files whose writers are gone. Only what is named as they are: the folder may be shared with
+    /// somebody else, and a link is not followed.
     static func sweep(_ folder: String) {
-        for name in FileCalls.names(in: folder) {
+        for name in FileCalls.names(in: folder) where name.hasSuffix(suffix) && UUID(name.dropLast(suffix.count)) != nil
+        {
             let path = folder + "/" + name
-            let descriptor = open(path, O_RDWR | O_CLOEXEC)
+            let descriptor = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC)
             guard descriptor >= 0 else { continue }
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink(path) }
             close(descriptor)

@@ -19,8 +19,12 @@ package final class PostgreSQLDatabase: Database {
         package var waitingTransactions = 1_024
         /// How long one of them waits before it is refused.
         package var waitLimit = Duration.seconds(5)
-        /// Times that a transaction is run when others keep changing the same rows.
-        package var attempts = 10
+        /// Times that a transaction is run when others keep changing the same rows. With the pauses between them,
+        /// fifty are about two seconds: one row that eight tasks fight over needs more than ten on a busy machine.
+        package var attempts = 50
+        /// Times that a read or a transaction is begun anew because its connection was lost under it. A restart of
+        /// the server cuts all connections, and each may be found out separately.
+        package var losses = 3
         /// Name resolution, TCP, TLS and authentication together.
         package var connectLimit = Duration.seconds(10)
         /// A statement that runs longer is broken off by the server.

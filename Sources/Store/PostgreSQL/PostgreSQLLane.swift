@@ -42,20 +42,20 @@ final class PostgreSQLLane: @unchecked Sendable {
     @concurrent func query(_ statement: Statement) async throws(StoreError) -> [Row] {
         try begin()
         defer { end() }
-        // A second time when the statement has to be prepared anew, after a migration.
-        for isRetry in [false, true] {
+        var attempt = 0
+        while true {
+            attempt += 1
             let connection = try await sharedConnection()
             let result = await withCheckedContinuation { continuation in
                 connection.request(statement) { continuation.resume(returning: SendableAnswer($0)) }
             }
             switch result.outcome {
             case .success(let answer): return answer.rows
-            case .failure(let failure):
-                if failure.remedy == .prepareAgain, !isRetry { continue }
-                throw failure.error
+            // A read changes nothing, so it may be repeated.
+            case .failure(let failure) where failure.remedy != .none && attempt <= options.losses: continue
+            case .failure(let failure): throw failure.error
             }
         }
-        throw .misuse("the statement does not fit the schema")
     }
 
     private func sharedConnection() async throws(StoreError) -> PostgreSQLConnection {
@@ -79,11 +79,14 @@ final class PostgreSQLLane: @unchecked Sendable {
     ) async throws(Failure) -> Value {
         do throws(StoreError) { try begin() } catch { throw Failure(error) }
         defer { end() }
+        var losses = 0
         for attempt in 0..<options.attempts {
             if attempt > 0 { await pause(beforeAttempt: attempt) }
             switch await runOnce(body, of: database) {
             case .done(let result): return try result.get()
-            case .again: continue
+            case .again(let failure):
+                if failure.remedy == .askAgain { losses += 1 }
+                if losses > options.losses { throw Failure(failure.error) }
             }
         }
         throw Failure(.unavailable("the transaction met others that changed the same rows, too often"))
@@ -91,7 +94,7 @@ final class PostgreSQLLane: @unchecked Sendable {
 
     private enum Attempt<Value: Sendable, Failure: Error>: Sendable {
         case done(Result<Value, Failure>)
-        case again
+        case again(PostgreSQLFailure)
     }
 
     private func runOnce<Value: Sendable, Failure: StoreFailureConvertible>(
@@ -111,7 +114,7 @@ final class PostgreSQLLane: @unchecked Sendable {
         release(transaction.connection)
         switch outcome {
         case .asTheBodySays: return .done(result)
-        case .again: return .again
+        case .again(let failure): return .again(failure)
         case .failed(let error): return .done(.failure(Failure(error)))
         case .unknown(let number):
             if let error = await fate(of: number) { return .done(.failure(Failure(error))) }
@@ -133,9 +136,9 @@ final class PostgreSQLLane: @unchecked Sendable {
         return PostgreSQLTransaction.unknown
     }
 
-    /// Two that met are let run at different times: up to 2, 4, 8, … 128 ms.
+    /// Two that met are let run at different times: up to 2, 4, 8, … 64 ms.
     private func pause(beforeAttempt attempt: Int) async {
-        await pause(.microseconds(Int.random(in: 0...1_000 << min(attempt, 7))))
+        await pause(.microseconds(Int.random(in: 0...1_000 << min(attempt, 6))))
     }
 
     private func pause(_ duration: Duration) async {

@@ -6,7 +6,8 @@ import Base
 final class PostgreSQLTransaction: Transaction, @unchecked Sendable {
     enum Outcome {
         case asTheBodySays
-        case again
+        /// Met others, or lost its connection before it was to be committed: nothing of it was kept.
+        case again(because: PostgreSQLFailure)
         case failed(StoreError)
         /// The connection was lost during COMMIT. The number is the transaction's on the server.
         case unknown(number: String)
@@ -90,7 +91,7 @@ final class PostgreSQLTransaction: Transaction, @unchecked Sendable {
         if keeping, failure == nil { return await commit() }
         _ = await send("ROLLBACK")
         guard let failure else { return .asTheBodySays }
-        if failure.remedy.runsAgain { return .again }
+        if failure.remedy != .none { return .again(because: failure) }
         return keeping ? .failed(failure.error) : .asTheBodySays
     }
 
@@ -102,14 +103,10 @@ final class PostgreSQLTransaction: Transaction, @unchecked Sendable {
             // Without a number nothing was written, and there is nothing to lose.
             guard let number else { return wasAskedForNumber ? .failed(Self.unknown) : .failed(found.error) }
             return .unknown(number: number)
-        case .failure(let found): return found.remedy.runsAgain ? .again : .failed(found.error)
+        case .failure(let found): return found.remedy == .none ? .failed(found.error) : .again(because: found)
         }
     }
 
     static let unknown = StoreError.unavailable(
         "the connection to PostgreSQL was lost during COMMIT, and it cannot be asked whether the transaction was kept")
-}
-
-extension PostgreSQLFailure.Remedy {
-    var runsAgain: Bool { self == .runTransactionAgain || self == .prepareAgain }
 }

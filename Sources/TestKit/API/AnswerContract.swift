@@ -63,6 +63,10 @@ package struct AnswerContract: Sendable {
         for route in routes {
             do {
                 try requireEqual(answer.status, route.status.code)
+                if !answer.body.isEmpty {
+                    let type = answer.header("content-type")?.prefix { $0 != ";" }.description
+                    try requireEqual(type, route.answerType)
+                }
                 return try Self.check(answer, route.answer)
             } catch {
                 faults.append("\(error)")
@@ -92,7 +96,7 @@ package struct AnswerContract: Sendable {
 
     private static func check(_ answer: TestAnswer, _ schema: Schema?) throws {
         guard let schema else { return try require(answer.body.isEmpty, "a body where none is declared") }
-        if case .string = schema { return try require(!answer.body.isEmpty, "no text") }
+        if case .string = schema { return try require(!answer.body.isEmpty || answer.isStreamed, "no text") }
         try requireEqual(answer.header("content-type"), "application/json")
         guard let json = answer.json else { throw ConformanceFailure(description: "the body is not JSON") }
         try schema.validate(json)

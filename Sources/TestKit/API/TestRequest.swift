@@ -34,6 +34,8 @@ package struct TestAnswer: Sendable {
     package let status: Int
     package let headers: [(name: String, value: String)]
     package let body: Bytes
+    /// A file or a stream, which is not read here.
+    package let isStreamed: Bool
     /// `nil` where the body is no JSON.
     package let json: JSONValue?
 
@@ -44,7 +46,11 @@ package struct TestAnswer: Sendable {
             guard let colon = text.firstIndex(of: ":") else { return nil }
             return (text[..<colon].lowercased(), String(text[colon...].dropFirst(2)))
         }
-        body = if case .bytes(let bytes) = response.body { bytes } else { [] }
+        switch response.body {
+        case .none: (body, isStreamed) = ([], false)
+        case .bytes(let bytes): (body, isStreamed) = (bytes, false)
+        case .stream, .file, .webSocket: (body, isStreamed) = ([], true)
+        }
         json = try? JSONValue(parsing: body)
     }
 

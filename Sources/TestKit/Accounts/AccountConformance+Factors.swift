@@ -191,10 +191,11 @@ extension AccountConformance {
             var key = SoftAuthenticator()
             let creation = try await service.beginPasskeyRegistration(alice)
             try requireEqual(creation.userHandle, alice.user.bytes)
+            try requireEqual(creation.algorithms, [-8, -7, -257])
             let recovery = try await service.finishPasskeyRegistration(
                 alice, token: creation.token, key.register(creation.challenge, selfAttested: true), origin: origin)
             try requireEqual(recovery.count, 10)
-            let request = try await service.beginPasskeyLogin(origin: origin)
+            let request = try await service.beginPasskeyLogin()
             let response = key.assert(request.challenge)
             let signedIn = try await service.finishPasskeyLogin(token: request.token, response, origin: origin)
             try requireEqual(signedIn.user.id, alice.user)
@@ -211,7 +212,7 @@ extension AccountConformance {
                 alice, token: creation.token, key.register(creation.challenge), origin: origin)
             var copy = key
             for _ in 0..<2 {
-                let request = try await service.beginPasskeyLogin(origin: origin)
+                let request = try await service.beginPasskeyLogin()
                 _ = try await service.finishPasskeyLogin(
                     token: request.token, key.assert(request.challenge), origin: origin)
             }
@@ -221,7 +222,7 @@ extension AccountConformance {
             unverified.flags = 0x01
             var unknown = SoftAuthenticator()
             for index in 0..<4 {
-                let request = try await service.beginPasskeyLogin(origin: origin)
+                let request = try await service.beginPasskeyLogin()
                 let response =
                     switch index {
                     case 0: copy.assert(request.challenge)
@@ -233,6 +234,13 @@ extension AccountConformance {
                     try await service.finishPasskeyLogin(token: request.token, response, origin: origin)
                 }
             }
+        },
+        Check("passkey logins that nobody finishes are bounded, and forgotten in time") { accounts in
+            let bound = accounts.service.options.waitingPasskeyLogins
+            for _ in 0..<bound { _ = try await accounts.service.beginPasskeyLogin() }
+            try await requireRefusal(.busy) { try await accounts.service.beginPasskeyLogin() }
+            accounts.clock.advance(by: .minutes(6))
+            _ = try await accounts.service.beginPasskeyLogin()
         },
         Check("a security key is a second step, and one key belongs to one account") { accounts in
             let service = accounts.service

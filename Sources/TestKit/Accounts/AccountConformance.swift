@@ -9,7 +9,7 @@ import Wire
 package enum AccountConformance {
     package typealias Check = ConformanceCheck<TestAccounts>
 
-    package static let checks: [Check] = 
+    package static let checks: [Check] =
         logins + sessions + passwords + profiles + administration + tokens + factors + passkeys + auditing
 
     static let origin = TestAccounts.origin()
@@ -65,7 +65,8 @@ package enum AccountConformance {
         Check("a wrong password and an unknown name get the same answer") { accounts in
             try await accounts.register()
             let wrong = Secret(text: "not the password")
-            for name in ["alice", "nobody", "nobody@example.org", "a", "' OR 1=1 --", String(repeating: "x", count: 999)] {
+            let long = String(repeating: "x", count: 999)
+            for name in ["alice", "nobody", "nobody@example.org", "a", "' OR 1=1 --", long] {
                 try await requireRefusal(.invalidCredentials) { try await accounts.login(name, password: wrong) }
             }
             let page = try await accounts.service.audit.page(AuditFilter(type: "login.failed"))
@@ -252,7 +253,8 @@ package enum AccountConformance {
             try require(try await !accounts.principal(alice).needsCSRF, "a bearer token needs a CSRF token")
             try require(authenticator.csrf.isValid(cookie.csrfToken, for: alice.tokens.session), "CSRF token")
             let other = try await accounts.login()
-            try require(!authenticator.csrf.isValid(cookie.csrfToken, for: other.tokens.session), "fits another session")
+            try require(
+                !authenticator.csrf.isValid(cookie.csrfToken, for: other.tokens.session), "fits another session")
             try await accounts.service.logout(principal, origin: origin)
             try await requireRefusal(.tokenInvalid) {
                 try await authenticator.authenticate(.cookie(cookie.value.exposedText))
@@ -358,6 +360,19 @@ package enum AccountConformance {
             guard let last = accounts.mail.sent.last else { throw ConformanceFailure(description: "no mail") }
             try await requireRefusal(.resetInvalid) {
                 try await accounts.service.resetPassword(token: Secret(text: last.code), new: new, origin: origin)
+            }
+        },
+        Check("a changed address voids the reset that went to the old one") { accounts in
+            let alice = try await accounts.principal(try await accounts.register())
+            try await accounts.service.forgotPassword(email: "alice@example.org", origin: origin)
+            await accounts.service.settle()
+            var changes = ProfileChanges()
+            changes.email = "alice@example.net"
+            _ = try await accounts.service.updateProfile(alice, changes, origin: origin)
+            guard let sent = accounts.mail.sent.last else { throw ConformanceFailure(description: "no mail") }
+            try await requireRefusal(.resetInvalid) {
+                try await accounts.service.resetPassword(
+                    token: Secret(text: sent.code), new: Secret(text: "another good password"), origin: origin)
             }
         },
         Check("asking for a reset tells nothing and does not flood a mailbox") { accounts in

@@ -57,9 +57,16 @@ package final class TestAccounts: Sendable {
     package let vault: Vault
     private let folder: TemporaryFolder?
 
+    /// The defaults, but for bounds that a test would be long in reaching.
+    package static var options: AccountOptions {
+        var options = AccountOptions()
+        options.waitingPasskeyLogins = 10
+        return options
+    }
+
     /// Over an empty database.
     package static func make(
-        _ database: any Database, options: AccountOptions = AccountOptions()
+        _ database: any Database, options: AccountOptions = TestAccounts.options
     ) async throws -> TestAccounts {
         try await Migrations(AccountsSchema.migrations).apply(to: database)
         let folder = try TemporaryFolder()

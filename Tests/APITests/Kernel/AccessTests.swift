@@ -180,7 +180,9 @@ import Wire
     @Test func `administration is for administrators`() async throws {
         try await APIHarness.run { api in
             let alice = try await api.register()
-            let routes = DialectTables.all.flatMap(\.routes).filter { if case .admin = $0.access { true } else { false } }
+            let routes = DialectTables.all.flatMap(\.routes).filter {
+                if case .admin = $0.access { true } else { false }
+            }
             #expect(routes.count >= 9)
             for route in routes {
                 let path = route.path.replacing("{id}", with: "\(alice.id)")
@@ -278,14 +280,17 @@ import Wire
             let cookie = ("Cookie", browser.cookies)
             #expect(try await api.get("/api/v1/users/me", headers: [cookie]).status == 200)
             let change = #"{"display_name": "A"}"#
-            for (path, member) in [("/api/v1/users/me", "error.code"), ("/v1/auth/me", "error.code"), ("/users/me", "error.code")] {
+            for (path, member) in [
+                ("/api/v1/users/me", "error.code"), ("/v1/auth/me", "error.code"), ("/users/me", "error.code"),
+            ] {
                 let refused = try await api.put(path, change, headers: [cookie])
                 #expect(refused.status == 403)
                 #expect(refused.string(member) != nil)
                 for wrong in ["", "nonsense", String(browser.csrf.reversed())] {
                     #expect(try await api.put(path, change, headers: [cookie, ("X-CSRF-Token", wrong)]).status == 403)
                 }
-                #expect(try await api.put(path, change, headers: [cookie, ("X-CSRF-Token", browser.csrf)]).status == 200)
+                #expect(
+                    try await api.put(path, change, headers: [cookie, ("X-CSRF-Token", browser.csrf)]).status == 200)
             }
         }
     }

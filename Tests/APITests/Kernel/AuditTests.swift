@@ -18,7 +18,8 @@ import Wire
             let root = try await api.administrator()
             let registered = try await api.post(
                 "/auth/register",
-                #"{"username": "alice", "email": "alice@example.org", "password": "\#(APIHarness.password)", "display_name": "A"}"#)
+                #"{"username": "alice", "email": "alice@example.org", "password": "\#(APIHarness.password)", "display_name": "A"}"#
+            )
             let token = try #require(registered.string("data.access_token"))
             let id = try #require(registered.string("data.user.id").flatMap { UserID($0) })
             let alice = APIHarness.Person(id: id, name: "alice", token: token)

@@ -35,54 +35,78 @@ import Wire
         return .internalError
     }()
 
-    private static func field(_ rule: FieldFault.Rule) -> RequestFault { .validation(FieldFault("email", rule, "is wrong")) }
+    private static func field(_ rule: FieldFault.Rule) -> RequestFault {
+        .validation(FieldFault("email", rule, "is wrong"))
+    }
 
     static let rows = [
-        Row("bad framing", .malformed(HTTPFault(.badRequest, "Content-Length twice", field: "Content-Length")),
+        Row(
+            "bad framing", .malformed(HTTPFault(.badRequest, "Content-Length twice", field: "Content-Length")),
             "400 invalid_payload", "400 BAD_REQUEST", "400 BAD_REQUEST", "400 BAD_REQUEST",
             "400 VALIDATION_INVALID_FORMAT"),
-        Row("no JSON", jsonFault, "400 invalid_payload", "400 BAD_REQUEST", "400 BAD_REQUEST", "400 BAD_REQUEST",
+        Row(
+            "no JSON", jsonFault, "400 invalid_payload", "400 BAD_REQUEST", "400 BAD_REQUEST", "400 BAD_REQUEST",
             "400 VALIDATION_INVALID_FORMAT"),
-        Row("missing field", field(.required), "400 invalid_payload", "422 VALIDATION_ERROR", "400 VALIDATION_ERROR",
+        Row(
+            "missing field", field(.required), "400 invalid_payload", "422 VALIDATION_ERROR", "400 VALIDATION_ERROR",
             "422 VALIDATION_ERROR", "422 VALIDATION_REQUIRED_FIELD"),
-        Row("format", field(.format), "400 invalid_payload", "422 VALIDATION_ERROR", "400 VALIDATION_ERROR",
+        Row(
+            "format", field(.format), "400 invalid_payload", "422 VALIDATION_ERROR", "400 VALIDATION_ERROR",
             "422 VALIDATION_ERROR", "422 VALIDATION_INVALID_FORMAT"),
-        Row("length", field(.length), "400 invalid_payload", "422 VALIDATION_ERROR", "400 VALIDATION_ERROR",
+        Row(
+            "length", field(.length), "400 invalid_payload", "422 VALIDATION_ERROR", "400 VALIDATION_ERROR",
             "422 VALIDATION_ERROR", "422 VALIDATION_LENGTH_EXCEEDED"),
-        Row("value", field(.value), "400 invalid_payload", "422 VALIDATION_ERROR", "400 VALIDATION_ERROR",
+        Row(
+            "value", field(.value), "400 invalid_payload", "422 VALIDATION_ERROR", "400 VALIDATION_ERROR",
             "422 VALIDATION_ERROR", "422 VALIDATION_INVALID_VALUE"),
-        Row("media type", .unsupportedMediaType(expected: "application/json"), "415 unsupported_media_type",
+        Row(
+            "media type", .unsupportedMediaType(expected: "application/json"), "415 unsupported_media_type",
             "415 UNSUPPORTED_MEDIA_TYPE", "415 UNSUPPORTED_MEDIA_TYPE", "415 UNSUPPORTED_MEDIA_TYPE",
             "415 VALIDATION_INVALID_FORMAT"),
-        Row("too large", .bodyTooLarge(limit: 9), "413 payload_too_large", "413 PAYLOAD_TOO_LARGE",
+        Row(
+            "too large", .bodyTooLarge(limit: 9), "413 payload_too_large", "413 PAYLOAD_TOO_LARGE",
             "413 PAYLOAD_TOO_LARGE", "413 PAYLOAD_TOO_LARGE", "413 VALIDATION_LENGTH_EXCEEDED"),
-        Row("not found", .notFound, "404 not_found", "404 RESOURCE_NOT_FOUND", "404 NOT_FOUND", "404 NOT_FOUND",
+        Row(
+            "not found", .notFound, "404 not_found", "404 RESOURCE_NOT_FOUND", "404 NOT_FOUND", "404 NOT_FOUND",
             "404 RESOURCE_NOT_FOUND"),
-        Row("method", .methodNotAllowed(allowed: [.get]), "405 method_not_allowed", "405 METHOD_NOT_ALLOWED",
+        Row(
+            "method", .methodNotAllowed(allowed: [.get]), "405 method_not_allowed", "405 METHOD_NOT_ALLOWED",
             "405 METHOD_NOT_ALLOWED", "405 METHOD_NOT_ALLOWED", "405 RESOURCE_NOT_FOUND"),
-        Row("not built", .notBuiltYet(what: "Calls"), "501 not_implemented", "501 NOT_IMPLEMENTED",
+        Row(
+            "not built", .notBuiltYet(what: "Calls"), "501 not_implemented", "501 NOT_IMPLEMENTED",
             "501 NOT_IMPLEMENTED", "501 NOT_IMPLEMENTED", "501 RESOURCE_NOT_FOUND"),
-        Row("no token", .missingToken, "401 invalid_token", "401 AUTHENTICATION_REQUIRED", "401 UNAUTHORIZED",
+        Row(
+            "no token", .missingToken, "401 invalid_token", "401 AUTHENTICATION_REQUIRED", "401 UNAUTHORIZED",
             "401 UNAUTHORIZED", "401 AUTH_TOKEN_INVALID"),
-        Row("bad token", .invalidToken, "401 invalid_token", "401 AUTHENTICATION_REQUIRED", "401 UNAUTHORIZED",
+        Row(
+            "bad token", .invalidToken, "401 invalid_token", "401 AUTHENTICATION_REQUIRED", "401 UNAUTHORIZED",
             "401 UNAUTHORIZED", "401 AUTH_TOKEN_INVALID"),
-        Row("old token", .expiredToken, "401 invalid_token", "401 TOKEN_EXPIRED", "401 TOKEN_EXPIRED",
+        Row(
+            "old token", .expiredToken, "401 invalid_token", "401 TOKEN_EXPIRED", "401 TOKEN_EXPIRED",
             "401 TOKEN_EXPIRED", "401 AUTH_TOKEN_EXPIRED"),
-        Row("no CSRF token", .missingCSRFToken, "403 csrf_token_required", "403 INSUFFICIENT_PERMISSIONS",
+        Row(
+            "no CSRF token", .missingCSRFToken, "403 csrf_token_required", "403 INSUFFICIENT_PERMISSIONS",
             "403 FORBIDDEN", "403 FORBIDDEN", "403 RESOURCE_ACCESS_DENIED"),
-        Row("scope", .insufficientScope(needed: ["backups"]), "403 insufficient_scope", "403 INSUFFICIENT_PERMISSIONS",
+        Row(
+            "scope", .insufficientScope(needed: ["backups"]), "403 insufficient_scope", "403 INSUFFICIENT_PERMISSIONS",
             "403 FORBIDDEN", "403 FORBIDDEN", "403 RESOURCE_ACCESS_DENIED"),
-        Row("rate", .rateLimited(retryAfter: 60), "429 too_many_requests", "429 RATE_LIMIT_EXCEEDED",
+        Row(
+            "rate", .rateLimited(retryAfter: 60), "429 too_many_requests", "429 RATE_LIMIT_EXCEEDED",
             "429 RATE_LIMITED", "429 RATE_LIMITED", "429 RATE_LIMIT_EXCEEDED"),
-        Row("idempotency mismatch", .idempotencyMismatch, "422 idempotency_mismatch", "422 IDEMPOTENCY_MISMATCH",
+        Row(
+            "idempotency mismatch", .idempotencyMismatch, "422 idempotency_mismatch", "422 IDEMPOTENCY_MISMATCH",
             "422 IDEMPOTENCY_MISMATCH", "422 IDEMPOTENCY_MISMATCH", "422 VALIDATION_INVALID_VALUE"),
-        Row("idempotency pending", .idempotencyPending, "409 idempotency_pending", "409 IDEMPOTENCY_PENDING",
+        Row(
+            "idempotency pending", .idempotencyPending, "409 idempotency_pending", "409 IDEMPOTENCY_PENDING",
             "409 CONFLICT", "409 CONFLICT", "409 RESOURCE_ALREADY_EXISTS"),
-        Row("upgrade", .upgradeRequired, "426 upgrade_required", "426 UPGRADE_REQUIRED", "426 UPGRADE_REQUIRED",
+        Row(
+            "upgrade", .upgradeRequired, "426 upgrade_required", "426 UPGRADE_REQUIRED", "426 UPGRADE_REQUIRED",
             "426 UPGRADE_REQUIRED", "426 UPGRADE_REQUIRED"),
-        Row("unavailable", .unavailable(reason: "away", retryAfter: 1), "503 service_unavailable",
+        Row(
+            "unavailable", .unavailable(reason: "away", retryAfter: 1), "503 service_unavailable",
             "503 SERVICE_UNAVAILABLE", "503 SERVICE_UNAVAILABLE", "503 SERVICE_UNAVAILABLE", "503 SERVICE_UNAVAILABLE"),
-        Row("internal", .internalError, "500 internal_error", "500 INTERNAL_SERVER_ERROR", "500 INTERNAL_ERROR",
+        Row(
+            "internal", .internalError, "500 internal_error", "500 INTERNAL_SERVER_ERROR", "500 INTERNAL_ERROR",
             "500 INTERNAL_ERROR", "500 INTERNAL_ERROR"),
     ]
 
@@ -114,7 +138,8 @@ import Wire
     func `every failure of the domain has words`(_ dialect: Dialect) throws {
         let errors: [AccountError] = [
             .invalidCredentials, .mfaInvalid, .challengeInvalid, .tokenExpired, .tokenInvalid, .refreshInvalid,
-            .refreshReused, .resetInvalid, .validation(ValidationFault(.email, .format, "x")), .alreadyExists(.username),
+            .refreshReused, .resetInvalid, .validation(ValidationFault(.email, .format, "x")),
+            .alreadyExists(.username),
             .notFound, .forbidden(.lastAdministrator), .inactive, .throttled(retryAfter: .milliseconds(200)),
             .limitReached(3), .busy, .undeliverable, .store(.unavailable("disk full")), .store(.corrupt("x")),
         ]
@@ -145,7 +170,21 @@ import Wire
     }
 
     @Test(arguments: [
-        ("POST", "/cluster/nodes", "code", "not_implemented"), ("GET", "/api/v1/cluster/nodes", "code", "not_implemented"),
+        ("/api/v1/users/%zz", "error.timestamp"), ("/v1/users/%00", "meta.timestamp"),
+        ("/api/v1/calls/%2f", "error_code"),
+        ("/users/%ff", "error.code"), ("/cluster/..", "detail"), ("/%zz", "detail"),
+    ])
+    func `a path that cannot be read is refused by its owner`(_ path: String, _ member: String) async throws {
+        try await APIHarness.run { api in
+            let answer = try await api.get(path)
+            #expect(answer.status == 400)
+            #expect(answer[member] != nil, "\(answer.text)")
+        }
+    }
+
+    @Test(arguments: [
+        ("POST", "/cluster/nodes", "code", "not_implemented"),
+        ("GET", "/api/v1/cluster/nodes", "code", "not_implemented"),
         ("GET", "/api/v1/messages?channel_id=7", "error.code", "NOT_IMPLEMENTED"),
         ("GET", "/v1/channels", "error.code", "NOT_IMPLEMENTED"),
         ("GET", "/api/v1/conversations/", "error_code", "NOT_IMPLEMENTED"),

@@ -108,7 +108,8 @@ private enum TwoClaimants {
         let answer = Schema.object([.required("who", .text)])
         let reply = Reply.json(Bytes(#"{"who":"\#(who)"}"#.utf8))
         return [
-            .get("/api/v1/messages", .user, "Messages", query: [Parameter(field, .text)], answer: answer) { _ in reply },
+            .get("/api/v1/messages", .user, "Messages", query: [Parameter(field, .text)], answer: answer) { _ in reply
+            },
             .post(
                 "/api/v1/messages", .user, "Send", body: .json(.object([.required(field, .text)])), answer: answer
             ) { _ in reply },

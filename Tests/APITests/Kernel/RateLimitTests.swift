@@ -36,7 +36,8 @@ import Wire
     static let rows = [
         // manual.md, "Tiered baseline limits".
         Row(.manual, .standard, .anonymous, 10, per: .minutes(1)), Row(.manual, .standard, .user, 60, per: .minutes(1)),
-        Row(.manual, .standard, .premium, 600, per: .minutes(1)), Row(.manual, .standard, .admin, 120, per: .minutes(1)),
+        Row(.manual, .standard, .premium, 600, per: .minutes(1)),
+        Row(.manual, .standard, .admin, 120, per: .minutes(1)),
         Row(.manual, .standard, .node, 6_000, per: .minutes(1)),
         // reference.md, "Rate Limits by Endpoint".
         Row(.reference, .authentication, .user, 10, per: .minutes(1)),
@@ -44,7 +45,8 @@ import Wire
         Row(.reference, .upload, .user, 20, per: .minutes(1)), Row(.reference, .search, .user, 50, per: .minutes(1)),
         Row(.reference, .admin, .user, 200, per: .minutes(1)), Row(.reference, .standard, .user, 60, per: .minutes(1)),
         // design.md, "Rate Limiting".
-        Row(.design, .authentication, .user, 5, per: .minutes(1)), Row(.design, .standard, .user, 1_000, per: .hours(1)),
+        Row(.design, .authentication, .user, 5, per: .minutes(1)),
+        Row(.design, .standard, .user, 1_000, per: .hours(1)),
         Row(.design, .upload, .user, 10, per: .minutes(1)), Row(.design, .messages, .user, 100, per: .minutes(1)),
         // rooms.md, "Rate Limiting".
         Row(.rooms, .standard, .user, 60, per: .minutes(1)), Row(.rooms, .upload, .user, 10, per: .hours(1)),
@@ -111,7 +113,8 @@ import Wire
     }
 
     @Test(arguments: [
-        ("/api/v1/auth/login", 10, "RATE_LIMIT_EXCEEDED", "error.code"), ("/v1/auth/login", 5, "RATE_LIMITED", "error.code"),
+        ("/api/v1/auth/login", 10, "RATE_LIMIT_EXCEEDED", "error.code"),
+        ("/v1/auth/login", 5, "RATE_LIMITED", "error.code"),
         ("/auth/login", 60, "RATE_LIMIT_EXCEEDED", "error.code"),
     ])
     func `after the last request of a window comes 429, until the window ends`(

@@ -8,13 +8,14 @@ import Wire
 
 @Suite struct RouterTests {
     private static let router = Router(
-        ["GET /things", "POST /things", "GET /things/{id}", "DELETE /things/{id}", "POST /things/bulk",
+        [
+            "GET /things", "POST /things", "GET /things/{id}", "DELETE /things/{id}", "POST /things/bulk",
             "GET /things/{id}/parts/{part}", "GET /things/new/parts",
         ].map { row in
             let parts = row.split(separator: " ").map(String.init)
-            var route = Route.get(parts[1], .everyone, row, answer: nil) { _ in .empty }
-            route.method = HTTPMethod(rawValue: parts[0]) ?? .get
-            return route
+            return Route(
+                method: HTTPMethod(rawValue: parts[0]) ?? .get, path: parts[1], access: .everyone, status: .ok,
+                limit: .standard, query: [], body: .none, answer: nil, summary: row, operation: { _ in .empty })
         })
 
     private func find(_ method: HTTPMethod, _ path: String) -> String {
@@ -60,7 +61,8 @@ import Wire
         try await APIHarness.run { api in
             let cases = [
                 ("/healthz", "code", "method_not_allowed"), ("/api/v1/auth/login", "error.code", "METHOD_NOT_ALLOWED"),
-                ("/v1/auth/login", "error.code", "METHOD_NOT_ALLOWED"), ("/auth/login", "error.code", "RESOURCE_NOT_FOUND"),
+                ("/v1/auth/login", "error.code", "METHOD_NOT_ALLOWED"),
+                ("/auth/login", "error.code", "RESOURCE_NOT_FOUND"),
             ]
             for (path, member, code) in cases {
                 let answer = try await api.delete(path)

@@ -57,7 +57,8 @@ import Wire
                 TestRequest(.post, "/auth/login", #"{"username": "\#(secret)", "password": ["\#(secret)"]}"#),
                 TestRequest(.post, "/auth/login", #"{"password": "\#(long)", "username": "x"}"#),
                 TestRequest(.post, "/auth/login", #"{"password": "\#(secret)""#),
-                TestRequest(.post, "/v1/auth/register", #"{"username": "\#(secret)", "email": "x", "password": "\#(secret)"}"#),
+                TestRequest(
+                    .post, "/v1/auth/register", #"{"username": "\#(secret)", "email": "x", "password": "\#(secret)"}"#),
                 TestRequest(.post, "/api/v1/auth/refresh", #"{"refresh_token": "\#(secret)"}"#),
                 TestRequest(.get, "/users/me", headers: [("Authorization", "Bearer \(secret)")]),
                 TestRequest(.get, "/users/me", headers: [("X-API-Key", secret)]),
@@ -100,7 +101,8 @@ import Wire
         }
         let registered = try await send(
             "/auth/register",
-            #"{"username": "\#(name)", "email": "\#(name)@example.org", "password": "\#(password)", "display_name": "\#(name)"}"#)
+            #"{"username": "\#(name)", "email": "\#(name)@example.org", "password": "\#(password)", "display_name": "\#(name)"}"#
+        )
         let id = try #require(registered.string("data.user.id").flatMap { UserID($0) })
         let person = APIHarness.Person(
             id: id, name: name, token: try #require(registered.string("data.access_token")))
@@ -110,14 +112,17 @@ import Wire
             headers: [("Idempotency-Key", "k-1")])
         let cookie = try #require(login.cookie("plx_session"))
         let key = try #require(
-            try await send("/api/v1/auth/api-keys", #"{"name": "k", "permissions": ["read"]}"#, as: person).string("key"))
+            try await send("/api/v1/auth/api-keys", #"{"name": "k", "permissions": ["read"]}"#, as: person).string(
+                "key"))
         let refresh = try #require(login.string("refresh_token"))
         let refreshed = try await send("/v1/auth/refresh", #"{"refresh_token": "\#(refresh)"}"#)
         let enrolment = try await send("/api/v1/auth/mfa/totp", "", as: person)
         _ = try await send("/v1/auth/forgot-password", #"{"email": "\#(name)@example.org"}"#)
         await api.accounts.settle()
         let reset = try #require(api.domain.mail.sent.last?.code)
-        for headers in [[("X-API-Key", key)], [("Cookie", "plx_session=\(cookie)")], [("Authorization", "Bearer \(key)")]] {
+        for headers in [
+            [("X-API-Key", key)], [("Cookie", "plx_session=\(cookie)")], [("Authorization", "Bearer \(key)")],
+        ] {
             _ = try await api.get("/users/me", headers: headers)
         }
         _ = try await send("/v1/auth/reset-password", #"{"token": "\#(reset)", "password": "\#(password)"}"#)

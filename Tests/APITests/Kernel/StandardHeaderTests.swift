@@ -69,7 +69,9 @@ import Wire
             #expect(preflight.header("access-control-allow-credentials") == "true")
             #expect(preflight.header("access-control-allow-methods")?.contains("PUT") == true)
             let allowed = preflight.header("access-control-allow-headers")?.lowercased() ?? ""
-            for name in ["authorization", "content-type", "x-api-key", "x-csrf-token", "idempotency-key", "x-request-id"] {
+            for name in [
+                "authorization", "content-type", "x-api-key", "x-csrf-token", "idempotency-key", "x-request-id",
+            ] {
                 #expect(allowed.contains(name))
             }
             #expect(preflight.header("access-control-max-age") == "600")
