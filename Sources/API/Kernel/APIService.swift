@@ -75,7 +75,8 @@ extension APIService: HTTPService {
         response.headers.add("X-Request-ID", requestID)
         metrics.refused(fault.status)
         Self.log.info(
-            "request refused", [.requestID(requestID), .count("status", fault.status.code), .text("reason", fault.reason)])
+            "request refused",
+            [.requestID(requestID), .count("status", fault.status.code), .text("reason", fault.reason)])
         return response
     }
 }

@@ -107,7 +107,8 @@ package final class Route: Sendable {
 
 extension Route {
     package static func get(
-        _ path: String, _ access: RouteAccess, _ summary: String, limit: LimitClass = .standard, query: [Parameter] = [],
+        _ path: String, _ access: RouteAccess, _ summary: String, limit: LimitClass = .standard,
+        query: [Parameter] = [],
         answer: Schema?, _ operation: @escaping Operation
     ) -> Route {
         Route(
@@ -116,7 +117,8 @@ extension Route {
     }
 
     package static func post(
-        _ path: String, _ access: RouteAccess, _ summary: String, status: HTTPStatus = .ok, limit: LimitClass = .standard,
+        _ path: String, _ access: RouteAccess, _ summary: String, status: HTTPStatus = .ok,
+        limit: LimitClass = .standard,
         body: RouteBody = .none, answer: Schema?, _ operation: @escaping Operation
     ) -> Route {
         Route(
@@ -162,7 +164,9 @@ package struct Reply: Sendable {
     package var headers: ResponseHeaders
     package var body: HTTPResponse.Body
 
-    package init(status: HTTPStatus? = nil, headers: ResponseHeaders = ResponseHeaders(), body: HTTPResponse.Body = .none) {
+    package init(
+        status: HTTPStatus? = nil, headers: ResponseHeaders = ResponseHeaders(), body: HTTPResponse.Body = .none
+    ) {
         self.status = status
         self.headers = headers
         self.body = body

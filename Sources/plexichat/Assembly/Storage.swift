@@ -39,7 +39,8 @@ struct Storage: Sendable {
             throw failure
         } catch {
             throw StartFailure(
-                "database", error, remedy: "Run `plexichat doctor` with the same options; see docs/operate/troubleshooting.md.")
+                "database", error,
+                remedy: "Run `plexichat doctor` with the same options; see docs/operate/troubleshooting.md.")
         }
     }
 
@@ -68,7 +69,8 @@ struct Storage: Sendable {
             } catch {
                 throw StartFailure(
                     "database", "\(path): \(error.words)",
-                    remedy: "Check that the folder is writable, that its disk has room, and that no other server uses it.")
+                    remedy:
+                        "Check that the folder is writable, that its disk has room, and that no other server uses it.")
             }
         case .postgresql(let url):
             do {

@@ -38,7 +38,8 @@ enum Serve {
         output.line("  administrator: admin")
         output.line("  password:      \(password.exposedText)")
         output.line("")
-        output.line("The password is shown this once and stored nowhere. Change it with: plexichat admin set-password admin")
+        output.line(
+            "The password is shown this once and stored nowhere. Change it with: plexichat admin set-password admin")
     }
 }
 
