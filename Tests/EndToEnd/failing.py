@@ -19,7 +19,7 @@ class Writes:
 
     def one(self):
         self.serial += 1
-        name = f"u{self.serial}"
+        name = f"user{self.serial}"
         body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
         answer = self.server.call("POST", "/v1/auth/register", body)
         if answer.status == 201:
@@ -48,13 +48,13 @@ def is_unavailable(answer, word):
     expect(int(answer.headers["Retry-After"]) >= 1, "no Retry-After")
 
 
-def disk_is_full_and_heals(server, fill, free):
+def disk_is_full_and_heals(server, fill, free, word):
     token = server.token()
     writes = Writes(server)
     for _ in range(5):
         writes.one().status_is(201)
     fill()
-    is_unavailable(writes.until_refused(), "disk")
+    is_unavailable(writes.until_refused(), word)
     for _ in range(3):
         server.call("GET", "/api/v1/users/me", token=token).status_is(200)  # remembered
         server.call("GET", "/api/v1/users", token=token).status_is(200)  # read from the file
@@ -84,7 +84,7 @@ def full_disk_answers_503_and_heals():
                 pass
 
     with Server(*UNLIMITED, *CHEAP_PASSWORDS, data=disk / "data") as server:
-        disk_is_full_and_heals(server, fill, ballast.unlink)
+        disk_is_full_and_heals(server, fill, ballast.unlink, "disk is full")
 
 
 @check
@@ -97,7 +97,7 @@ def file_that_may_not_grow_answers_503_and_heals():
             _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
             resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (limit, hard))
 
-        disk_is_full_and_heals(server, lambda: allow(size + 65_536), lambda: allow(resource.RLIM_INFINITY))
+        disk_is_full_and_heals(server, lambda: allow(size + 65_536), lambda: allow(resource.RLIM_INFINITY), "written")
 
 
 @check
@@ -119,7 +119,7 @@ def lost_postgresql_answers_503_and_heals():
             cluster.halt()
             begun = time.monotonic()
             is_unavailable(writes.one(), "database")
-            is_unavailable(server.call("POST", "/api/v1/auth/login", {"username": "u1", "password": PASSWORD}), "database")
+            is_unavailable(server.call("POST", "/api/v1/auth/login", {"username": "user1", "password": PASSWORD}), "database")
             expect(time.monotonic() - begun < 12, "a refusal takes long")
             eventually(lambda: server.call("GET", "/readyz").status == 503, 10, "it calls itself ready")
             server.call("GET", "/healthz").status_is(200)

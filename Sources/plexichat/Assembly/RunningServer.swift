@@ -24,6 +24,8 @@ struct RunningServer: Sendable {
     let administratorPassword: Secret?
 
     static func start(_ configuration: Configuration) async throws(StartFailure) -> RunningServer {
+        // A file that may not grow (a quota) is a write that fails, not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
         let storage = try await Storage.open(configuration, shards: configuration.shardCount)
         do {
             return try await start(configuration, storage)

@@ -68,7 +68,7 @@ struct Storage: Sendable {
                 return try SQLiteDatabase(.file(path), options: configuration.sqliteOptions)
             } catch {
                 throw StartFailure(
-                    "database", "\(path): \(error)",
+                    "database", "\(path): \(error.words)",
                     remedy:
                         "Check that the folder is writable, that its disk has room, and that no other server uses it.")
             }
