@@ -30,6 +30,7 @@ build: ## Install what is missing and build the server: .build/release/plexichat
 	@scripts/install build
 	@echo "Building PlexiChat (the first time takes some minutes)."
 	@$(SWIFT) build $(RELEASE) --product plexichat
+	@scripts/split-symbols .build/release/plexichat
 
 # One test at a time: some talk to a server in the same process by blocking, and would starve each other on two cores.
 test: ## Install what is missing and run all tests, also on PostgreSQL. FILTER=… runs some.

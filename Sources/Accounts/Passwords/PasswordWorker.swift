@@ -39,7 +39,7 @@ package final class PasswordWorker: Sendable {
         queue = JobQueue(capacity: max(1, options.waiting))
         for _ in 0..<max(1, options.threads) {
             let queue = queue
-            try WorkerThread.start(niceness: Self.niceness) { while let job = queue.next() { job() } }
+            try WorkerThread.start(niceness: Self.niceness) { while let job = queue.next(idle: ProcessMemory.returnFreed) { job() } }
         }
     }
 
@@ -94,6 +94,9 @@ package final class PasswordWorker: Sendable {
 @safe private final class JobQueue: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
+    /// Between the logins of a burst the memory of one hash serves the next; a quiet server should not hold 19 MiB.
+    private static let idleSeconds = 1
+
     private var jobs: BoundedQueue<@Sendable () -> Void>
     private var isClosed = false
 
@@ -121,15 +124,31 @@ package final class PasswordWorker: Sendable {
         return taken
     }
 
-    /// Sleeps until there is a job; `nil` when there will be none.
-    func next() -> (@Sendable () -> Void)? {
-        locked {
-            while true {
-                if let job = jobs.popFirst() { return job }
-                if isClosed { return nil }
+    /// Sleeps until there is a job; `nil` when there will be none. Calls `idle` once when none has come for a while.
+    func next(idle: () -> Void) -> (@Sendable () -> Void)? {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        var mayBecomeIdle = true
+        while true {
+            if let job = jobs.popFirst() { return job }
+            if isClosed { return nil }
+            if mayBecomeIdle, sleepBriefly() {
+                mayBecomeIdle = false
+                unsafe pthread_mutex_unlock(mutex)
+                idle()
+                unsafe pthread_mutex_lock(mutex)
+            } else if !mayBecomeIdle {
                 unsafe pthread_cond_wait(condition, mutex)
             }
         }
+    }
+
+    /// True when the time passed and nobody called. `mutex` is held.
+    private func sleepBriefly() -> Bool {
+        var end = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &end)
+        end.tv_sec += Self.idleSeconds
+        return unsafe pthread_cond_timedwait(condition, mutex, &end) == ETIMEDOUT
     }
 
     func close() {

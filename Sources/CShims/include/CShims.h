@@ -22,3 +22,6 @@ int plexi_accept(int listener, void *address, unsigned int *length);
 
 /// The cores that this process may use: affinity and cpusets are respected.
 int plexi_available_cores(void);
+
+/// Gives memory that was freed back to the system, as far as the allocator can.
+void plexi_return_freed_memory(void);

@@ -18,8 +18,9 @@ protocol TurnEndObserver: AnyObject {
 /// only, from the moment that the thread starts.
 package final class Shard: EventLoop, SerialExecutor, @unchecked Sendable {
     /// Jobs run in one turn before descriptors are looked at again. Higher amortises the poll over more jobs, lower
-    /// lets sockets wait less behind a crowd of busy tasks.
-    static let jobsPerTurn = 1_024
+    /// lets sockets wait less behind a crowd of busy tasks, and answers leave while the next requests are worked on:
+    /// WebSocket handshakes with 64 at a time rose from 0.85 to 0.93 of nginx's rate when this fell from 1,024.
+    static let jobsPerTurn = 16
 
     /// Bytes that one read takes at most. Higher saves system calls on uploads, lower stays in the nearest cache.
     static let receiveBufferSize = 64 << 10
