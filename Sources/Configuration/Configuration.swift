@@ -14,12 +14,10 @@
 /// All settings, with their defaults.
 package struct Configuration: Sendable {
     package var server = Server()
-    package var webSocket = WebSocket()
     package var tls = TLS()
     package var data = DataFolder()
     package var vault = Vault()
     package var store = Store()
-    package var blobs = Blobs()
     package var accounts = Accounts()
     package var mfa = MFA()
     package var mail = Mail()
@@ -30,7 +28,6 @@ package struct Configuration: Sendable {
     package var cors = CORS()
     package var logging = Logging()
     package var metrics = Metrics()
-    package var audit = Audit()
     package var idempotency = Idempotency()
     package var docs = Docs()
     package var web = Web()
@@ -39,10 +36,9 @@ package struct Configuration: Sendable {
 
     /// Every key, grouped as in the file and in the reference.
     package static let sections: [Section] = [
-        serverSection, webSocketSection, tlsSection, dataSection, vaultSection, storeSection, blobsSection,
-        accountsSection, mfaSection, mailSection, smsSection, outgoingSection, limitsSection, rateLimitsSection,
-        corsSection,
-        loggingSection, metricsSection, auditSection, idempotencySection, docsSection, webSection,
+        serverSection, tlsSection, dataSection, vaultSection, storeSection, accountsSection, mfaSection,
+        mailSection, smsSection, outgoingSection, limitsSection, rateLimitsSection, corsSection, loggingSection,
+        metricsSection, idempotencySection, docsSection, webSection,
     ]
 
     package static let keys: [Key] = sections.flatMap(\.keys)

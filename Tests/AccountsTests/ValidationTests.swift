@@ -43,7 +43,7 @@ import Wire
     ])
     func passwords(_ count: Int, _ expected: ValidationFault.Rule?) {
         let password = Secret(Bytes(repeating: 0x61, count: count))
-        #expect(rule { () throws(AccountError) in try Validation.password(password) } == expected)
+        #expect(rule { () throws(AccountError) in try Validation.password(password, minimum: 8) } == expected)
     }
 
     @Test(arguments: [

@@ -15,6 +15,8 @@ package struct APIService: Sendable {
         package var bodyLimit = 1 << 20
         package var jsonLimits = JSONLimits()
         package var cors = CORSPolicy(origins: [])
+        /// Files for browsers, at every path that no dialect has a row for.
+        package var web: StaticFiles?
 
         package init() {}
     }
@@ -112,6 +114,7 @@ extension APIService {
         progress.dialect = PathClaims.owner(of: segments)
         if head.method == .options { return allowing(methods(at: segments), head) }
 
+        if let page = page(head, segments) { return page }
         let match = try find(head, segments)
         let sole = match.routes.count == 1 ? match.routes[0] : nil
         progress.route = sole
@@ -165,6 +168,16 @@ extension APIService {
             }
             throw .notFound
         }
+    }
+
+    /// A file for browsers, where no dialect has a row.
+    private func page(_ head: RequestHead, _ segments: [String]) -> HTTPResponse? {
+        guard let web = options.web, head.method.isSafe else { return nil }
+        let routing = PathClaims.routingSegments(segments)
+        guard case .notFound = router.route(head.method, routing), PathClaims.missingFeature(at: routing) == nil else {
+            return nil
+        }
+        return web.answer(head, at: segments[...])
     }
 
     private func choose(

@@ -44,10 +44,11 @@ package enum Validation {
     }
 
     package static func password(
-        _ password: Secret, _ field: ValidationFault.Field = .password
+        _ password: Secret, _ field: ValidationFault.Field = .password, minimum: Int
     ) throws(AccountError) {
         guard password.count > 0 else { throw fault(field, .required, "is required") }
-        try length(password.count, passwordLength, field)
+        let shortest = min(max(minimum, passwordLength.lowerBound), passwordLength.upperBound)
+        try length(password.count, shortest...passwordLength.upperBound, field)
     }
 
     package static func displayName(_ text: String) throws(AccountError) -> String {

@@ -7,6 +7,8 @@ package struct AccountOptions: Sendable {
     package var issuer = "plexichat"
     /// False: only administrators make accounts.
     package var isRegistrationOpen = true
+    /// The shortest new password, in bytes. The documents ask for 8; a lower one is raised to it.
+    package var passwordMinimum = Validation.passwordLength.lowerBound
 
     package var accessLifetime = Duration.minutes(30)
     /// From the last use of a session to its end, and the same with "remember me".

@@ -110,7 +110,7 @@ extension AccountService {
     /// is shown once and nowhere kept. `nil` when there was somebody, or `password` was given.
     package func ensureAdministrator(password: Secret?) async throws(AccountError) -> Secret? {
         guard try await database.first(UserTable.people) == 0 else { return nil }
-        if let password { try Validation.password(password) }
+        if let password { try Validation.password(password, minimum: options.passwordMinimum) }
         let chosen = password ?? Secret(text: Base64.encode(SecureRandom.bytes(18), .urlSafe))
         let hash = try await passwords.hash(chosen)
         let now = clock.now()

@@ -214,7 +214,7 @@ extension AccountService {
     ) async throws(AccountError) -> User {
         let username = try Validation.username(registration.username)
         let email = try Validation.email(registration.email)
-        try Validation.password(registration.password)
+        try Validation.password(registration.password, minimum: options.passwordMinimum)
         let displayName = try Validation.displayName(registration.displayName ?? username)
         let publicKey = try registration.publicKey.map { (text) throws(AccountError) in
             try Validation.publicKey(text)

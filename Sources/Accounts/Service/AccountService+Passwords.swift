@@ -11,7 +11,7 @@ extension AccountService {
         _ principal: Principal, current: Secret, new: Secret, origin: RequestOrigin
     ) async throws(AccountError) {
         let session = try principal.requireSession()
-        try Validation.password(new, .newPassword)
+        try Validation.password(new, .newPassword, minimum: options.passwordMinimum)
         try await confirmPassword(current, of: principal.user, origin: origin)
         let hash = try await passwords.hash(new)
         let now = clock.now()
@@ -103,7 +103,7 @@ extension AccountService {
 
     /// With the token of the mail, once. Ends every session of the account; a second factor is still asked for.
     package func resetPassword(token: Secret, new: Secret, origin: RequestOrigin) async throws(AccountError) {
-        try Validation.password(new, .newPassword)
+        try Validation.password(new, .newPassword, minimum: options.passwordMinimum)
         guard let hash = OpaqueToken.reset.hash(of: token) else { throw .resetInvalid }
         let now = clock.now()
         guard let id = try await database.first(PasswordResetTable.user(of: hash, at: now)),
@@ -128,7 +128,7 @@ extension AccountService {
         _ password: Secret, of user: UserID, by actor: Actor, origin: RequestOrigin
     ) async throws(AccountError) {
         try actor.requireAdmin()
-        try Validation.password(password)
+        try Validation.password(password, minimum: options.passwordMinimum)
         guard let stored = try await database.first(UserTable.byID(user)), stored.kind == .person else {
             throw .notFound
         }

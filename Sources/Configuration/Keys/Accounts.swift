@@ -4,7 +4,7 @@ package import Base
 
 extension Configuration {
     package struct Accounts: Sendable {
-        package enum Registration: String, Sendable, CaseIterable { case open, closed, invite }
+        package enum Registration: String, Sendable, CaseIterable { case open, closed }
 
         package struct Argon2: Sendable {
             package var memory = 19 << 20
@@ -59,7 +59,7 @@ extension Configuration {
             "The `iss` of every token. Servers that do not share a database must not share it."),
         Key(
             "accounts.registration", \.accounts.registration, .choice,
-            "Whether anybody may register, nobody, or only who was invited. An administrator can always add users."),
+            "Whether anybody may register, or nobody. An administrator can always add users."),
         Key(
             "accounts.password_min_length", \.accounts.passwordMinLength, .integer(6...128),
             "The shortest password, in characters."),

@@ -6,17 +6,15 @@ extension Configuration {
     package struct Limits: Sendable {
         package var jsonDepth = 32
         package var jsonValues = 100_000
-        package var multipartParts = 128
     }
 
     static let limitsSection = Section(
-        "limits", "Bounds on a single request, beside `server.body_limit` and `blobs.max_size`.",
+        "limits", "Bounds on a single request, beside `server.body_limit`.",
         [
             Key("limits.json_depth", \.limits.jsonDepth, .integer(4...128), "Nesting of a JSON body."),
             Key(
                 "limits.json_values", \.limits.jsonValues, .integer(100...10_000_000),
                 "Values in a JSON body, counted together."),
-            Key("limits.multipart_parts", \.limits.multipartParts, .integer(1...1_000), "Parts of a form with files."),
         ])
 
     package struct RateLimits: Sendable {
@@ -46,13 +44,11 @@ extension Configuration {
         package struct Rooms: Sendable {
             package var api = Rate(60, per: .minutes(1))
             package var upload = Rate(10, per: .hours(1))
-            package var sockets = 5
         }
 
         package struct Calls: Sendable {
             package var messages = Rate(60, per: .minutes(1))
             package var calls = Rate(10, per: .hours(1))
-            package var sockets = 5
         }
 
         package struct Load: Sendable {
@@ -114,17 +110,11 @@ extension Configuration {
     private static let roomsRateKeys = [
         Key("rate_limits.rooms.api", \.rateLimits.rooms.api, .rate, "All requests of a user to the rooms' API."),
         Key("rate_limits.rooms.upload", \.rateLimits.rooms.upload, .rate, "Uploads through the rooms' API."),
-        Key(
-            "rate_limits.rooms.sockets", \.rateLimits.rooms.sockets, .integer(1...10_000),
-            "WebSockets of one user on `/ws` at one time."),
     ]
 
     private static let callsRateKeys = [
         Key("rate_limits.calls.messages", \.rateLimits.calls.messages, .rate, "Messages sent through the calls' API."),
         Key("rate_limits.calls.calls", \.rateLimits.calls.calls, .rate, "Calls that a user begins."),
-        Key(
-            "rate_limits.calls.sockets", \.rateLimits.calls.sockets, .integer(1...10_000),
-            "WebSockets of one user in the calls' API at one time."),
     ]
 
     private static let loadKeys = [

@@ -71,18 +71,6 @@ extension Configuration {
             Key("metrics.public", \.metrics.isPublic, .flag, "Show them to anybody, or to administrators only.")
         ])
 
-    package struct Audit: Sendable {
-        package var retention = Duration.days(365)
-    }
-
-    static let auditSection = Section(
-        "audit", "The record of who did what.",
-        [
-            Key(
-                "audit.retention", \.audit.retention, .duration(.days(1) ... .days(3_650)),
-                "How long events are kept.")
-        ])
-
     package struct Idempotency: Sendable {
         package var lifetime = Duration.hours(24)
     }

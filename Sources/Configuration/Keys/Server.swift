@@ -1,4 +1,4 @@
-// server, websocket, tls: how clients come in.
+// server, tls: how clients come in.
 
 import Base
 package import Wire
@@ -69,7 +69,7 @@ extension Configuration {
                 "All headers of a request together; more is answered 431."),
             Key(
                 "server.body_limit", \.server.bodyLimit, .size((1 << 10)...(1 << 30)),
-                "The body of a JSON request; more is answered 413. Uploads have `blobs.max_size`."),
+                "The body of a JSON request; more is answered 413."),
             Key(
                 "server.compression", \.server.compression, .flag,
                 "Compress answers with gzip where the client takes it and the content gains."),
@@ -79,38 +79,6 @@ extension Configuration {
             Key(
                 "server.compression_level", \.server.compressionLevel, .integer(1...9),
                 "From 1, fast, to 9, small."),
-        ])
-
-    package struct WebSocket: Sendable {
-        package var maxMessage = 64 << 10
-        package var queueLimit = 1 << 20
-        package var pingInterval = Duration.seconds(30)
-        package var pongTimeout = Duration.seconds(20)
-        package var closeTimeout = Duration.seconds(5)
-        package var compression = true
-    }
-
-    static let webSocketSection = Section(
-        "websocket", "Sockets that stay open.",
-        [
-            Key(
-                "websocket.max_message", \.webSocket.maxMessage, .size((1 << 10)...(16 << 20)),
-                "A longer message closes the socket with 1009."),
-            Key(
-                "websocket.queue_limit", \.webSocket.queueLimit, .size((64 << 10)...(64 << 20)),
-                "Bytes that may wait for a slow reader before its socket is closed."),
-            Key(
-                "websocket.ping_interval", \.webSocket.pingInterval, .duration(.seconds(1) ... .minutes(60)),
-                "How long a socket may be silent before it is pinged."),
-            Key(
-                "websocket.pong_timeout", \.webSocket.pongTimeout, .duration(.seconds(1) ... .minutes(10)),
-                "How long a pinged socket may take to answer before it is closed."),
-            Key(
-                "websocket.close_timeout", \.webSocket.closeTimeout, .duration(.seconds(1) ... .minutes(2)),
-                "How long a closing handshake, and the rest of a slow reader's queue, may take."),
-            Key(
-                "websocket.compression", \.webSocket.compression, .flag,
-                "Accept permessage-deflate. It saves traffic and costs memory for each socket that uses it."),
         ])
 
     package struct TLS: Sendable {

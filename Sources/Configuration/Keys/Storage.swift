@@ -1,4 +1,4 @@
-// data, vault, store, blobs: what is kept, and where.
+// data, vault, store: what is kept, and where.
 
 package import Base
 
@@ -12,7 +12,7 @@ extension Configuration {
         [
             Key(
                 "data.folder", \.data.folder, .path,
-                "Holds the database, the blobs and the root key where they are not placed elsewhere. Made when absent.")
+                "Holds the database and the root key where they are not placed elsewhere. Made when absent.")
         ])
 
     package struct Vault: Sendable {
@@ -52,51 +52,5 @@ extension Configuration {
             Key(
                 "store.statement_timeout", \.store.statementTimeout, .duration(.seconds(1) ... .minutes(10)),
                 "A statement that takes longer is given up."),
-        ])
-
-    package struct Blobs: Sendable {
-        package enum Kind: String, Sendable, CaseIterable { case folder, s3 }
-
-        package struct S3: Sendable {
-            package var endpoint: String?
-            package var region = "us-east-1"
-            package var bucket: String?
-            package var prefix = ""
-            package var accessKey: String?
-            package var secretKey: Secret?
-            package var pathStyle = true
-            package var timeout = Duration.seconds(60)
-        }
-
-        package var kind = Kind.folder
-        package var folder: String?
-        package var maxSize = 100 << 20
-        package var s3 = S3()
-    }
-
-    static let blobsSection = Section(
-        "blobs", "Files that users upload.",
-        [
-            Key("blobs.kind", \.blobs.kind, .choice, "A folder on disk, or a bucket of an S3-compatible store."),
-            Key(
-                "blobs.folder", \.blobs.folder, .optional(.path),
-                "The folder, for `blobs.kind: folder`. Unset: `blobs` in the data folder."),
-            Key(
-                "blobs.max_size", \.blobs.maxSize, .size((1 << 10)...(1 << 40)),
-                "The largest file; more is answered 413."),
-            Key(
-                "blobs.s3.endpoint", \.blobs.s3.endpoint, .optional(.baseURL),
-                "The store's URL, without the bucket."),
-            Key("blobs.s3.region", \.blobs.s3.region, .text(1...64), "The region that requests are signed for."),
-            Key("blobs.s3.bucket", \.blobs.s3.bucket, .optional(.text(3...63)), "The bucket's name."),
-            Key("blobs.s3.prefix", \.blobs.s3.prefix, .text(0...512), "What the names of our objects begin with."),
-            Key("blobs.s3.access_key", \.blobs.s3.accessKey, .optional(.text(1...256)), "The access key's id."),
-            Key("blobs.s3.secret_key", \.blobs.s3.secretKey, .optional(.secret), "The access key's secret."),
-            Key(
-                "blobs.s3.path_style", \.blobs.s3.pathStyle, .flag,
-                "Put the bucket into the path (most stores that are not AWS) or into the host name."),
-            Key(
-                "blobs.s3.timeout", \.blobs.s3.timeout, .duration(.seconds(1) ... .minutes(60)),
-                "How long one request to the store may take."),
         ])
 }

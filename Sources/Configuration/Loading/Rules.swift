@@ -22,14 +22,6 @@ struct Rule: Sendable {
         ) {
             $0.server.maxConnectionsPerAddress <= $0.server.maxConnections
         },
-        Rule(
-            ["blobs.kind", "blobs.s3.endpoint", "blobs.s3.bucket", "blobs.s3.access_key", "blobs.s3.secret_key"],
-            "needs blobs.s3.endpoint, blobs.s3.bucket, blobs.s3.access_key and blobs.s3.secret_key"
-        ) {
-            let s3 = $0.blobs.s3
-            return $0.blobs.kind != .s3
-                || (s3.endpoint != nil && s3.bucket != nil && s3.accessKey != nil && s3.secretKey != nil)
-        },
         Rule(["mail.url", "mail.from"], "needs mail.from, the sender's address") {
             $0.mail.url == nil || $0.mail.from != nil
         },

@@ -58,6 +58,7 @@ extension Configuration {
     func accountOptions(installation: UUID) -> AccountOptions {
         var options = AccountOptions()
         options.issuer = "\(accounts.issuer):\(installation)"
+        options.passwordMinimum = accounts.passwordMinLength
         options.isRegistrationOpen = accounts.registration == .open
         options.accessLifetime = accounts.tokens.accessLifetime
         options.refreshLifetime = accounts.tokens.refreshLifetime
@@ -120,6 +121,7 @@ extension Configuration {
         var options = APIService.Options()
         options.bodyLimit = server.bodyLimit
         options.jsonLimits = JSONLimits(depth: limits.jsonDepth, values: limits.jsonValues)
+        options.web = web.folder.flatMap { try? StaticFiles(folder: $0) }
         options.cors = CORSPolicy(
             origins: cors.origins, allowsCredentials: cors.credentials, maximumAge: cors.maxAge)
         return options

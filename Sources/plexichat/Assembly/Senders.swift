@@ -27,15 +27,24 @@ extension Configuration {
             host: server.host, port: server.port, security: server.isSecure ? .tls : startTLS)
         if let user = mail.username, let password = mail.password { options.login = (user, password) }
         options.timeout = mail.timeout
+        options.connection = outgoingOptions
         return MailSender(
             from: from, resetLink: "\(publicURL)/reset#token=", transport: MailClient(loop: loop, options: options))
+    }
+
+    var outgoingOptions: ConnectionOptions {
+        var options = ConnectionOptions()
+        options.connectTimeout = outgoing.connectTimeout
+        options.proxy = outgoing.proxy
+        options.trustedCertificates = outgoing.trustedCertificates
+        return options
     }
 
     private var startTLS: MailClient.Security { mail.encryption == .off ? .none : .startTLS }
 
     private func smsSender(on loop: any EventLoop) -> (any CodeSender)? {
         guard let url = sms.webhookURL, let key = sms.secret else { return nil }
-        return SMSWebhook(url: url, key: key, transport: CurlClient(loop: loop))
+        return SMSWebhook(url: url, key: key, transport: CurlClient(loop: loop, options: outgoingOptions))
     }
 }
 
