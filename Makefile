@@ -16,7 +16,7 @@ SWIFT = $(shell scripts/find-swift)
 RELEASE := --configuration release --static-swift-stdlib
 SWIFT_SOURCES := Sources Tests Package.swift
 
-.PHONY: help run build test lint format fuzz bench-http bench-store kill-test docs clean
+.PHONY: help run build test lint format fuzz bench-http bench-store kill-test e2e docs clean
 
 help: ## List the targets.
 	@echo "make TARGET, where TARGET is one of:"
@@ -57,7 +57,15 @@ bench-store: ## Measure the database's group commit.
 
 kill-test: ## Kill the server at random points under write load and look for lost writes.
 	@scripts/install test
-	@scripts/kill-test
+	@$(SWIFT) build $(RELEASE) --product plexibench
+	@scripts/kill-test 200
+	@$(SWIFT) build $(RELEASE) --product plexichat
+	@scripts/e2e --only killing --long
+
+e2e: build ## Try the built server from outside, end to end, and against its own OpenAPI document.
+	@scripts/install test
+	@scripts/e2e
+	@scripts/e2e-schemathesis
 
 docs: build ## Write the generated pages: configuration reference and OpenAPI.
 	@.build/release/plexichat config doc >docs/operate/configuration.md

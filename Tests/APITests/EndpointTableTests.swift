@@ -30,6 +30,10 @@ import Wire
     static let rowsOfOurs = [
         "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /openapi/{dialect}",
         "GET /api/v1/auth/api-keys", "DELETE /api/v1/auth/api-keys/{key_id}",
+        "POST /api/v1/auth/passkeys", "POST /api/v1/auth/passkeys/finish", "POST /api/v1/auth/passkeys/login",
+        "POST /api/v1/auth/passkeys/login/finish", "POST /api/v1/auth/mfa/key", "POST /api/v1/auth/mfa/key/verify",
+        "POST /api/v1/admin/service-accounts", "POST /api/v1/admin/users/{user_id}/tokens",
+        "GET /api/v1/admin/users/{user_id}/tokens", "DELETE /api/v1/admin/tokens/{token_id}",
         "POST /api/v1/auth/logout-all", "POST /api/v1/auth/password", "DELETE /api/v1/users/me",
         "GET /api/v1/auth/mfa", "POST /api/v1/auth/mfa/{factor_id}/remove", "POST /api/v1/auth/mfa/recovery-codes",
         "POST /api/v1/auth/mfa/totp", "POST /api/v1/auth/mfa/totp/confirm", "POST /api/v1/auth/mfa/sent",

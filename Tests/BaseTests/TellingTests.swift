@@ -36,7 +36,9 @@ import Testing
     @Test func `wrapped values print as placeholders, however they are printed`() {
         let name = Private("Ada")
         let key = Secret(text: "hunter2hunter2")
-        for text in ["\(name)", "\(key)", "\([name])", "\(["k": key])", String(reflecting: name), String(reflecting: key)] {
+        for text in [
+            "\(name)", "\(key)", "\([name])", "\(["k": key])", String(reflecting: name), String(reflecting: key),
+        ] {
             #expect(!text.contains("Ada") && !text.contains("hunter2"))
         }
         var dumped = ""

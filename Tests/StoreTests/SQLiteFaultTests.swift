@@ -97,7 +97,7 @@ import Testing
     }
 
     @Test func `a folder that is not there is named`() {
-        #expect(throws: StoreError.unavailable("open /nowhere/at/all.db: No such file or directory")) {
+        #expect(throws: StoreError.unavailable("make /nowhere/at/all.db: No such file or directory")) {
             _ = try SQLiteDatabase(.file("/nowhere/at/all.db"))
         }
     }

@@ -75,7 +75,8 @@ extension APIService: HTTPService {
         response.headers.add("X-Request-ID", requestID)
         metrics.refused(fault.status)
         Self.log.info(
-            "request refused", [.requestID(requestID), .count("status", fault.status.code), .text("reason", fault.reason)])
+            "request refused",
+            [.requestID(requestID), .count("status", fault.status.code), .text("reason", fault.reason)])
         return response
     }
 }
@@ -178,7 +179,7 @@ extension APIService {
 
     private func parameters(_ route: Route, _ match: Router.Match) -> [(name: String, value: String)] {
         if match.parameterValues.isEmpty { return [] }
-        return zip(Router.parameterNames(ofPattern: route.path), match.parameterValues).map { ($0, $1) }
+        return zip(route.parameterNames, match.parameterValues).map { ($0, $1) }
     }
 
     private func methods(at segments: [String]) -> [HTTPMethod] {

@@ -10,6 +10,9 @@ enum Authentication {
     static let csrfHeader: StaticString = "x-csrf-token"
 
     static func credential(_ head: RequestHead) -> Credential? {
+        // RFC 9110 §5.3: the header comes once. Of two, a proxy may have checked the other one.
+        if isRepeated("authorization", head) { return .bearer("") }
+        if isRepeated("x-api-key", head) { return .apiKey("") }
         if let header = head.headers["authorization"] {
             // Another scheme is a credential that we cannot read, not the absence of one.
             let isBearer = header.utf8.count > 7 && header.prefix(7).lowercased() == "bearer "
@@ -18,6 +21,10 @@ enum Authentication {
         if let key = head.headers["x-api-key"] { return .apiKey(key) }
         guard head.headers.contains("cookie") else { return nil }
         return Cookies(head.headers)[SessionCookie.name].map(Credential.cookie)
+    }
+
+    private static func isRepeated(_ name: StaticString, _ head: RequestHead) -> Bool {
+        head.headers.contains(name) && head.headers.values(of: name).count > 1
     }
 
     static func principal(

@@ -60,7 +60,8 @@ extension RequestFault {
             fault.field.map { JSONObject([("field", .string($0)), ("reason", .string(fault.reason))]) } ?? JSONObject()
         case .invalidJSON(let error):
             JSONObject([
-                ("field", .string("body")), ("reason", .string(error.reason)), ("offset", .integer(Int64(error.offset))),
+                ("field", .string("body")), ("reason", .string(error.reason)),
+                ("offset", .integer(Int64(error.offset))),
             ])
         case .validation(let fault):
             JSONObject([("field", .string(fault.field)), ("reason", .string(fault.reason))])

@@ -47,54 +47,83 @@ package enum RouteBody: Sendable {
 
 package typealias Operation = @Sendable (Call) async throws -> Reply
 
-package struct Route: Sendable {
-    package var dialect: Dialect
-    package var method: HTTPMethod
-    package var path: String
-    package var access: RouteAccess
-    package var status: HTTPStatus
-    package var limit: LimitClass
-    package var query: [Parameter]
-    package var body: RouteBody
+/// A reference, because a request hands its row from step to step: copying the fields cost more than the look-up.
+package final class Route: Sendable {
+    package let dialect: Dialect
+    package let method: HTTPMethod
+    package let path: String
+    package let access: RouteAccess
+    package let status: HTTPStatus
+    package let limit: LimitClass
+    package let query: [Parameter]
+    package let body: RouteBody
     /// What the answer's body looks like, envelope included; `nil` for no body.
-    package var answer: Schema?
+    package let answer: Schema?
     /// The type of an answer that is not JSON; shown in the OpenAPI document.
-    package var answerType = "application/json"
-    package var summary: String
+    package let answerType: String
+    package let summary: String
     /// Pages whose scripts and styles need more than design.md's `default-src 'self'`.
-    package var contentSecurityPolicy: String?
-    package var operation: Operation
+    package let contentSecurityPolicy: String?
+    package let operation: Operation
+    /// The names between braces in `path`, in order.
+    let parameterNames: [String]
 
-    package func allowing(_ policy: String) -> Route {
-        var route = self
-        route.contentSecurityPolicy = policy
-        return route
+    init(
+        dialect: Dialect = .manual, method: HTTPMethod, path: String, access: RouteAccess, status: HTTPStatus,
+        limit: LimitClass, query: [Parameter], body: RouteBody, answer: Schema?,
+        answerType: String = "application/json", summary: String, contentSecurityPolicy: String? = nil,
+        operation: @escaping Operation
+    ) {
+        self.dialect = dialect
+        self.method = method
+        self.path = path
+        self.access = access
+        self.status = status
+        self.limit = limit
+        self.query = query
+        self.body = body
+        self.answer = answer
+        self.answerType = answerType
+        self.summary = summary
+        self.contentSecurityPolicy = contentSecurityPolicy
+        self.operation = operation
+        parameterNames = Router.parameterNames(ofPattern: path)
     }
 
-    package func answering(_ type: String) -> Route {
-        var route = self
-        route.answerType = type
-        return route
+    package func allowing(_ policy: String) -> Route { with(dialect, answerType, policy) }
+
+    package func answering(_ type: String) -> Route { with(dialect, type, contentSecurityPolicy) }
+
+    /// A row is written without its dialect; its table knows it.
+    func of(_ dialect: Dialect) -> Route { with(dialect, answerType, contentSecurityPolicy) }
+
+    private func with(_ dialect: Dialect, _ answerType: String, _ policy: String?) -> Route {
+        Route(
+            dialect: dialect, method: method, path: path, access: access, status: status, limit: limit, query: query,
+            body: body, answer: answer, answerType: answerType, summary: summary, contentSecurityPolicy: policy,
+            operation: operation)
     }
 }
 
 extension Route {
     package static func get(
-        _ path: String, _ access: RouteAccess, _ summary: String, limit: LimitClass = .standard, query: [Parameter] = [],
+        _ path: String, _ access: RouteAccess, _ summary: String, limit: LimitClass = .standard,
+        query: [Parameter] = [],
         answer: Schema?, _ operation: @escaping Operation
     ) -> Route {
         Route(
-            dialect: .manual, method: .get, path: path, access: access, status: .ok, limit: limit, query: query,
-            body: .none, answer: answer, summary: summary, contentSecurityPolicy: nil, operation: operation)
+            method: .get, path: path, access: access, status: .ok, limit: limit, query: query,
+            body: .none, answer: answer, summary: summary, operation: operation)
     }
 
     package static func post(
-        _ path: String, _ access: RouteAccess, _ summary: String, status: HTTPStatus = .ok, limit: LimitClass = .standard,
+        _ path: String, _ access: RouteAccess, _ summary: String, status: HTTPStatus = .ok,
+        limit: LimitClass = .standard,
         body: RouteBody = .none, answer: Schema?, _ operation: @escaping Operation
     ) -> Route {
         Route(
-            dialect: .manual, method: .post, path: path, access: access, status: status, limit: limit, query: [],
-            body: body, answer: answer, summary: summary, contentSecurityPolicy: nil, operation: operation)
+            method: .post, path: path, access: access, status: status, limit: limit, query: [],
+            body: body, answer: answer, summary: summary, operation: operation)
     }
 
     package static func put(
@@ -102,8 +131,8 @@ extension Route {
         answer: Schema?, _ operation: @escaping Operation
     ) -> Route {
         Route(
-            dialect: .manual, method: .put, path: path, access: access, status: .ok, limit: limit, query: [],
-            body: body, answer: answer, summary: summary, contentSecurityPolicy: nil, operation: operation)
+            method: .put, path: path, access: access, status: .ok, limit: limit, query: [],
+            body: body, answer: answer, summary: summary, operation: operation)
     }
 
     package static func delete(
@@ -111,8 +140,8 @@ extension Route {
         limit: LimitClass = .standard, answer: Schema? = nil, _ operation: @escaping Operation
     ) -> Route {
         Route(
-            dialect: .manual, method: .delete, path: path, access: access, status: status, limit: limit, query: [],
-            body: .none, answer: answer, summary: summary, contentSecurityPolicy: nil, operation: operation)
+            method: .delete, path: path, access: access, status: status, limit: limit, query: [],
+            body: .none, answer: answer, summary: summary, operation: operation)
     }
 }
 
@@ -125,11 +154,7 @@ package struct DialectTable: Sendable {
     package init(_ dialect: Dialect, _ format: any DialectFormat, _ routes: [Route]) {
         self.dialect = dialect
         self.format = format
-        self.routes = routes.map { route in
-            var route = route
-            route.dialect = dialect
-            return route
-        }
+        self.routes = routes.map { $0.of(dialect) }
     }
 }
 
@@ -139,7 +164,9 @@ package struct Reply: Sendable {
     package var headers: ResponseHeaders
     package var body: HTTPResponse.Body
 
-    package init(status: HTTPStatus? = nil, headers: ResponseHeaders = ResponseHeaders(), body: HTTPResponse.Body = .none) {
+    package init(
+        status: HTTPStatus? = nil, headers: ResponseHeaders = ResponseHeaders(), body: HTTPResponse.Body = .none
+    ) {
         self.status = status
         self.headers = headers
         self.body = body

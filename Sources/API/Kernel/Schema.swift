@@ -120,7 +120,8 @@ extension Schema {
     ) throws(FieldFault) {
         guard case .integer(let number) = value else { throw wrongType("a whole number", field) }
         guard range.contains(number) else {
-            let bound = range.upperBound == .max ? "at least \(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+            let bound =
+                range.upperBound == .max ? "at least \(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
             throw FieldFault(field, .value, "must be \(bound)")
         }
     }

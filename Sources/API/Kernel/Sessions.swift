@@ -64,7 +64,8 @@ enum AccountFields {
     static let newUsername = Schema.text(Validation.usernameLength)
     static let email = Schema.string(StringRule(lengths: 3...Validation.emailLimit, format: .email))
     /// A password to check: whatever was allowed when it was set.
-    static let password = Schema.string(StringRule(lengths: 1...Validation.passwordLength.upperBound, format: .password))
+    static let password = Schema.string(
+        StringRule(lengths: 1...Validation.passwordLength.upperBound, format: .password))
     static let newPassword = Schema.string(StringRule(lengths: Validation.passwordLength, format: .password))
     static let displayName = Schema.text(Validation.displayNameLength)
     static let avatarURL = Schema.string(StringRule(lengths: 0...Validation.avatarURLLimit, format: .uri))

@@ -123,7 +123,7 @@ package struct OpenAPIDocument: Sendable {
         let names = Router.parameterNames(ofPattern: route.path)
         guard !names.isEmpty || !route.query.isEmpty else { return }
         var list: [Bytes] = names.map { name in
-            Self.parameter(name, "path", isRequired: true, "", SchemaWriter.encode(.text, &components))
+            Self.parameter(name, "path", isRequired: true, "", Self.pathSegment)
         }
         list += route.query.map { parameter in
             Self.parameter(
@@ -132,6 +132,10 @@ package struct OpenAPIDocument: Sendable {
         }
         json.array("parameters") { json in for bytes in list { json.raw(bytes) } }
     }
+
+    /// What every parameter of a path is made of: identifiers and names. Other characters name nothing, and an encoded
+    /// slash or control character is refused before any route is looked for.
+    private static let pathSegment = Bytes("{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._~-]+$\"}".utf8)
 
     private static func parameter(
         _ name: String, _ place: String, isRequired: Bool, _ note: String, _ schema: Bytes

@@ -105,5 +105,5 @@ enum ReferencePresenter {
 enum ReferenceRoutes {
     static let table = DialectTable(
         .reference, ReferenceFormat(),
-        auth + apiKeys + sessions + secondFactors + users + administration + documentation)
+        auth + apiKeys + sessions + secondFactors + passkeys + issuedTokens + users + administration + documentation)
 }

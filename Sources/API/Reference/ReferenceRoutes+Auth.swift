@@ -63,7 +63,7 @@ extension ReferenceRoutes {
         SessionRequest(isRemembered: call.body["remember_me"]?.boolValue ?? false, wantsCookie: true)
     }
 
-    private static func tokens(_ tokens: SessionTokens, _ call: Call) -> Reply {
+    static func tokens(_ tokens: SessionTokens, _ call: Call) -> Reply {
         var reply = ReferencePresenter.tokens(tokens)
         call.addCookies(tokens, to: &reply.headers)
         return reply

@@ -20,7 +20,8 @@ extension ReferenceRoutes {
                         .optional("preferences", AccountFields.preferences),
                     ])), answer: ReferencePresenter.userSchema
             ) { call in
-                reply(try await call.accounts.updateProfile(try call.principal, call.profileChanges, origin: call.origin))
+                reply(
+                    try await call.accounts.updateProfile(try call.principal, call.profileChanges, origin: call.origin))
             },
             .get(
                 "/api/v1/users", .admin, "List users", limit: .admin,

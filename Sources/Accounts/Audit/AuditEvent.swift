@@ -23,7 +23,6 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case factorAdded = "mfa.factor_added"
     case factorRemoved = "mfa.factor_removed"
     case recoveryCodesMade = "mfa.recovery_codes_made"
-    case recoveryCodeUsed = "mfa.recovery_code_used"
     case factorFailed = "mfa.failed"
     case tokenIssued = "token.issued"
     case tokenRevoked = "token.revoked"

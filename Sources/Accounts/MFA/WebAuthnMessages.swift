@@ -21,8 +21,8 @@ package enum WebAuthn {
         }
     }
 
-    /// COSE algorithms that we check, the one that we would like first (RFC 9053, RFC 8812).
-    package static let algorithms: [Int64] = [-8, -7, -257]
+    /// EdDSA, ES256, RS256 (RFC 9053, RFC 8812).
+    static let algorithms: [Int64] = [-8, -7, -257]
 
     /// For `navigator.credentials.create`.
     package struct CreationOptions: Sendable {
@@ -30,6 +30,8 @@ package enum WebAuthn {
         package let token: Secret
         package let challenge: Bytes
         package let relyingParty: RelyingParty
+        /// COSE algorithms that we check, the one that we would like first.
+        package let algorithms: [Int64]
         /// The user's identifier; holds nothing personal.
         package let userHandle: Bytes
         package let userName: Private<String>

@@ -16,7 +16,8 @@ extension AccountService {
         let (token, stored) = try await ceremony(.passkeyRegistration, user: user.id, session: SessionRequest())
         return WebAuthn.CreationOptions(
             token: token, challenge: stored.challenge ?? [], relyingParty: options.relyingParty,
-            userHandle: user.id.bytes, userName: user.username, userDisplayName: user.displayName,
+            algorithms: WebAuthn.algorithms, userHandle: user.id.bytes, userName: user.username,
+            userDisplayName: user.displayName,
             excluded: factors.compactMap(\.credentialID), lifetime: options.challengeLifetime)
     }
 

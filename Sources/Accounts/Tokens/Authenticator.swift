@@ -87,9 +87,7 @@ package final class Authenticator: Sendable {
         }
     }
 
-    /// A user's profile without asking the database, where it was read lately.
-    package func rememberedUser(_ id: UserID) -> User? { users.valid(id, at: clock.now())?.value }
-
+    /// A user's profile; without asking the database where it was read lately.
     package func user(_ id: UserID) async throws(AccountError) -> User {
         let now = clock.now()
         if let standing = users.valid(id, at: now) { return standing.value }

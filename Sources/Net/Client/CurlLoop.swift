@@ -147,7 +147,18 @@ final class CurlLoop: @unchecked Sendable {
         timer = loop.schedule(after: .milliseconds(milliseconds)) { [unowned self] in
             timer = nil
             act(CURL_SOCKET_BAD, 0)
+            restoreTimer()
         }
+    }
+
+    /// libcurl tells a deadline once. Ours may ring before it by libcurl's clock: it tells whole milliseconds of what
+    /// it counts in microseconds, and our loop counts from the beginning of its turn. Then nothing was due, and nobody
+    /// would call again: the transfer would never time out, or never begin.
+    private func restoreTimer() {
+        guard timer == nil, let multi else { return }
+        var milliseconds = -1
+        guard curl_multi_timeout(multi, &milliseconds) == CURLM_OK, milliseconds >= 0 else { return }
+        setTimer(max(1, milliseconds))
     }
 
     private func act(_ socket: curl_socket_t, _ flags: Int32) {

@@ -45,6 +45,13 @@ final class Poller {
     /// Calls the watches of what is ready now.
     func poll() { uv_run(loop, UV_RUN_NOWAIT) }
 
+    /// libuv runs what is due before it polls, and would then wait for the next event, however far off: an alarm that
+    /// is due by then must keep it from waiting.
+    private static let rung: uv_timer_cb = { alarm in
+        guard let loop = alarm?.pointee.loop else { return }
+        uv_stop(loop)
+    }
+
     /// libuv counts milliseconds of the same monotonic clock as `Instant`. The alarm is only moved forward: one that
     /// rings too early (its timer was cancelled) costs one empty turn, moving it each time would cost every turn.
     private func setAlarm(_ deadline: Instant?) {

@@ -185,10 +185,16 @@ final class SQLiteConnection {
     }
 
     /// SQLite would create the file readable by everyone; its log and index files take after it.
+    ///
+    /// A file that is there is not touched. POSIX takes all of a process's locks on a file away when any descriptor of
+    /// it is closed: another process would then think itself alone, and delete the log that we go on writing to.
     private static func createPrivately(_ path: String) throws(StoreError) {
-        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw .unavailable("\(SystemError("open \(path)"))") }
-        Glibc.close(descriptor)
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if descriptor >= 0 {
+            Glibc.close(descriptor)
+        } else if errno != EEXIST {
+            throw .unavailable("\(SystemError("make \(path)"))")
+        }
     }
 
     private func configure(

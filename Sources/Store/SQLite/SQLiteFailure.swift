@@ -15,6 +15,7 @@ enum SQLiteFailure {
         case SQLITE_CONSTRAINT:
             extended == datatypeConstraint ? .misuse(message) : .conflict(constraint: constraint(in: message))
         case SQLITE_FULL: .unavailable("the disk is full")
+        case SQLITE_IOERR where extended == logIndexSize: .unavailable("the disk is full")
         case SQLITE_IOERR: .unavailable("the database file cannot be read or written (SQLite code \(extended))")
         case SQLITE_BUSY, SQLITE_LOCKED: .unavailable("the database is locked by another process")
         case SQLITE_READONLY: .unavailable("the database file or its folder is read-only")
@@ -34,6 +35,9 @@ enum SQLiteFailure {
         case .conflict, .misuse: false
         }
     }
+
+    /// The index of the log cannot grow: SQLITE_IOERR_SHMSIZE, a macro with a cast.
+    private static let logIndexSize = SQLITE_IOERR | 19 << 8
 
     /// A value of the wrong type for a column of a STRICT table: SQLITE_CONSTRAINT_DATATYPE, a macro with a cast.
     private static let datatypeConstraint = SQLITE_CONSTRAINT | 12 << 8

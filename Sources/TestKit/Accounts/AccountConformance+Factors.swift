@@ -191,6 +191,7 @@ extension AccountConformance {
             var key = SoftAuthenticator()
             let creation = try await service.beginPasskeyRegistration(alice)
             try requireEqual(creation.userHandle, alice.user.bytes)
+            try requireEqual(creation.algorithms, [-8, -7, -257])
             let recovery = try await service.finishPasskeyRegistration(
                 alice, token: creation.token, key.register(creation.challenge, selfAttested: true), origin: origin)
             try requireEqual(recovery.count, 10)

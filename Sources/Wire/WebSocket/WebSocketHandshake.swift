@@ -122,10 +122,18 @@ package enum OriginPolicy: Sendable, Equatable {
         let text = String(decoding: origin.utf8.map(lowercased), as: UTF8.self)
         for (scheme, port) in [("https://", ":443"), ("http://", ":80")] where text.hasPrefix(scheme) {
             let authority = text.dropFirst(scheme.count)
-            guard !authority.isEmpty, authority.utf8.allSatisfy(isAuthority) else { return nil }
+            guard authority.utf8.allSatisfy(isAuthority), hasOnePort(authority) else { return nil }
             return authority.hasSuffix(port) ? String(text.dropLast(port.count)) : text
         }
         return nil
+    }
+
+    /// `host` or `host:port`. Behind a second colon (`host:8000:443`) the scheme's port would be taken for one.
+    private static func hasOnePort(_ authority: Substring) -> Bool {
+        let host = authority.hasPrefix("[") ? authority.prefix { $0 != "]" } + "]" : authority.prefix { $0 != ":" }
+        let port = authority.dropFirst(host.count)
+        guard !host.isEmpty, !port.isEmpty else { return !host.isEmpty && authority.hasPrefix(host) }
+        return port.hasPrefix(":") && (2...6).contains(port.utf8.count) && port.dropFirst().allSatisfy(\.isNumber)
     }
 
     private static func isAuthority(_ byte: UInt8) -> Bool {

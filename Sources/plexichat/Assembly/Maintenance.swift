@@ -24,15 +24,19 @@ final class Maintenance: Sendable {
         self.tls = tls
     }
 
-    func start(on loop: Shard, tlsInterval: Duration) {
+    func start(on shards: ShardGroup, tlsInterval: Duration) {
+        let loop = shards.first
         loop.submit { [self] in
             load.start(on: loop)
             every(Self.sweepInterval, on: loop) { maintenance in
                 Task { await maintenance.sweep() }
             }
-            guard tls != nil else { return }
-            every(tlsInterval, on: loop) { $0.reloadCertificate() }
+            if let interval = ServiceManager.watchdogInterval {
+                every(interval, on: loop) { _ in Self.tellAlive(after: shards.shards[...]) }
+            }
+            if tls != nil { every(tlsInterval, on: loop) { $0.reloadCertificate() } }
             do {
+                // Without TLS, too: `systemctl reload` must not end the server.
                 try loop.watchSignal(SIGHUP) { self.reloadCertificate() }
             } catch {
                 Self.log.error("SIGHUP cannot be watched", [.error(error)])
@@ -50,6 +54,13 @@ final class Maintenance: Sendable {
             action(self)
             every(interval, on: loop, action)
         }
+    }
+
+    /// Tells the service manager that the server lives, once every loop has taken its turn: one that hangs keeps the
+    /// message back, and the server is restarted (WatchdogSec of the unit).
+    private static func tellAlive(after shards: ArraySlice<Shard>) {
+        guard let next = shards.first else { return RunningServer.tellServiceManager(.alive) }
+        next.submit { tellAlive(after: shards.dropFirst()) }
     }
 
     private func sweep() async {

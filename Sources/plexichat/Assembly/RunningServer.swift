@@ -24,6 +24,8 @@ struct RunningServer: Sendable {
     let administratorPassword: Secret?
 
     static func start(_ configuration: Configuration) async throws(StartFailure) -> RunningServer {
+        // A file that may not grow (a quota) is a write that fails, not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
         let storage = try await Storage.open(configuration, shards: configuration.shardCount)
         do {
             return try await start(configuration, storage)
@@ -55,7 +57,7 @@ struct RunningServer: Sendable {
         let tls = try makeTLS(configuration)
         let http = try await listen(configuration, api, storage.shards, tls, metrics)
         let maintenance = Maintenance(accounts: accounts, idempotency: idempotency, load: load, tls: tls)
-        maintenance.start(on: storage.shards.first, tlsInterval: configuration.tls.reloadInterval)
+        maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(
             configuration: configuration, storage: storage, accounts: accounts, health: health, http: http,
@@ -132,20 +134,23 @@ struct RunningServer: Sendable {
 
     // MARK: The end
 
-    /// Returns when SIGTERM or SIGINT asks the process to stop. A second one ends it at once.
-    func untilAskedToStop() async {
+    /// From its return on, SIGTERM and SIGINT ask the process to stop instead of ending it. A second one ends it at once.
+    func watchForStop() async -> StopSignal {
+        let stop = StopSignal()
+        let shard = storage.shards.first
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-            let once = StopSignal(continuation)
-            storage.shards.first.submit {
+            shard.submit {
                 for number in [SIGTERM, SIGINT] {
                     do {
-                        try storage.shards.first.watchSignal(number) { once.received() }
+                        try shard.watchSignal(number) { stop.received() }
                     } catch {
                         Self.log.error("a signal cannot be watched", [.error(error)])
                     }
                 }
+                continuation.resume()
             }
         }
+        return stop
     }
 
     func stop() async {
@@ -159,14 +164,36 @@ struct RunningServer: Sendable {
     }
 }
 
-/// Resumes the waiting command at the first signal; ends the process at the second.
-private final class StopSignal: Sendable {
-    private let continuation: Mutex<CheckedContinuation<Void, Never>?>
+/// Resumes the waiting command at the first signal, also one that came before it waited; ends the process at the second.
+final class StopSignal: Sendable {
+    private enum State {
+        case running
+        case waitedFor(CheckedContinuation<Void, Never>)
+        case received
+    }
 
-    init(_ continuation: CheckedContinuation<Void, Never>) { self.continuation = Mutex(continuation) }
+    private let state = Mutex(State.running)
+
+    func wait() async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            let isReceived = state.withLock { state in
+                if case .received = state { return true }
+                state = .waitedFor(continuation)
+                return false
+            }
+            if isReceived { continuation.resume() }
+        }
+    }
 
     func received() {
-        guard let waiting = continuation.withLock({ $0.take() }) else { exit(1) }
-        waiting.resume()
+        let before = state.withLock { state in
+            defer { state = .received }
+            return state
+        }
+        switch before {
+        case .running: break
+        case .waitedFor(let waiting): waiting.resume()
+        case .received: exit(1)
+        }
     }
 }

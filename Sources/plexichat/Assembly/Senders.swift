@@ -16,10 +16,12 @@ extension Configuration {
     private func mailSender(on loop: any EventLoop) throws(StartFailure) -> (any CodeSender)? {
         guard let url = mail.url else { return nil }
         guard let from = mail.from.flatMap({ MailAddress($0) }) else {
-            throw StartFailure("mail", "mail.from is not an address", remedy: "Set it to the address that mails come from.")
+            throw StartFailure(
+                "mail", "mail.from is not an address", remedy: "Set it to the address that mails come from.")
         }
         guard let server = MailServer(url) else {
-            throw StartFailure("mail", "mail.url is not smtp://host[:port] or smtps://host[:port]", remedy: "Correct it.")
+            throw StartFailure(
+                "mail", "mail.url is not smtp://host[:port] or smtps://host[:port]", remedy: "Correct it.")
         }
         var options = MailClient.Options(
             host: server.host, port: server.port, security: server.isSecure ? .tls : startTLS)

@@ -39,7 +39,8 @@ struct Storage: Sendable {
             throw failure
         } catch {
             throw StartFailure(
-                "database", error, remedy: "Run `plexichat doctor` with the same options; see docs/operate/troubleshooting.md.")
+                "database", error,
+                remedy: "Run `plexichat doctor` with the same options; see docs/operate/troubleshooting.md.")
         }
     }
 
@@ -67,8 +68,9 @@ struct Storage: Sendable {
                 return try SQLiteDatabase(.file(path), options: configuration.sqliteOptions)
             } catch {
                 throw StartFailure(
-                    "database", "\(path): \(error)",
-                    remedy: "Check that the folder is writable, that its disk has room, and that no other server uses it.")
+                    "database", "\(path): \(error.words)",
+                    remedy:
+                        "Check that the folder is writable, that its disk has room, and that no other server uses it.")
             }
         case .postgresql(let url):
             do {

@@ -136,7 +136,8 @@ enum Doctor {
         if let response = try? await client.send(request), response.body == Bytes("ok\n".utf8) {
             return .well("address", "\(name): a server answers there")
         }
-        return .ill("address", "\(name) is taken by another program", "Stop it, or choose another address with --listen.")
+        return .ill(
+            "address", "\(name) is taken by another program", "Stop it, or choose another address with --listen.")
     }
 
     private static func descriptors(_ configuration: Configuration) -> Finding {
@@ -155,7 +156,9 @@ enum Doctor {
     private static func documentation(_ configuration: Configuration) -> Finding {
         guard configuration.docs.enabled else { return .well("documentation", "off (docs.enabled)") }
         guard configuration.documentation?.hasAssets == true else {
-            return .ill("documentation", "the files of /docs and /redoc are not installed", "Run scripts/install, or set docs.assets.")
+            return .ill(
+                "documentation", "the files of /docs and /redoc are not installed",
+                "Run scripts/install, or set docs.assets.")
         }
         return .well("documentation", "installed")
     }

@@ -16,9 +16,10 @@ enum Serve {
         LogOutput.configure(level: configuration.logging.level, style: configuration.logging.style)
         do throws(StartFailure) {
             let server = try await RunningServer.start(configuration)
+            let stop = await server.watchForStop()
             announce(server, invocation.output)
             RunningServer.tellServiceManager(.ready)
-            await server.untilAskedToStop()
+            await stop.wait()
             await server.stop()
             return .success
         } catch {
@@ -37,7 +38,8 @@ enum Serve {
         output.line("  administrator: admin")
         output.line("  password:      \(password.exposedText)")
         output.line("")
-        output.line("The password is shown this once and stored nowhere. Change it with: plexichat admin set-password admin")
+        output.line(
+            "The password is shown this once and stored nowhere. Change it with: plexichat admin set-password admin")
     }
 }
 

@@ -13,9 +13,9 @@ import Wire
             "GET /things/{id}/parts/{part}", "GET /things/new/parts",
         ].map { row in
             let parts = row.split(separator: " ").map(String.init)
-            var route = Route.get(parts[1], .everyone, row, answer: nil) { _ in .empty }
-            route.method = HTTPMethod(rawValue: parts[0]) ?? .get
-            return route
+            return Route(
+                method: HTTPMethod(rawValue: parts[0]) ?? .get, path: parts[1], access: .everyone, status: .ok,
+                limit: .standard, query: [], body: .none, answer: nil, summary: row, operation: { _ in .empty })
         })
 
     private func find(_ method: HTTPMethod, _ path: String) -> String {
