@@ -104,18 +104,12 @@ extension DesignRoutes {
 
     private static func change(_ id: UserID, _ call: Call) async throws -> User {
         let caller = try call.principal
-        let actor = Actor.principal(caller)
         let administers = ["roles", "is_active", "tier"].contains { call.mentions($0) }
         guard !administers || caller.isAdmin else { throw AccountError.forbidden(.administratorsOnly) }
-        let roles = try call.body["roles"]?.arrayValue.map { try Roles(names: $0, field: "roles") }
-        var user = try await call.accounts.updateProfile(of: id, call.profileChanges, by: actor, origin: call.origin)
-        if let roles { user = try await call.accounts.setRoles(roles, of: id, by: actor, origin: call.origin) }
-        if let tier = call.optionalText("tier").flatMap(Tier.init(rawValue:)) {
-            user = try await call.accounts.setTier(tier, of: id, by: actor, origin: call.origin)
-        }
-        if let isActive = call.body["is_active"]?.boolValue {
-            user = try await call.accounts.setActive(isActive, of: id, by: actor, origin: call.origin)
-        }
-        return user
+        let changes = AccountChanges(
+            profile: call.profileChanges,
+            roles: try call.body["roles"]?.arrayValue.map { try Roles(names: $0, field: "roles") },
+            tier: call.optionalText("tier").flatMap(Tier.init(rawValue:)), isActive: call.body["is_active"]?.boolValue)
+        return try await call.accounts.change(id, changes, by: .principal(caller), origin: call.origin)
     }
 }

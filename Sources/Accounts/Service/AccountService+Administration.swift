@@ -40,41 +40,16 @@ extension AccountService {
             new.registration, roles: new.roles, tier: new.tier, isVerified: false, by: actor, origin: origin)
     }
 
-    /// A deactivated account keeps its data, and loses its sessions at once.
     package func setActive(
         _ isActive: Bool, of id: UserID, by actor: Actor, origin: RequestOrigin
     ) async throws(AccountError) -> User {
-        try actor.requireAdmin()
-        let event = event(
-            isActive ? .accountActivated : .accountDeactivated, actor: actor.userID, target: id.description,
-            severity: .warning, origin: origin)
-        let ending = isActive ? [] : [Change(SessionTable.revokeAll(of: id, but: nil, at: clock.now()))]
-        return try await edit(
-            id, event,
-            check: { (user, transaction) async throws(AccountError) in
-                guard !isActive else { return }
-                try await Self.requireAnotherAdministrator(than: user, in: transaction)
-            }, changes: ending
-        ) { user in user.isActive = isActive }
+        try await change(id, AccountChanges(isActive: isActive), by: actor, origin: origin)
     }
 
-    /// Every person keeps the role `user`.
     package func setRoles(
         _ roles: Roles, of id: UserID, by actor: Actor, origin: RequestOrigin
     ) async throws(AccountError) -> User {
-        try actor.requireAdmin()
-        let kept = roles.union(.user)
-        let event = event(
-            .rolesChanged, actor: actor.userID, target: id.description, severity: .warning, origin: origin,
-            details: [("roles", .array(kept.names.map { .string($0) }))])
-        return try await edit(
-            id, event,
-            check: { (user, transaction) async throws(AccountError) in
-                guard user.kind == .person else { throw .notFound }
-                guard !kept.contains(.admin) else { return }
-                try await Self.requireAnotherAdministrator(than: user, in: transaction)
-            }
-        ) { user in user.roles = kept }
+        try await change(id, AccountChanges(roles: roles), by: actor, origin: origin)
     }
 
     /// Scopes beside those of the roles; for a service or a node, all that its tokens may have.
@@ -91,11 +66,7 @@ extension AccountService {
     package func setTier(
         _ tier: Tier, of id: UserID, by actor: Actor, origin: RequestOrigin
     ) async throws(AccountError) -> User {
-        try actor.requireAdmin()
-        let event = event(
-            .accountChanged, actor: actor.userID, target: id.description, origin: origin,
-            details: [("fields", .array([.string("tier")])), ("tier", .string(tier.rawValue))])
-        return try await edit(id, event) { user in user.tier = tier }
+        try await change(id, AccountChanges(tier: tier), by: actor, origin: origin)
     }
 
     /// By name or address, for the command line.

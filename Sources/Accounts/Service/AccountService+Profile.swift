@@ -83,25 +83,7 @@ extension AccountService {
     package func updateProfile(
         of id: UserID, _ changes: ProfileChanges, by actor: Actor, origin: RequestOrigin
     ) async throws(AccountError) -> User {
-        guard actor.isAdmin || actor.userID == id else { throw .forbidden(.selfOrAdministrator) }
-        // The address is where a reset mail goes: whoever changes it can take the account over.
-        if changes.email != nil, case .principal(let principal) = actor { _ = try principal.requireSession() }
-        try changes.checked()
-        if let email = changes.email { try await requireFree(email: email, unlessOf: id) }
-        let fields = changes.fields.map { JSONValue.string($0) }
-        let event = event(
-            .accountChanged, actor: actor.userID, target: id.description, origin: origin,
-            details: [("fields", .array(fields))])
-        // A reset mail that is on its way went to the old address, which may be why it is changed.
-        let forgetting = changes.email == nil ? [] : [Change(PasswordResetTable.deleteAll(of: id))]
-        return try await edit(id, event, changes: forgetting) { (user) throws(AccountError) in
-            try changes.apply(to: &user)
-        }
-    }
-
-    private func requireFree(email: String, unlessOf id: UserID) async throws(AccountError) {
-        guard let owner = try await database.first(UserTable.byEmail(email)), owner.id != id else { return }
-        throw .alreadyExists(.email)
+        try await change(id, AccountChanges(profile: changes), by: actor, origin: origin)
     }
 
     /// Reads, changes and writes a user in one transaction, so that two changes at once are both kept.

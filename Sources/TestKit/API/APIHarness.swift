@@ -36,16 +36,18 @@ package final class APIHarness: Sendable {
     package var accounts: AccountService { domain.service }
     package var clock: TestClock { domain.clock }
 
-    /// Over an empty database, which is closed afterwards; what must hold after every test is checked at the end.
+    /// Over an empty database, which is closed afterwards. What must hold after every test is checked at the end,
+    /// unless the test breaks the database.
     package static func run(
-        _ setup: Setup = Setup(), on place: TestDatabase = .memory, _ body: (APIHarness) async throws -> Void
+        _ setup: Setup = Setup(), on place: TestDatabase = .memory, breaksDatabase: Bool = false,
+        _ body: (APIHarness) async throws -> Void
     ) async throws {
         try await place.with { database in
             let domain = try await TestAccounts.make(database, options: setup.accounts)
             _ = try await Migrations(AccountsSchema.migrations + IdempotencyStore.migrations).apply(to: database)
             let harness = APIHarness(domain, setup)
             try await body(harness)
-            try await domain.finish()
+            if !breaksDatabase { try await domain.finish() }
             await domain.service.stop()
         }
     }

@@ -15,6 +15,7 @@ package struct AnswerContract: Sendable {
         if request.method == .options { return }
         let candidates = routes(request)
         switch answer.status {
+        case 304: try require(answer.body.isEmpty && !answer.isStreamed, "\(what): a body that nobody reads")
         case ..<400: try checkSuccess(answer, candidates, what)
         default: try checkFailure(answer, candidates, what)
         }

@@ -225,6 +225,34 @@ import Wire
         }
     }
 
+    @Test(arguments: TestDatabase.available)
+    func `a change of several things happens whole or not at all`(_ place: TestDatabase) async throws {
+        try await APIHarness.run(on: place) { api in
+            let (root, bob) = (try await api.administrator(), try await api.register("bob"))
+            let path = "/v1/users/\(root.id)"
+            for last in [#""is_active": false"#, #""roles": []"#] {
+                let refused = try await api.put(
+                    path, #"{"display_name": "New", "tier": "premium", \#(last)}"#, as: root)
+                #expect(refused.status == 403)
+                let after = try await api.get(path, as: root)
+                #expect(after.string("data.display_name") == "root" && after.string("data.tier") == "user")
+            }
+            let changed = try await api.put(
+                "/v1/users/\(bob.id)",
+                #"{"display_name": "B", "tier": "premium", "roles": ["moderator"], "is_active": false}"#, as: root)
+            #expect(changed.string("data.display_name") == "B" && changed.string("data.tier") == "premium")
+            #expect(changed["data.roles"] == .array([.string("user"), .string("moderator")]))
+            #expect(changed["data.is_active"] == .bool(false))
+            #expect(try await api.get("/users/me", as: bob).status == 401)
+            for action in ["account.roles_changed", "account.deactivated"] {
+                #expect(try await api.audited(action).count == 1)
+            }
+            #expect(try await api.audited("account.changed").count == 2)
+            #expect(try await api.put("/v1/users/\(bob.id)", "{}", as: root).status == 200)
+            #expect(try await api.audited("account.changed").count == 2)
+        }
+    }
+
     @Test func `others see the public part of an account`() async throws {
         try await APIHarness.run { api in
             let (alice, bob) = (try await api.register("alice"), try await api.register("bob"))
@@ -292,6 +320,17 @@ import Wire
                 #expect(
                     try await api.put(path, change, headers: [cookie, ("X-CSRF-Token", browser.csrf)]).status == 200)
             }
+        }
+    }
+
+    @Test func `a bearer token beside the cookie counts, and needs no CSRF token`() async throws {
+        try await APIHarness.run { api in
+            _ = try await api.register()
+            let browser = try await Browser(api)
+            let bob = try await api.register("bob")
+            let answer = try await api.put(
+                "/users/me", #"{"display_name": "B"}"#, as: bob, headers: [("Cookie", browser.cookies)])
+            #expect(answer.string("data.username") == "bob")
         }
     }
 

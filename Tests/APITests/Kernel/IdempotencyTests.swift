@@ -14,6 +14,16 @@ import Wire
     private static let path = "/api/v1/auth/api-keys"
     private static let body = #"{"name": "one", "permissions": ["read"]}"#
 
+    /// The same request sixteen times at once.
+    private static func crowd(_ api: APIHarness, _ person: APIHarness.Person) async throws -> [TestAnswer] {
+        let tasks = (0..<16).map { _ in
+            Task { @concurrent in try await api.post(path, body, as: person, headers: key("k")) }
+        }
+        var answers: [TestAnswer] = []
+        for task in tasks { answers.append(try await task.value) }
+        return answers
+    }
+
     private static func key(_ key: String) -> [(String, String)] { [("Idempotency-Key", key)] }
 
     @Test(arguments: TestDatabase.available)
@@ -26,6 +36,19 @@ import Wire
             #expect(first.body == second.body)
             #expect(first.header("idempotent-replayed") == nil)
             #expect(second.header("idempotent-replayed") == "true")
+            #expect(try await api.get(Self.path, as: alice)["api_keys"]?.arrayValue?.count == 1)
+        }
+    }
+
+    @Test(arguments: TestDatabase.available)
+    func `of many at once one has the effect`(_ place: TestDatabase) async throws {
+        try await APIHarness.run(on: place) { api in
+            let alice = try await api.register()
+            let answers = try await Self.crowd(api, alice)
+            let made = answers.filter { $0.status == 201 }
+            #expect(made.count { $0.header("idempotent-replayed") == nil } == 1)
+            #expect(Set(made.map(\.body)).count == 1)
+            #expect(answers.allSatisfy { $0.status == 201 || $0.status == 409 })
             #expect(try await api.get(Self.path, as: alice)["api_keys"]?.arrayValue?.count == 1)
         }
     }
