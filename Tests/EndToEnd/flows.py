@@ -7,8 +7,8 @@ import subprocess
 import time
 
 from harness import (
-    CHEAP_PASSWORDS, PASSWORD, UNLIMITED, Client, Gateway, MailServer, PostgreSQL, Server, Skipped, check, equal,
-    error_code, eventually, expect, temporary_folder, totp,
+    CHEAP_PASSWORDS, PASSWORD, UNLIMITED, Client, Gateway, MailServer, PostgreSQL, Server, check, equal,
+    error_code, expect, temporary_folder, totp,
 )
 
 # The documents' numbers (docs/protocol/dialects.md), asked for without a login.
