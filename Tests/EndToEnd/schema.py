@@ -10,7 +10,7 @@ import sys
 
 import harness
 
-EXAMPLES = "25"
+EXAMPLES = "50"
 
 
 def main():

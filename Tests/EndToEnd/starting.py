@@ -1,6 +1,8 @@
 """First start, refused starts, and the commands beside a running server."""
 
 import json
+import os
+import pathlib
 import re
 import secrets
 import signal
@@ -213,6 +215,21 @@ def admin_commands_are_seen_by_the_running_server():
 
         issued = plexichat("admin", "token", "admin", "--lifetime", "15m", *options).stdout.strip()
         equal(server.call("GET", "/api/v1/users/me", token=issued).status_is(200).json["username"], "admin")
+
+
+@check
+def a_command_beside_the_server_leaves_its_log_in_place():
+    """Who closes a SQLite file last deletes its log. A command must see that it is not the last."""
+    with Server(*UNLIMITED, *CHEAP_PASSWORDS) as server:
+        for number in range(3):
+            plexichat("admin", "token", "admin", *server.options())
+            server.register(f"kept{number}")
+        files = [os.readlink(path) for path in pathlib.Path(f"/proc/{server.process.pid}/fd").iterdir()]
+        expect(not any("(deleted)" in name for name in files), "the server writes to deleted files:", files)
+        server.kill()
+        server.start()
+        for number in range(3):
+            server.login(f"kept{number}")
 
 
 @check
