@@ -4,7 +4,7 @@ import resource
 import time
 
 from harness import (
-    CHEAP_PASSWORDS, PASSWORD, UNLIMITED, Client, PostgreSQL, Server, Skipped, check, end, equal, error_code,
+    CHEAP_PASSWORDS, PASSWORD, UNLIMITED, Client, PostgreSQL, Server, check, equal, error_code,
     eventually, expect, mount_tmpfs, plexichat,
 )
 
@@ -59,6 +59,7 @@ def disk_is_full_and_heals(server, fill, free, word):
         server.call("GET", "/api/v1/users/me", token=token).status_is(200)  # remembered
         server.call("GET", "/api/v1/users", token=token).status_is(200)  # read from the file
     server.call("GET", "/healthz").status_is(200)
+    equal(server.call("GET", "/readyz").status, 503, "it calls itself ready:")
     free()
     eventually(lambda: writes.one().status == 201, 15, "writes do not go on", pause=0.2)
     eventually(lambda: server.call("GET", "/readyz").status == 200, 15, "it does not become ready")
@@ -119,7 +120,8 @@ def lost_postgresql_answers_503_and_heals():
             cluster.halt()
             begun = time.monotonic()
             is_unavailable(writes.one(), "database")
-            is_unavailable(server.call("POST", "/api/v1/auth/login", {"username": "user1", "password": PASSWORD}), "database")
+            login = {"username": "user1", "password": PASSWORD}
+            is_unavailable(server.call("POST", "/api/v1/auth/login", login), "database")
             expect(time.monotonic() - begun < 12, "a refusal takes long")
             eventually(lambda: server.call("GET", "/readyz").status == 503, 10, "it calls itself ready")
             server.call("GET", "/healthz").status_is(200)

@@ -7,8 +7,8 @@ import subprocess
 import time
 
 from harness import (
-    CHEAP_PASSWORDS, PASSWORD, UNLIMITED, Client, Gateway, MailServer, PostgreSQL, Server, Skipped, check, equal,
-    error_code, eventually, expect, temporary_folder, totp,
+    CHEAP_PASSWORDS, PASSWORD, ROOT, UNLIMITED, Client, Gateway, MailServer, PostgreSQL, Server, Skipped, check, equal,
+    error_code, expect, temporary_folder, totp,
 )
 
 # The documents' numbers (docs/protocol/dialects.md), asked for without a login.
@@ -321,3 +321,26 @@ def mail_and_text_messages_that_cannot_be_sent_answer_503():
         body = {"method": "sms", "recipient": "+4915112345678"}
         answer = server.call("POST", "/api/v1/auth/mfa/sent", body, server.token("unlucky")).status_is(503)
         expect("SMS" in answer.body.decode() or "sent" in answer.body.decode(), answer.body)
+
+
+@check
+def documentation_pages_load_what_their_policy_allows():
+    """What a browser would fetch is there, and nothing stands in the page that its policy forbids."""
+    assets = ROOT / ".tools/docs-assets"
+    if not assets.exists():
+        raise Skipped("the files of /docs and /redoc are not installed (scripts/install)")
+    with Server(f"docs.assets={assets}") as server:
+        for page in ("/docs", "/redoc"):
+            answer = server.call("GET", page).status_is(200)
+            policy = answer.headers["Content-Security-Policy"]
+            html = answer.body.decode()
+            expect("unsafe-eval" not in policy and "http" not in policy, page, policy)
+            expect(not re.search(r"<script(?![^>]*\bsrc=)[^>]*>", html), page, "has a script in its text:", html)
+            expect(not re.search(r"\son[a-z]+=", html), page, "has an event handler in its text:", html)
+            links = re.findall(r'(?:src|href)="([^"]+)"', html)
+            expect(any(link.endswith(".js") for link in links), page, "loads no script:", html)
+            for link in links:
+                expect(link.startswith("/"), page, "loads from elsewhere:", link)
+                if not link.startswith("/openapi"):
+                    kind = server.call("GET", link).status_is(200).headers["Content-Type"]
+                    expect(link.endswith(".js") == ("javascript" in kind), link, kind)

@@ -170,7 +170,8 @@ def nothing_acknowledged_is_lost():
             verify(server, told, dice, admin)
             audit_is_whole(server)
         except BaseException as error:
-            raise AssertionError(f"round {number + 1}, seed {Options.seed}, {told.count} acknowledged: {error}") from error
+            place = f"round {number + 1}, seed {Options.seed}, {told.count} acknowledged"
+            raise AssertionError(f"{place}: {error}") from error
         total += told.count - before
     server.stop()
     expect(total > rounds, f"only {total} writes were acknowledged in {rounds} rounds")

@@ -10,7 +10,7 @@ import sys
 
 import harness
 
-EXAMPLES = "25"
+EXAMPLES = "50"
 
 
 def main():
@@ -18,18 +18,21 @@ def main():
     if words and not words[0].startswith("-"):
         harness.Options.binary = pathlib.Path(words.pop(0)).resolve()
     # Many connections from one address; answers must come as the document says, not "too many requests".
-    settings = harness.UNLIMITED + harness.CHEAP_PASSWORDS + ["accounts.login_throttle.account.free=1000",
-        "accounts.login_throttle.address.free=100000", "accounts.sessions_per_user=10000"]
+    settings = harness.UNLIMITED + harness.CHEAP_PASSWORDS + [
+        "accounts.login_throttle.account.free=1000", "accounts.login_throttle.address.free=100000",
+        "accounts.sessions_per_user=10000",
+    ]
     mail = harness.MailServer()
     with harness.Server(*settings, *mail.settings()) as server:
-        tools = harness.ROOT / ".tools/venv/bin/python"
+        here = harness.ROOT / "Tests/EndToEnd"
         environment = {
-            **os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(harness.ROOT / "Tests/EndToEnd"),
+            **os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(here),
             "PLEXI_E2E_PASSWORD": harness.PASSWORD, "PLEXI_E2E_URL": server.url,
         }
         done = subprocess.run(
-            [tools, "-m", "schemathesis.cli", "--config-file", harness.ROOT / "Tests/EndToEnd/schemathesis.toml", "run", server.url + "/openapi.json", "--checks", "all",
-             "--max-examples", EXAMPLES, "--workers", "2", "--no-color", *words],
+            [harness.ROOT / ".tools/venv/bin/python", "-m", "schemathesis.cli",
+             "--config-file", here / "schemathesis.toml", "run", server.url + "/openapi.json",
+             "--checks", "all", "--max-examples", EXAMPLES, "--workers", "2", "--no-color", *words],
             env=environment, cwd=harness.temporary_folder())
         harness.expect(server.process.poll() is None, "the server is gone:", server.log_text())
     sys.exit(done.returncode)

@@ -2,16 +2,17 @@
 
 import json
 import os
+import pathlib
 import re
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
-import sys
 
 from harness import (
-    CHEAP_PASSWORDS, PASSWORD, UNLIMITED, Server, check, connect, end, environment, equal, eventually, expect, plexichat,
-    spawn, temporary_folder,
+    CHEAP_PASSWORDS, UNLIMITED, Options, Server, check, end, environment, equal, eventually, expect, plexichat, spawn,
+    temporary_folder,
 )
 
 
@@ -164,8 +165,6 @@ def doctor_names_what_is_ill():
 
 @check
 def doctor_notices_a_changed_audit_log():
-    import sqlite3
-
     with Server(*CHEAP_PASSWORDS) as server:
         for number in range(3):
             server.register(f"watched{number}")
@@ -188,6 +187,11 @@ def doctor_notices_a_changed_audit_log():
         server.start()
 
 
+def as_ada(server):
+    """What a route for administrators answers."""
+    return server.call("GET", "/api/v1/users", token=server.token("ada", "first password")).status
+
+
 @check
 def admin_commands_are_seen_by_the_running_server():
     with Server(*UNLIMITED) as server:
@@ -198,11 +202,9 @@ def admin_commands_are_seen_by_the_running_server():
 
         done = plexichat("admin", "grant", "ada", "admin", *options)
         expect("admin" in done.stdout, done.stdout)
-        eventually(lambda: server.call("GET", "/api/v1/users", token=server.token("ada", "first password")).status == 200,
-                   10, "the new role is not seen")
+        eventually(lambda: as_ada(server) == 200, 10, "the new role is not seen")
         plexichat("admin", "grant", "ada", "admin", "--revoke", *options)
-        eventually(lambda: server.call("GET", "/api/v1/users", token=server.token("ada", "first password")).status == 403,
-                   10, "the lost role is not seen")
+        eventually(lambda: as_ada(server) == 403, 10, "the lost role is not seen")
 
         plexichat("admin", "set-password", "ada", *options, stdin="second password\n")
         server.token("ada", "second password")
@@ -213,6 +215,21 @@ def admin_commands_are_seen_by_the_running_server():
 
         issued = plexichat("admin", "token", "admin", "--lifetime", "15m", *options).stdout.strip()
         equal(server.call("GET", "/api/v1/users/me", token=issued).status_is(200).json["username"], "admin")
+
+
+@check
+def a_command_beside_the_server_leaves_its_log_in_place():
+    """Who closes a SQLite file last deletes its log. A command must see that it is not the last."""
+    with Server(*UNLIMITED, *CHEAP_PASSWORDS) as server:
+        for number in range(3):
+            plexichat("admin", "token", "admin", *server.options())
+            server.register(f"kept{number}")
+        files = [os.readlink(path) for path in pathlib.Path(f"/proc/{server.process.pid}/fd").iterdir()]
+        expect(not any("(deleted)" in name for name in files), "the server writes to deleted files:", files)
+        server.kill()
+        server.start()
+        for number in range(3):
+            server.login(f"kept{number}")
 
 
 @check
@@ -282,8 +299,6 @@ def a_stop_while_starting_or_twice_is_clean():
         equal(server.process.wait(20), 0, "SIGINT")
         server.start()
     command = ["serve", "--data", temporary_folder() / "data", "--listen", "127.0.0.1:0"]
-    from harness import Options
-
     for delay in (0.0, 0.01, 0.03, 0.06, 0.1):
         child = spawn([Options.binary, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment())
         try:

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from harness import (
-    CHEAP_PASSWORDS, UNLIMITED, Client, Options, Server, Skipped, _die_with_parent, check, connect, environment, equal,
+    CHEAP_PASSWORDS, UNLIMITED, Options, Server, _die_with_parent, check, connect, environment, equal,
     eventually, expect, read_to_end, spawn, temporary_folder,
 )
 

@@ -66,6 +66,22 @@ import Testing
         shard.stop()
     }
 
+    /// libuv would run the alarm of such a timer before it polls, and then wait for an event that never comes.
+    @Test(.timeLimit(.minutes(1))) func `a timer that is due at once rings on a loop with nothing else to do`()
+        async throws
+    {
+        let shard = try Shard()
+        defer { shard.stop() }
+        for milliseconds in [0, 0, 1, 0, 1, 2] {
+            await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+                shard.submit {
+                    usleep(3_000)  // the loop's clock is behind
+                    _ = shard.schedule(after: .milliseconds(milliseconds)) { continuation.resume() }
+                }
+            }
+        }
+    }
+
     @Test func `a timer that an earlier one of the same moment cancels is not called`() async throws {
         let shard = try Shard()
         let calls: Int = await withCheckedContinuation { continuation in

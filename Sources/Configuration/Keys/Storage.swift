@@ -1,6 +1,6 @@
 // data, vault, store: what is kept, and where.
 
-package import Base
+import Base
 
 extension Configuration {
     package struct DataFolder: Sendable {
