@@ -9,7 +9,8 @@ import Wire
         try await APIHarness.run { api in
             let root = try await api.administrator()
             let made = try await api.post(
-                "/api/v1/admin/service-accounts", #"{"name": "backup-engine", "kind": "service", "scopes": ["backups"]}"#,
+                "/api/v1/admin/service-accounts",
+                #"{"name": "backup-engine", "kind": "service", "scopes": ["backups"]}"#,
                 as: root)
             #expect(made.status == 201)
             let id = try #require(made.string("id"))

@@ -28,7 +28,8 @@ extension ReferenceRoutes {
                 body: .optionalJSON(
                     .object([
                         .optional("scopes", scopeNames),
-                        .optional("lifetime_seconds", .integer(60...31_536_000), "The kind's own where it is not given"),
+                        .optional(
+                            "lifetime_seconds", .integer(60...31_536_000), "The kind's own where it is not given"),
                         .optional("label", .text(0...100)),
                     ])), answer: issuedSchema
             ) { call in

@@ -39,7 +39,9 @@ package final class PasswordWorker: Sendable {
         queue = JobQueue(capacity: max(1, options.waiting))
         for _ in 0..<max(1, options.threads) {
             let queue = queue
-            try WorkerThread.start(niceness: Self.niceness) { while let job = queue.next(idle: ProcessMemory.returnFreed) { job() } }
+            try WorkerThread.start(niceness: Self.niceness) {
+                while let job = queue.next(idle: ProcessMemory.returnFreed) { job() }
+            }
         }
     }
 
