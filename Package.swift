@@ -53,7 +53,7 @@ let package = Package(
         // L0
         library("Base", ["CShims"], settings: language),
         library("Wire", ["Base"]),
-        library("Crypto", ["Base", "COpenSSL", "CArgon2"], settings: language),
+        library("Crypto", ["Base", "COpenSSL", "CArgon2", "CShims"], settings: language),
         // L1
         library("Net", ["Base", "Wire", "Crypto", "CShims", "CUV", "CCurl", "CZlib"], settings: language),
         library("Store", ["Base", "Wire", "Crypto", "CShims", "CSQLite", "CPQ"], settings: language),

@@ -6,6 +6,7 @@
 
 package import Base
 import CArgon2
+import CShims
 
 package enum Argon2id {
     package struct Parameters: Sendable, Equatable {
@@ -33,26 +34,31 @@ package enum Argon2id {
     package static func hash(
         _ password: Secret, _ parameters: Parameters = Parameters()
     ) throws(CryptoError) -> String {
-        try check(password, parameters)
         let salt = SecureRandom.bytes(saltCount)
-        let capacity = argon2_encodedlen(
-            UInt32(parameters.iterations), UInt32(parameters.memoryKiB), UInt32(parameters.parallelism),
-            UInt32(saltCount), UInt32(tagCount), Argon2_id)
-        var text = [CChar](repeating: 0, count: capacity)
-        let code = password.withExposedBytes {
-            argon2id_hash_encoded(
-                UInt32(parameters.iterations), UInt32(parameters.memoryKiB), UInt32(parameters.parallelism),
-                $0.baseAddress, $0.count, salt, salt.count, tagCount, &text, text.count)
-        }
-        try throwing(code)
-        return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let tag = try derive(password, salt: salt, parameters)
+        let costs = "m=\(parameters.memoryKiB),t=\(parameters.iterations),p=\(parameters.parallelism)"
+        return "$argon2id$v=19$\(costs)$\(unpadded(salt))$\(unpadded(tag.exposedBytes))"
     }
 
     /// False for a wrong password and for a hash that cannot be read.
     package static func verify(_ password: Secret, against phc: String) -> Bool {
-        guard password.count <= passwordLimit, parameters(of: phc) != nil else { return false }
-        return password.withExposedBytes { argon2id_verify(phc, $0.baseAddress, $0.count) } == ARGON2_OK.rawValue
+        guard let parameters = parameters(of: phc) else { return false }
+        let parts = phc.split(separator: "$", omittingEmptySubsequences: false)
+        guard let salt = padded(parts[4]), let tag = padded(parts[5]),
+            let computed = try? derive(password, salt: salt, parameters, count: tag.count)
+        else { return false }
+        return constantTimeEquals(computed.exposedBytes, tag)
     }
+
+    /// The PHC format writes Base64 without its padding.
+    private static func unpadded(_ bytes: Bytes) -> String { Base64.encode(bytes).filter { $0 != "=" } }
+
+    private static func padded(_ text: Substring) -> Bytes? {
+        Base64.decode(text + String(repeating: "=", count: (4 - text.utf8.count % 4) % 4))
+    }
+
+    /// Gives back the memory that this thread's hashes used; it is kept between hashes until then.
+    package static func releaseMemory() { plexi_scratch_release() }
 
     /// `nil` unless `phc` is an Argon2id string within the limits. Asked after a login, to see whether the hash is to
     /// be made anew with stronger parameters.
@@ -78,13 +84,39 @@ package enum Argon2id {
             throw .badParameters("a salt has at least 8 bytes, a tag 4 to 1024")
         }
         return try Secret(count: count) { tag throws(CryptoError) in
-            let code = password.withExposedBytes {
-                argon2id_hash_raw(
-                    UInt32(parameters.iterations), UInt32(parameters.memoryKiB), UInt32(parameters.parallelism),
-                    $0.baseAddress, $0.count, salt, salt.count, tag.baseAddress, tag.count)
+            var salt = salt
+            let code = password.withExposedBytes { password in
+                salt.withUnsafeMutableBufferPointer { salt in
+                    run(UnsafeMutableRawBufferPointer(mutating: password), salt, tag, parameters)
+                }
             }
             try throwing(code)
         }
+    }
+
+    /// libargon2 reads the password and the salt and writes the tag; its interface has no `const`.
+    private static func run(
+        _ password: UnsafeMutableRawBufferPointer, _ salt: UnsafeMutableBufferPointer<UInt8>,
+        _ tag: UnsafeMutableRawBufferPointer, _ parameters: Parameters
+    ) -> Int32 {
+        var context = argon2_context()
+        context.out = tag.bindMemory(to: UInt8.self).baseAddress
+        context.outlen = UInt32(tag.count)
+        context.pwd = password.bindMemory(to: UInt8.self).baseAddress
+        context.pwdlen = UInt32(password.count)
+        context.salt = salt.baseAddress
+        context.saltlen = UInt32(salt.count)
+        context.t_cost = UInt32(parameters.iterations)
+        context.m_cost = UInt32(parameters.memoryKiB)
+        context.lanes = UInt32(parameters.parallelism)
+        context.threads = UInt32(parameters.parallelism)
+        context.version = ARGON2_VERSION_13.rawValue
+        context.allocate_cbk = { memory, count in
+            guard let memory else { return -1 }
+            return plexi_scratch_allocate(memory, UInt(count))
+        }
+        context.free_cbk = { memory, count in plexi_scratch_free(memory, UInt(count)) }
+        return argon2_ctx(&context, Argon2_id)
     }
 
     /// What is wrong with the parameters, in words for an operator.

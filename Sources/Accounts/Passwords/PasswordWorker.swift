@@ -40,7 +40,7 @@ package final class PasswordWorker: Sendable {
         for _ in 0..<max(1, options.threads) {
             let queue = queue
             try WorkerThread.start(niceness: Self.niceness) {
-                while let job = queue.next(idle: ProcessMemory.returnFreed) { job() }
+                while let job = queue.next(idle: Argon2id.releaseMemory) { job() }
             }
         }
     }

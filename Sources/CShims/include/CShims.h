@@ -23,5 +23,9 @@ int plexi_accept(int listener, void *address, unsigned int *length);
 /// The cores that this process may use: affinity and cpusets are respected.
 int plexi_available_cores(void);
 
-/// Gives memory that was freed back to the system, as far as the allocator can.
-void plexi_return_freed_memory(void);
+/// A large buffer of the calling thread, kept between uses: for libargon2's memory. Returns 0, or -1 without memory.
+int plexi_scratch_allocate(unsigned char **memory, unsigned long count);
+/// Overwrites the buffer and keeps it.
+void plexi_scratch_free(unsigned char *memory, unsigned long count);
+/// Gives the calling thread's buffer back to the system.
+void plexi_scratch_release(void);
