@@ -60,6 +60,12 @@ def check(function):
     return function
 
 
+def break_off(*_):
+    """For SIGTERM and SIGINT: the other threads are not waited for."""
+    clean_up()
+    os._exit(1)
+
+
 def run_checks(groups, jobs):
     """A few groups side by side: most of the time is spent waiting for time-outs."""
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
@@ -117,6 +123,7 @@ def eventually(condition, seconds=5.0, told="", pause=0.05):
 # MARK: Processes and folders
 
 _children = []
+_is_closing = threading.Event()
 _folders = []
 _mounts = []
 
@@ -126,6 +133,7 @@ def _die_with_parent():
 
 
 def spawn(command, **arguments):
+    expect(not _is_closing.is_set(), "the checks are being broken off")
     child = subprocess.Popen([str(word) for word in command], **arguments)
     _children.append(child)
     return child
@@ -161,6 +169,7 @@ def mount_tmpfs(size):
 
 @atexit.register
 def clean_up():
+    _is_closing.set()
     for child in _children:
         if child.poll() is None:
             child.kill()
@@ -342,7 +351,10 @@ class Client:
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
             fields.setdefault("Content-Type", "application/json")
-        self.connection.request(method, path, body, fields)
+        try:
+            self.connection.request(method, path, body, fields)
+        except BrokenPipeError:
+            pass  # refused before it was sent whole; the answer is there
         answer = self.connection.getresponse()
         return Answer(answer.status, answer.headers, answer.read())
 
