@@ -29,6 +29,7 @@ import time
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+PARENT = os.getpid()
 PASSWORD = "correct horse 1"
 # Checks that are not about the documents' rate limits, or about how dear a password hash is, run without them.
 UNLIMITED = ["rate_limits.scale=0"]
@@ -58,6 +59,12 @@ CHECKS = []
 def check(function):
     CHECKS.append(function)
     return function
+
+
+def break_off(*_):
+    """For SIGTERM and SIGINT: the other threads are not waited for."""
+    clean_up()
+    os._exit(1)
 
 
 def run_checks(groups, jobs):
@@ -117,15 +124,19 @@ def eventually(condition, seconds=5.0, told="", pause=0.05):
 # MARK: Processes and folders
 
 _children = []
+_is_closing = threading.Event()
 _folders = []
 _mounts = []
 
 
 def _die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != PARENT:  # it was gone before
+        os._exit(1)
 
 
 def spawn(command, **arguments):
+    expect(not _is_closing.is_set(), "the checks are being broken off")
     child = subprocess.Popen([str(word) for word in command], **arguments)
     _children.append(child)
     return child
@@ -161,6 +172,7 @@ def mount_tmpfs(size):
 
 @atexit.register
 def clean_up():
+    _is_closing.set()
     for child in _children:
         if child.poll() is None:
             child.kill()
@@ -342,7 +354,10 @@ class Client:
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
             fields.setdefault("Content-Type", "application/json")
-        self.connection.request(method, path, body, fields)
+        try:
+            self.connection.request(method, path, body, fields)
+        except BrokenPipeError:
+            pass  # refused before it was sent whole; the answer is there
         answer = self.connection.getresponse()
         return Answer(answer.status, answer.headers, answer.read())
 

@@ -30,7 +30,8 @@ def main():
     harness.Options.rounds = arguments.rounds
     if not os.access(harness.Options.binary, os.X_OK):
         parser.error(f"{harness.Options.binary} is missing (make build)")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, harness.break_off)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536) if most > 0 else 65_536, most))
     print(f"seed {arguments.seed}", flush=True)
