@@ -14,6 +14,10 @@ import Wire
                 as: root)
             #expect(made.status == 201)
             let id = try #require(made.string("id"))
+            // Lists hide it from users, so the row of one does too.
+            let alice = try await api.register()
+            #expect(try await api.get("/v1/users/\(id)", as: alice).status == 404)
+            #expect(try await api.get("/v1/users/\(id)", as: root).status == 200)
             let issued = try await api.post("/api/v1/admin/users/\(id)/tokens", #"{"label": "nightly"}"#, as: root)
             #expect(issued.status == 201)
             #expect(issued.string("kind") == "service")

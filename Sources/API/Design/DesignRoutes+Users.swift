@@ -95,10 +95,10 @@ extension DesignRoutes {
         }
     }
 
-    /// A deactivated account is nobody's business but an administrator's.
+    /// Deactivated accounts, services and nodes are nobody's business but an administrator's, here as in lists.
     private static func visible(_ id: UserID, to caller: Principal, _ call: Call) async throws -> User {
         let user = try await call.accounts.user(id)
-        guard user.isActive || caller.isAdmin else { throw AccountError.notFound }
+        guard caller.isAdmin || (user.isActive && user.kind == .person) else { throw AccountError.notFound }
         return user
     }
 
