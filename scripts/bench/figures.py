@@ -106,17 +106,17 @@ def is_ready(server):
 def size(options):
     """How much larger the program is than one that says hello, built in the same way."""
     hello = options.hello
-    rows = []
-    for form, own, floor in [
-        ("as built", os.path.getsize(PLEXICHAT), os.path.getsize(hello)),
-        ("stripped", stripped_size(options, PLEXICHAT), stripped_size(options, hello)),
-    ]:
-        growth = own - floor
-        rows.append(Row(
-            f"program, {form}: growth over one that says hello", f"{growth / MIB:.1f} MiB",
-            f"{own / MIB:.1f} less {floor / MIB:.1f} MiB", target=f"≤ {GROWTH_TARGET // MIB} MiB",
-            is_met=growth <= GROWTH_TARGET))
-    return rows
+    shipped = growth("as make build leaves it", stripped_size(options, PLEXICHAT), stripped_size(options, hello))
+    shipped.target = f"≤ {GROWTH_TARGET // MIB} MiB"
+    shipped.is_met = stripped_size(options, PLEXICHAT) - stripped_size(options, hello) <= GROWTH_TARGET
+    # The symbols stand in a file of their own, which nobody needs to install.
+    return [shipped, growth("with its symbols", os.path.getsize(PLEXICHAT), os.path.getsize(hello))]
+
+
+def growth(form, own, floor):
+    return Row(
+        f"program, {form}: growth over one that says hello", f"{(own - floor) / MIB:.1f} MiB",
+        f"{own / MIB:.1f} less {floor / MIB:.1f} MiB")
 
 
 def build_hello(options):
