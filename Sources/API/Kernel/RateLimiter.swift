@@ -105,15 +105,20 @@ package final class RateLimiter: Sendable {
 
     /// Windows that are remembered at once. A flood from more addresses than this empties the table of ended windows
     /// and, when none has ended, of arbitrary ones: memory is bounded, a few callers get a fresh window.
-    static let windowsMax = 200_000
+    package static let windowsMax = 200_000
 
     private let windows = Mutex<[Key: Window]>([:])
 
-    package init() {}
+    private let capacity: Int
+
+    package init(capacity: Int = RateLimiter.windowsMax) { self.capacity = capacity }
+
+    /// Callers and classes that are remembered now.
+    var windowCount: Int { windows.withLock { $0.count } }
 
     func take(_ limit: RateLimit, for key: Key, at now: Instant) -> Verdict {
         windows.withLock { windows in
-            if windows.count >= Self.windowsMax { Self.makeRoom(in: &windows, at: now) }
+            if windows.count >= capacity, windows[key] == nil { makeRoom(in: &windows, at: now) }
             var window = windows[key] ?? Window(end: now + limit.window, used: 0)
             if window.end <= now { window = Window(end: now + limit.window, used: 0) }
             let isAllowed = window.used < limit.count
@@ -126,8 +131,9 @@ package final class RateLimiter: Sendable {
         }
     }
 
-    private static func makeRoom(in windows: inout [Key: Window], at now: Instant) {
-        windows = windows.filter { $0.value.end > now }
-        while windows.count >= windowsMax * 3 / 4, let key = windows.keys.first { windows[key] = nil }
+    /// Built anew in one pass: taking keys out one by one looks for the first one each time, under the lock.
+    private func makeRoom(in windows: inout [Key: Window], at now: Instant) {
+        let kept = windows.lazy.filter { $0.value.end > now }.prefix(capacity * 3 / 4)
+        windows = Dictionary(uniqueKeysWithValues: kept.map { ($0.key, $0.value) })
     }
 }

@@ -225,13 +225,30 @@ import Wire
         }
     }
 
-    @Test func `memory for windows is bounded`() {
-        let limiter = RateLimiter()
+    @Test func `memory for windows is bounded, and ended windows go first`() {
+        let limiter = RateLimiter(capacity: 100)
+        func key(_ number: UInt64) -> RateLimiter.Key {
+            RateLimiter.Key(dialect: .rooms, limitClass: .standard, caller: .principal(high: 0, low: number))
+        }
+        let start = Instant(nanoseconds: 1)
+        for number in 0..<60 as Range<UInt64> {
+            _ = limiter.take(RateLimit(1, per: .seconds(1)), for: key(number), at: start)
+        }
+        let later = start + .seconds(2)
         let limit = RateLimit(1, per: .minutes(1))
-        let now = Instant(nanoseconds: 1)
-        for number in 0..<UInt64(RateLimiter.windowsMax + 10) {
-            let key = RateLimiter.Key(dialect: .rooms, limitClass: .standard, caller: .principal(high: 0, low: number))
-            #expect(limiter.take(limit, for: key, at: now).isAllowed)
+        for number in 100..<140 as Range<UInt64> {
+            #expect(limiter.take(limit, for: key(number), at: later).isAllowed)
+        }
+        #expect(limiter.windowCount == 100)
+        // The one that is too many takes the place of the ended ones: nobody who is counted is forgotten.
+        #expect(limiter.take(limit, for: key(140), at: later).isAllowed)
+        #expect(limiter.windowCount == 41)
+        for number in 100...140 as ClosedRange<UInt64> {
+            #expect(!limiter.take(limit, for: key(number), at: later).isAllowed)
+        }
+        for number in 1_000..<10_000 as Range<UInt64> {
+            #expect(limiter.take(limit, for: key(number), at: later).isAllowed)
+            #expect(limiter.windowCount <= 100)
         }
     }
 }
