@@ -60,17 +60,22 @@ let package = Package(
         library("Vault", ["Base", "Wire", "Crypto", "CShims"], settings: language),
         // L2
         library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault"]),
+        library("Media", ["Base", "Wire", "Crypto", "CShims"], settings: language),
         // L5
-        library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts"]),
+        library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Media"]),
         library(
-            "TestKit", ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API", "Configuration"],
+            "TestKit",
+            ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "API", "Configuration"],
             settings: language),
         // L6
         library("Configuration", ["Base", "Wire", "CYAML"], settings: language),
         program(
             "plexichat",
-            ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API", "Configuration", "CShims"]),
-        program("plexibench", ["Base", "Wire", "Crypto", "Net", "Store"]),
+            [
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "API", "Configuration",
+                "CShims",
+            ]),
+        program("plexibench", ["Base", "Wire", "Crypto", "Net", "Store", "Media", "CShims"]),
 
         tests("BaseTests", []),
         tests("WireTests", ["Wire"]),
@@ -79,7 +84,8 @@ let package = Package(
         tests("StoreTests", ["Wire", "Crypto", "Net", "Store"]),
         tests("VaultTests", ["Wire", "Crypto", "Vault"]),
         tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
-        tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "API"]),
+        tests("MediaTests", ["Wire", "Crypto", "Media"]),
+        tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "API"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),
     ]
