@@ -11,8 +11,9 @@ FILTER ?=
 FUZZER ?= http
 SECONDS_TO_FUZZ ?= 60
 
-# Found when first needed, so that `make` alone works on a machine without Swift.
-SWIFT = $(shell scripts/find-swift)
+# Found by the shell, line by line: make expands all lines of a recipe before it runs the first, and a compiler that
+# misses its libraries is not found before scripts/install ran. Without one, `false` ends the line after the message.
+SWIFT = $$(scripts/find-swift || echo false)
 RELEASE := --configuration release --static-swift-stdlib
 SWIFT_SOURCES := Sources Tests Package.swift
 
@@ -39,7 +40,7 @@ test: ## Install what is missing and run all tests, also on PostgreSQL. FILTER=â
 
 lint: ## Check the format of the sources and the shell scripts.
 	@$(SWIFT) format lint --strict --recursive --parallel $(SWIFT_SOURCES)
-	@grep -lE '^#!.*(bash|sh)$$' $$(git ls-files scripts .ci) | xargs shellcheck --external-sources
+	@grep -rlE '^#!.*(bash|sh)$$' scripts .ci | xargs shellcheck --external-sources
 
 format: ## Format the sources.
 	@$(SWIFT) format --in-place --recursive --parallel $(SWIFT_SOURCES)

@@ -1,4 +1,4 @@
-// design.md, "Administration": users, the audit log, health.
+// design.md, "Administration": users, the audit log, statistics, health.
 
 import Accounts
 import Base
@@ -34,6 +34,13 @@ extension DesignRoutes {
                 "/v1/admin/audit-logs", .admin, "Who did what, newest first", query: auditParameters,
                 answer: DesignPresenter.listEnvelope(auditEventSchema)
             ) { call in try await auditLog(call, call.accounts.audit) },
+            .get(
+                "/v1/admin/stats", .admin, "Numbers of the system", answer: DesignPresenter.envelope(statisticsSchema)
+            ) { call in
+                let accounts = try await call.accounts.statistics(by: .principal(try call.principal))
+                let report = await call.services.health.report()
+                return DesignPresenter.reply(call) { json in statistics(accounts, report, into: &json) }
+            },
             .get(
                 "/v1/admin/health", .admin, "Health of the server's parts",
                 answer: DesignPresenter.envelope(healthSchema)
@@ -91,6 +98,40 @@ extension DesignRoutes {
             .required("ip_address", .text), .required("user_agent", .nullable(.text)),
             .required("request_id", .nullable(.text)), .required("details", .map(.any, limit: 64)),
             .required("sequence", .nullable(.count)), .required("hash", .nullable(.text)),
+        ]))
+
+    // MARK: Statistics
+
+    /// Members for organisations, channels, messages and calls come with those: none is invented before.
+    private static func statistics(
+        _ accounts: AccountStatistics, _ report: HealthReport, into json: inout JSONWriter
+    ) {
+        json.field("version", report.version)
+        json.field("uptime_seconds", Int(report.uptime.inSeconds))
+        json.object("users") { json in
+            json.field("total", accounts.people)
+            json.field("active", accounts.activePeople)
+            json.field("inactive", accounts.people - accounts.activePeople)
+        }
+        json.object("sessions") { json in json.field("active", accounts.sessions) }
+        json.object("requests") { json in
+            json.field("total", report.requests)
+            json.field("mean_response_ms", report.meanResponse)
+        }
+        json.object("memory") { json in json.field("resident_bytes", LoadMonitor.residentBytes()) }
+    }
+
+    private static let statisticsSchema = Schema.named(
+        "DesignStatistics",
+        .object([
+            .required("version", .text), .required("uptime_seconds", .count),
+            .required(
+                "users",
+                .object([.required("total", .count), .required("active", .count), .required("inactive", .count)])),
+            .required("sessions", .object([.required("active", .count)])),
+            .required(
+                "requests", .object([.required("total", .count), .required("mean_response_ms", .number)])),
+            .required("memory", .object([.required("resident_bytes", .count)])),
         ]))
 
     // MARK: Health

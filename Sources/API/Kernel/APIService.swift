@@ -115,7 +115,14 @@ extension APIService {
         if head.method == .options { return allowing(methods(at: segments), head) }
 
         if let page = page(head, segments) { return page }
-        let match = try find(head, segments)
+        let match: Router.Match
+        do {
+            match = try find(head, segments)
+        } catch {
+            // Nobody was identified, and no dialect has a number for this: by address, for all of them together.
+            try limit(.unrouted, of: .manual, nil, request, &progress)
+            throw error
+        }
         let sole = match.routes.count == 1 ? match.routes[0] : nil
         progress.route = sole
         if let sole { progress.dialect = sole.dialect }
@@ -123,7 +130,11 @@ extension APIService {
         // A failed authentication counts against the address before it is reported: guessing tokens is limited too.
         var refusal: RequestFault?
         do { progress.caller = try await identify(request, match) } catch { refusal = error }
-        if let route = match.routes.first { try limit(route, request, &progress) }
+        if let route = match.routes.first {
+            // Who logs in is not known yet, or not to be believed: authentication counts by address.
+            let caller = route.limit == .authentication ? nil : progress.caller
+            try limit(route.limit, of: route.dialect, caller, request, &progress)
+        }
         if let refusal { throw refusal }
         // Before the choice between two claimants: the path's owner words it.
         if progress.caller == nil, !match.isForAnyone { throw RequestFault.missingToken }
@@ -239,16 +250,15 @@ extension APIService {
 
     // MARK: Limits
 
-    private func limit(_ route: Route, _ request: HTTPRequest, _ progress: inout Progress) throws(RequestFault) {
+    /// Counts the request against `caller`, or against its address where that is `nil`.
+    private func limit(
+        _ limitClass: LimitClass, of dialect: Dialect, _ caller: Principal?, _ request: HTTPRequest,
+        _ progress: inout Progress
+    ) throws(RequestFault) {
         let tier = RateTier(progress.caller)
-        guard
-            let limit = limits.limit(
-                route.dialect, route.limit, tier, underLoad: load.isOverloaded)
-        else { return }
-        // Who logs in is not known yet, or not to be believed: authentication counts by address.
-        let caller = route.limit == .authentication ? nil : progress.caller
+        guard let limit = limits.limit(dialect, limitClass, tier, underLoad: load.isOverloaded) else { return }
         let key = RateLimiter.Key(
-            dialect: route.dialect, limitClass: route.limit, caller: .init(caller, request.connection))
+            dialect: dialect, limitClass: limitClass, caller: .init(caller, request.connection))
         let verdict = limiter.take(limit, for: key, at: request.loop.now)
         progress.verdict = verdict
         if !verdict.isAllowed { throw .rateLimited(retryAfter: max(1, verdict.secondsToReset)) }

@@ -21,7 +21,9 @@ package struct IdempotencyStore: Sendable {
 
     struct StoredReply: Sendable {
         let status: HTTPStatus
-        let contentType: String
+        /// The operation's own: the type of the body, and the cookies of a login, which a browser that lost the first
+        /// answer would otherwise never get. What every answer carries is added anew.
+        let headers: ResponseHeaders
         let body: Bytes
     }
 
@@ -97,8 +99,9 @@ package struct IdempotencyStore: Sendable {
     }
 
     private func seal(_ reply: StoredReply, _ id: Bytes) -> Bytes {
-        let head = Bytes("\(reply.status.code)\n\(reply.contentType)\n".utf8)
-        return vault.seal(Secret(head + reply.body), purpose: Self.sealingPurpose, context: id)
+        let head = Bytes("\(reply.status.code)\n\(reply.headers.encoded.count)\n".utf8)
+        return vault.seal(
+            Secret(head + reply.headers.encoded + reply.body), purpose: Self.sealingPurpose, context: id)
     }
 
     private func unseal(_ sealed: Bytes, _ id: Bytes) -> StoredReply? {
@@ -106,8 +109,12 @@ package struct IdempotencyStore: Sendable {
             return nil
         }
         let parts = plain.split(separator: 10, maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count == 3, let code = Int(String(decoding: parts[0], as: UTF8.self)) else { return nil }
+        guard parts.count == 3, let code = Int(String(decoding: parts[0], as: UTF8.self)),
+            let headerCount = Int(String(decoding: parts[1], as: UTF8.self)),
+            (0...parts[2].count).contains(headerCount)
+        else { return nil }
         return StoredReply(
-            status: HTTPStatus(code), contentType: String(decoding: parts[1], as: UTF8.self), body: Bytes(parts[2]))
+            status: HTTPStatus(code), headers: ResponseHeaders(encoded: Bytes(parts[2].prefix(headerCount))),
+            body: Bytes(parts[2].dropFirst(headerCount)))
     }
 }

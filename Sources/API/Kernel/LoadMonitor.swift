@@ -87,6 +87,13 @@ package final class LoadMonitor: Sendable {
         return total == 0 ? 0 : 100 * (1 - available / total)
     }
 
+    /// What this process holds of the machine's memory now, in bytes; 0 where `/proc` does not tell.
+    static func residentBytes() -> Int {
+        let words = lines(of: "/proc/self/statm").first?.split(separator: " ") ?? []
+        guard words.count > 1, let pages = Int(words[1]) else { return 0 }
+        return pages.multipliedReportingOverflow(by: Int(sysconf(Int32(_SC_PAGESIZE)))).partialValue
+    }
+
     private func diskPercent() -> Double {
         var status = statvfs()
         guard unsafe statvfs(diskFolder, &status) == 0, status.f_blocks > 0 else { return 0 }

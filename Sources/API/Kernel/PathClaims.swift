@@ -83,7 +83,6 @@ enum PathClaims {
         (["v1", "calls"], "Calls"),
         (["v1", "ws"], "The chat sockets"),
         (["v1", "users", "*", "presence"], "Presence"),
-        (["v1", "admin", "stats"], "System statistics"),
         (["v1", "admin", "settings"], "System settings"),
         (["users", "me", "avatar"], "Avatar upload"),
         (["chatrooms"], "Chatrooms"),

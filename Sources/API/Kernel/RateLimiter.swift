@@ -45,6 +45,10 @@ package struct RateLimitPolicy: Sendable {
         .rooms: [.standard: RateLimit(60, per: .minutes(1)), .upload: RateLimit(10, per: .hours(1))],
         .calls: [.messages: RateLimit(60, per: .minutes(1)), .callInitiation: RateLimit(10, per: .hours(1))],
     ]
+    /// For requests that no route answers, by address and over all dialects together; `nil` for no limit. They cost
+    /// little, so it is above what a client with an old address book sends by mistake, and far below what a scanner
+    /// for forgotten files would like.
+    package var unrouted: RateLimit? = RateLimit(300, per: .minutes(1))
     /// Multiplies every limit; 0 turns limiting off.
     package var scale: Double = 1
     /// What remains of a limit while the machine is over its load marks.
@@ -55,15 +59,21 @@ package struct RateLimitPolicy: Sendable {
     /// A document's number is for an ordinary user. Premium users, administrators and nodes get as many times more
     /// as manual.md's tiers give them over its user tier.
     func limit(_ dialect: Dialect, _ limitClass: LimitClass, _ tier: RateTier, underLoad: Bool) -> RateLimit? {
-        guard scale > 0, limitClass != .unlimited, let user = tiers[.user], let own = tiers[tier] else { return nil }
+        guard scale > 0, limitClass != .unlimited else { return nil }
+        if limitClass == .unrouted { return unrouted.map { scaled($0, underLoad: underLoad) } }
+        guard let user = tiers[.user], let own = tiers[tier] else { return nil }
         var limit = own
         if let documented = classes[dialect]?[limitClass] {
             let privilege = tier.rawValue > RateTier.user.rawValue ? Double(own.count) / Double(max(1, user.count)) : 1
             limit = documented
             limit.count = Int(clamping: Double(documented.count) * privilege)
         }
-        limit.count = max(1, Int(clamping: Double(limit.count) * scale * (underLoad ? factorUnderLoad : 1)))
-        return limit
+        return scaled(limit, underLoad: underLoad)
+    }
+
+    private func scaled(_ limit: RateLimit, underLoad: Bool) -> RateLimit {
+        let factor = scale * (underLoad ? factorUnderLoad : 1)
+        return RateLimit(max(1, Int(clamping: Double(limit.count) * factor)), per: limit.window)
     }
 }
 

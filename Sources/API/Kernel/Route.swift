@@ -20,6 +20,8 @@ package enum RouteAccess: Sendable {
 /// Which of its dialect's rate limits a route counts against.
 package enum LimitClass: String, Sendable, CaseIterable {
     case standard, authentication, messages, upload, search, admin, callInitiation
+    /// What no route answers: an unknown path (404), another method (405), a row that is not built yet (501).
+    case unrouted
     /// Health, metrics and documentation: what monitors ask must be answered under load too.
     case unlimited
 }

@@ -72,8 +72,7 @@ extension RequestOrigin {
 
 extension Reply {
     init(_ stored: IdempotencyStore.StoredReply) {
-        var headers = ResponseHeaders()
-        if !stored.contentType.isEmpty { headers.add("Content-Type", stored.contentType) }
+        var headers = stored.headers
         headers.add("Idempotent-Replayed", "true")
         self.init(status: stored.status, headers: headers, body: stored.body.isEmpty ? .none : .bytes(stored.body))
     }
@@ -91,6 +90,6 @@ extension IdempotencyStore.StoredReply {
     private init(status: HTTPStatus, headers: ResponseHeaders, body: HTTPResponse.Body) {
         // Mutating routes answer with JSON or with nothing: streams come from GET alone.
         let bytes: Bytes = if case .bytes(let bytes) = body { bytes } else { [] }
-        self.init(status: status, contentType: headers.value(of: "Content-Type") ?? "", body: bytes)
+        self.init(status: status, headers: headers, body: bytes)
     }
 }

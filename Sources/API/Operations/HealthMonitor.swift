@@ -10,6 +10,8 @@ package struct HealthReport: Sendable {
     package var isReady: Bool
     package var uptime: Duration
     package var version: String
+    /// Requests answered since the start.
+    package var requests: Int
     /// Mean time to answer since the start, in milliseconds.
     package var meanResponse: Double
 
@@ -44,7 +46,8 @@ package final class HealthMonitor: Sendable {
     package func report() async -> HealthReport {
         HealthReport(
             database: await databaseHealth(), load: load.current, isReady: isReady,
-            uptime: Instant.now() - startedAt, version: version, meanResponse: responseTimes.meanMilliseconds)
+            uptime: Instant.now() - startedAt, version: version,
+            requests: Int(clamping: responseTimes.count), meanResponse: responseTimes.meanMilliseconds)
     }
 
     private func databaseHealth() async -> DatabaseHealth {

@@ -58,6 +58,7 @@ extension Configuration {
         }
 
         package var scale = 1.0
+        package var unrouted = Rate(300, per: .minutes(1))
         package var tiers = Tiers()
         package var reference = Reference()
         package var design = Design()
@@ -74,7 +75,10 @@ extension Configuration {
     private static let rateKeys = [
         Key(
             "rate_limits.scale", \.rateLimits.scale, .number(0...1_000),
-            "Multiplies every rate below; the quick way to be more generous, or stricter. 0 turns them off.")
+            "Multiplies every rate below; the quick way to be more generous, or stricter. 0 turns them off."),
+        Key(
+            "rate_limits.unrouted", \.rateLimits.unrouted, .rate,
+            "Requests that no route answers (404, 405, 501), by client address, all APIs together."),
     ]
 
     private static let tierKeys = [

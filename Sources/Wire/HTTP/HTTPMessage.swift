@@ -188,6 +188,10 @@ package struct ResponseHeaders: Sendable {
         for (name, value) in pairs { add(name, value) }
     }
 
+    /// What `encoded` was once. It is not looked at: only for bytes that nobody else can have written, as those of a
+    /// sealed record.
+    package init(encoded: Bytes) { self.encoded = encoded }
+
     /// Names are written as given. A control character in a value (a redirect to what a client sent, say) would forge
     /// a header: it is replaced by a space.
     package mutating func add(_ name: StaticString, _ value: String) {

@@ -147,6 +147,7 @@ extension Configuration {
             .rooms: [.standard: rates.rooms.api.limit, .upload: rates.rooms.upload.limit],
             .calls: [.messages: rates.calls.messages.limit, .callInitiation: rates.calls.calls.limit],
         ].mapValues { $0.compactMapValues { $0 } }
+        policy.unrouted = rates.unrouted.limit
         policy.scale = rates.scale
         policy.factorUnderLoad = rates.load.factor
         return policy

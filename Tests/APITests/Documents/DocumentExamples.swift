@@ -150,6 +150,7 @@ extension DocumentExample {
         designPage("/v1/admin/users", .admin),
         design(.put, "/v1/admin/users/$john/status", .admin, #"{"status": "inactive"}"#),
         designPage("/v1/admin/audit-logs", .admin),
+        design(.get, "/v1/admin/stats", .admin),
         design(.get, "/v1/admin/health", .admin),
     ]
 

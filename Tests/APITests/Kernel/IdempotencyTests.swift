@@ -76,6 +76,22 @@ import Wire
         }
     }
 
+    @Test func `a login that is answered again sets its cookies again`() async throws {
+        try await APIHarness.run { api in
+            _ = try await api.register()
+            let body = #"{"username": "alice", "password": "\#(APIHarness.password)"}"#
+            let first = try await api.post("/api/v1/auth/login", body, headers: Self.key("k"))
+            let second = try await api.post("/api/v1/auth/login", body, headers: Self.key("k"))
+            #expect(first.headers("set-cookie").count == 2)
+            #expect(second.headers("set-cookie") == first.headers("set-cookie"))
+            #expect(second.headers("content-type") == ["application/json"])
+            #expect(second.header("idempotent-replayed") == "true")
+            #expect(second.body == first.body)
+            let cookie = try #require(second.cookie("plx_session"))
+            #expect(try await api.get("/users/me", headers: [("Cookie", "plx_session=\(cookie)")]).status == 200)
+        }
+    }
+
     @Test func `another body under the same key is refused`() async throws {
         try await APIHarness.run { api in
             let alice = try await api.register()

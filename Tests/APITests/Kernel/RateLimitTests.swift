@@ -202,6 +202,43 @@ import Wire
         }
     }
 
+    @Test(arguments: [
+        ("/nowhere", 404, "error"), ("/v1/nowhere", 404, "error.code"), ("/v1/admin/settings", 501, "error.code"),
+        ("/api/v1/auth/login", 405, "error.code"),
+    ])
+    func `what no route answers counts by address, in all dialects together`(
+        _ path: String, _ status: Int, _ code: String
+    ) async throws {
+        var setup = Self.limited()
+        setup.limits.unrouted = RateLimit(3, per: .minutes(1))
+        try await APIHarness.run(setup) { api in
+            let alice = try await api.register()
+            #expect(try await api.get("/elsewhere").header("x-ratelimit-remaining") == "2")
+            for _ in 0..<2 { #expect(try await api.get(path, as: alice).status == status) }
+            let refused = try await api.get(path, as: alice)
+            #expect(refused.status == 429)
+            #expect(refused.header("retry-after") == "60")
+            #expect(refused.string(code)?.lowercased().contains("rate") ?? refused.text.contains("too_many_requests"))
+            // Another address, and what a route answers, are not touched by it.
+            var other = TestRequest(.get, path)
+            other.address = "192.0.2.2"
+            #expect(try await api.send(other).status == status)
+            #expect(try await api.get("/users/me", as: alice).status == 200)
+            api.advance(by: .minutes(1))
+            #expect(try await api.get(path).status == status)
+        }
+    }
+
+    @Test func `what no route answers has one number, scaled like the others, or none`() {
+        var policy = RateLimitPolicy()
+        #expect(policy.limit(.manual, .unrouted, .anonymous, underLoad: false) == RateLimit(300, per: .minutes(1)))
+        #expect(policy.limit(.rooms, .unrouted, .admin, underLoad: true)?.count == 150)
+        policy.scale = 2
+        #expect(policy.limit(.design, .unrouted, .user, underLoad: false)?.count == 600)
+        policy.unrouted = nil
+        #expect(policy.limit(.design, .unrouted, .user, underLoad: false) == nil)
+    }
+
     @Test func `what monitors ask is not limited`() async throws {
         try await APIHarness.run(Self.limited(scale: 0.000_1)) { api in
             for path in ["/health", "/healthz", "/readyz", "/metrics", "/openapi.json"] {
