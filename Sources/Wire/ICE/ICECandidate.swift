@@ -167,7 +167,7 @@ extension ICECandidate {
             while !words.isAtEnd {
                 let name = try words.token("a name of an extension is a token")
                 switch String(decoding: name, as: UTF8.self) {
-                case "raddr": relatedHost = try words.host()
+                case "raddr": relatedHost = try words.relatedHost()
                 case "rport": relatedPort = UInt16(try words.number("a port is 0 to 65535", 0...65_535))
                 case "tcptype":
                     let value = try words.token("a tcptype is a token")
@@ -239,6 +239,14 @@ private struct Words {
         let value = word.reduce(UInt64(0)) { $0 &* 10 &+ UInt64($1 &- 0x30) }
         guard range.contains(value) else { throw .invalid(reason) }
         return value
+    }
+
+    /// Only for people to read: what is no address is a name, whatever it looks like.
+    mutating func relatedHost() throws(WireError) -> ICECandidate.Host {
+        let word = try text("a related address is visible characters, 253 at most") { word in
+            word.count <= ICECandidate.nameBytesMax && word.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        }
+        return IPAddress(word).map { .address($0) } ?? .name(word)
     }
 
     mutating func host() throws(WireError) -> ICECandidate.Host {

@@ -17,7 +17,6 @@
 //     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //     then, until the end:  type (16) | length (16) | value | 0…3 bytes that fill up to a multiple of 4
 
-
 /// Where the value of an attribute lies in its message.
 package struct STUNAttribute: Equatable, Sendable {
     package let type: STUNAttributeType
