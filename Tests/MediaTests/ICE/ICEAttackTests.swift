@@ -95,12 +95,15 @@ import Wire
     @Test func `a recorded check does not move the media elsewhere`() {
         var (server, peer) = connected()
         var recorded: [Bytes] = []
-        for step in 1...16 {
+        for step in 0..<70 {
             recorded.append(peer.check())
-            _ = server.take(recorded[step - 1], on: testPath(1), at: at(Double(step)))
+            _ = server.take(recorded[step], on: testPath(1), at: at(Double(step)))
+            // Whatever the number of checks before, the last sixteen are remembered.
+            let oldest = server.take(recorded[max(0, step - 15)], on: testPath(67), at: at(Double(step)))
+            #expect(oldest?.action == .ignore(.repeatedFromElsewhere))
         }
-        for datagram in recorded {
-            let outcome = server.take(datagram, on: testPath(66), at: at(17))
+        for datagram in recorded.suffix(16) {
+            let outcome = server.take(datagram, on: testPath(66), at: at(70))
             #expect(outcome?.action == .ignore(.repeatedFromElsewhere))
             #expect(server.response.bytes.isEmpty)
         }
@@ -124,6 +127,7 @@ import Wire
             #expect(isSet)
         }
         #expect(server.session.pathCount == 16 && server.session.selectedPath == testPath(1))
+        #expect(server.session.isValid(testPath(1)), "the selected path is never evicted")
         let count = table.count
         #expect(count == 16)
         // The newest are the ones that stayed.

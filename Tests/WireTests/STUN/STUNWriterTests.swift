@@ -87,6 +87,19 @@ import Testing
         #expect(try STUNMessage(parsing: writer.bytes.span.bytes).fingerprint == .invalid)
     }
 
+    @Test func `a right sum that is not last is wrong`() throws {
+        var writer = STUNWriter()
+        writer.begin(.request, .binding, Self.id)
+        writer.addFingerprint()
+        writer.add(.priority, UInt32(7))
+        var bytes = writer.bytes
+        let sum = CRC32.checksum(bytes.span.bytes.extracting(0..<20)) ^ STUNMessage.fingerprintMask
+        bytes.overwrite(bigEndian: UInt16(truncatingIfNeeded: sum >> 16), at: 24)
+        bytes.overwrite(bigEndian: UInt16(truncatingIfNeeded: sum), at: 26)
+        let message = try STUNMessage(parsing: bytes.span.bytes)
+        #expect(message.fingerprint == .invalid && message.priority == nil)
+    }
+
     @Test func `values of a wrong length are not there`() throws {
         var writer = STUNWriter()
         writer.begin(.request, .binding, Self.id)
