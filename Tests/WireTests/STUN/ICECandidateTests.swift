@@ -99,6 +99,9 @@ import Testing
         let password = String(decoding: own.password.exposedBytes, as: UTF8.self)
         #expect(own.ufrag.utf8.count == 8 && password.utf8.count == 24)
         #expect(own.localUfrag?.description == own.ufrag)
+        // Every random bit is in them: their alphabet is that of Base64.
+        #expect(Base64.decode(own.ufrag) == Bytes((0..<6).map { $0 &* 11 }))
+        #expect(Base64.decode(password) == Bytes((6..<24).map { $0 &* 11 }))
         #expect(try ICECredentials(ufrag: own.ufrag, password: password).localUfrag == own.localUfrag)
         #expect(throws: WireError.self) { try ICECredentials(ufrag: "abc", password: password) }
         #expect(throws: WireError.self) { try ICECredentials(ufrag: "ab:d", password: password) }
