@@ -48,3 +48,13 @@ static inline int plexi_tls_add_chain(SSL_CTX *context, X509 *certificate) { ret
 static inline int plexi_tls_server_name(SSL *session, const char *name) { return (int)SSL_set_tlsext_host_name(session, name); }
 static inline uint64_t plexi_tls_options(void) { return SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA; }
 static inline long plexi_tls_mode(void) { return SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER; }
+
+// SHA-1 by its own state (MessageIntegrityKey): a value that is copied, where EVP allocates for every message. OpenSSL 3
+// deprecates the calls and keeps them; they are the same assembly.
+#include <openssl/sha.h>
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+static inline void plexi_sha1_init(SHA_CTX *state) { SHA1_Init(state); }
+static inline void plexi_sha1_update(SHA_CTX *state, const void *bytes, size_t count) { SHA1_Update(state, bytes, count); }
+static inline void plexi_sha1_final(unsigned char *hash, SHA_CTX *state) { SHA1_Final(hash, state); }
+#pragma GCC diagnostic pop

@@ -25,6 +25,9 @@ package struct IPAddress: Hashable, Sendable {
         }
     }
 
+    /// The address as numbers, for formats and hashes that must not allocate. An IPv4 address is the low 32 bits.
+    package var words: (high: UInt64, low: UInt64) { (high, low) }
+
     /// 4 or 16 bytes in network order.
     package init?(bytes: Bytes) {
         guard bytes.count == 4 || bytes.count == 16 else { return nil }

@@ -1,0 +1,205 @@
+// The two tables that find a datagram's session: by its 5-tuple, and for the first checks by our user name fragment.
+//
+// Open addressing with linear probing over memory that is allocated once; a deletion moves the entries behind it
+// back, so that there are no tombstones to collect. The hash is SipHash-1-3 under a random key: who can choose
+// addresses cannot choose which ones collide. Half of the places stay empty, which keeps a search at one or two of
+// them.
+
+package import Wire
+
+/// Keys as 64-bit words, for a hash without a `Hasher`.
+protocol TableKey: Equatable {
+    func hash(_ hash: KeyedHash) -> UInt64
+}
+
+/// SipHash-1-3 of a fixed number of words. One round a word and three at the end, as in Swift's own hasher.
+struct KeyedHash {
+    private let key: (UInt64, UInt64)
+
+    init(seed: (UInt64, UInt64)) { key = seed }
+
+    @inline(__always) func callAsFunction(_ word: UInt64) -> UInt64 {
+        var state = State(key)
+        state.absorb(word)
+        return state.finish()
+    }
+
+    @inline(__always) func callAsFunction(_ one: UInt64, _ two: UInt64, _ three: UInt64) -> UInt64 {
+        var state = State(key)
+        state.absorb(one)
+        state.absorb(two)
+        state.absorb(three)
+        return state.finish()
+    }
+
+    private struct State {
+        var v0: UInt64
+        var v1: UInt64
+        var v2: UInt64
+        var v3: UInt64
+
+        @inline(__always) init(_ key: (UInt64, UInt64)) {
+            v0 = key.0 ^ 0x736F_6D65_7073_6575
+            v1 = key.1 ^ 0x646F_7261_6E64_6F6D
+            v2 = key.0 ^ 0x6C79_6765_6E65_7261
+            v3 = key.1 ^ 0x7465_6462_7974_6573
+        }
+
+        @inline(__always) mutating func round() {
+            v0 &+= v1
+            v1 = v1 << 13 | v1 >> 51
+            v1 ^= v0
+            v0 = v0 << 32 | v0 >> 32
+            v2 &+= v3
+            v3 = v3 << 16 | v3 >> 48
+            v3 ^= v2
+            v0 &+= v3
+            v3 = v3 << 21 | v3 >> 43
+            v3 ^= v0
+            v2 &+= v1
+            v1 = v1 << 17 | v1 >> 47
+            v1 ^= v2
+            v2 = v2 << 32 | v2 >> 32
+        }
+
+        @inline(__always) mutating func absorb(_ word: UInt64) {
+            v3 ^= word
+            round()
+            v0 ^= word
+        }
+
+        @inline(__always) mutating func finish() -> UInt64 {
+            v2 ^= 0xFF
+            round()
+            round()
+            round()
+            return v0 ^ v1 ^ v2 ^ v3
+        }
+    }
+}
+
+/// What both tables are. Not `package`: a generic would not be specialised for who uses it from outside.
+struct OpenTable<Key: TableKey>: ~Copyable {
+    struct Entry {
+        var key: Key
+        var value: UInt32
+        /// Bits of the hash that did not choose the place; 0 marks an empty place.
+        var tag: UInt32
+    }
+
+    /// Entries that may be in the table; the places are twice as many, rounded up to a power of 2.
+    let capacity: Int
+    private(set) var count = 0
+    private let mask: Int
+    private let hash: KeyedHash
+    private let places: UnsafeMutablePointer<Entry>
+
+    init(capacity: Int, seed: (UInt64, UInt64), empty: Key) {
+        precondition((1...1 << 28).contains(capacity), "a table has room for an entry at least")
+        var size = 16
+        while size < capacity * 2 { size *= 2 }
+        self.capacity = capacity
+        mask = size - 1
+        hash = KeyedHash(seed: seed)
+        places = .allocate(capacity: size)
+        places.initialize(repeating: Entry(key: empty, value: 0, tag: 0), count: size)
+    }
+
+    deinit { places.deallocate() }
+
+    @inline(__always) private func tag(_ hashed: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hashed >> 32) | 1 }
+    @inline(__always) private func home(_ hashed: UInt64) -> Int { Int(truncatingIfNeeded: hashed) & mask }
+
+    /// The place of the key, or the empty one where it would be.
+    @inline(__always) private func place(_ key: Key, _ hashed: UInt64) -> Int {
+        let tag = tag(hashed)
+        var place = home(hashed)
+        while places[place].tag != 0 {
+            if places[place].tag == tag, places[place].key == key { return place }
+            place = (place &+ 1) & mask
+        }
+        return place
+    }
+
+    @inline(__always) func find(_ key: Key) -> UInt32? {
+        let place = place(key, key.hash(hash))
+        return places[place].tag == 0 ? nil : places[place].value
+    }
+
+    /// A key that is there gets the new value. `false` when the table is full.
+    mutating func set(_ key: Key, _ value: UInt32) -> Bool {
+        let hashed = key.hash(hash)
+        let place = place(key, hashed)
+        if places[place].tag == 0 {
+            guard count < capacity else { return false }
+            count &+= 1
+        }
+        places[place] = Entry(key: key, value: value, tag: tag(hashed))
+        return true
+    }
+
+    mutating func remove(_ key: Key) -> UInt32? {
+        var hole = place(key, key.hash(hash))
+        guard places[hole].tag != 0 else { return nil }
+        let value = places[hole].value
+        var next = (hole &+ 1) & mask
+        while places[next].tag != 0 {
+            // An entry may move back when that does not put it before its home.
+            let distance = (next &- home(places[next].key.hash(hash))) & mask
+            if distance >= (next &- hole) & mask {
+                places[hole] = places[next]
+                hole = next
+            }
+            next = (next &+ 1) & mask
+        }
+        places[hole].tag = 0
+        count &-= 1
+        return value
+    }
+}
+
+extension MediaPath: TableKey {
+    @inline(__always) func hash(_ hash: KeyedHash) -> UInt64 {
+        let (high, low) = remote.ip.words
+        let rest = UInt64(socket) << 32 | UInt64(remote.port) << 1 | (remote.ip.isV6 ? 1 : 0)
+        return hash(high, low, rest)
+    }
+}
+
+extension LocalUfrag: TableKey {
+    @inline(__always) func hash(_ hash: KeyedHash) -> UInt64 { hash(bits) }
+}
+
+/// Whose datagrams come over a path. Only paths that ICE has validated are in it.
+package struct PathTable: ~Copyable {
+    private var table: OpenTable<MediaPath>
+
+    /// `seed` is random and secret.
+    package init(capacity: Int, seed: (UInt64, UInt64)) {
+        table = OpenTable(capacity: capacity, seed: seed, empty: .none)
+    }
+
+    package var count: Int { table.count }
+    package func find(_ path: MediaPath) -> UInt32? { table.find(path) }
+    /// `false` when the table is full: the path stays unknown.
+    package mutating func set(_ path: MediaPath, _ session: UInt32) -> Bool { table.set(path, session) }
+    package mutating func remove(_ path: MediaPath) -> UInt32? { table.remove(path) }
+}
+
+/// Whose fragment a check names. Asked only when the path is unknown.
+package struct UfragTable: ~Copyable {
+    private var table: OpenTable<LocalUfrag>
+
+    /// `seed` is random and secret.
+    package init(capacity: Int, seed: (UInt64, UInt64)) {
+        table = OpenTable(capacity: capacity, seed: seed, empty: LocalUfrag(random: 0))
+    }
+
+    package var count: Int { table.count }
+    package func find(_ ufrag: LocalUfrag) -> UInt32? { table.find(ufrag) }
+    /// `false` when the table is full, or when the fragment is taken: make other credentials then.
+    package mutating func insert(_ ufrag: LocalUfrag, _ session: UInt32) -> Bool {
+        table.find(ufrag) == nil && table.set(ufrag, session)
+    }
+    package mutating func remove(_ ufrag: LocalUfrag) -> UInt32? { table.remove(ufrag) }
+}
