@@ -2,7 +2,7 @@
 // each packet of a participant came, told to it in turn.
 //
 // The numbers are those of the header extension, one row for all of the participant's streams. Arrivals are kept in a
-// ring of 16 KiB which is made once. What was reported stays there for a while: a packet that comes late makes the next
+// ring of 16 KiB which is made with the first packet. What was reported stays there for a while: a packet that comes late makes the next
 // report begin with it, and the sender passes over what it knows.
 
 package import Base
@@ -30,8 +30,9 @@ package struct TransportFeedbackRecorder: Sendable {
     /// Of a slot: the packet did not come.
     private static let absent: UInt32 = 0
 
-    /// By number, when it came, in units of 250 µs; these wrap exactly as the reference time on the wire does.
-    private var arrivals = [UInt32](repeating: Self.absent, count: Int(window))
+    /// By number, when it came, in units of 250 µs; these wrap exactly as the reference time on the wire does. Empty
+    /// until the first packet, for many participants only watch.
+    private var arrivals: [UInt32] = []
     private var unwrapper = SequenceUnwrapper()
     /// The first number of the next report.
     private var begin: ExtendedSequence = 0
@@ -58,7 +59,15 @@ package struct TransportFeedbackRecorder: Sendable {
     /// Each packet with a transport-wide number, when it came.
     package mutating func record(_ number: SequenceNumber, now: Instant) {
         let sequence = unwrapper.unwrap(number)
+        if sequence == end {
+            // The usual case: what its slot held is a turn old.
+            end &+= 1
+            if end &- begin > Self.window { begin = end &- Self.window }
+            strays = 0
+            return take(sequence, now)
+        }
         if end == 0 {
+            if arrivals.isEmpty { arrivals = [UInt32](repeating: Self.absent, count: Int(Self.window)) }
             begin = sequence
             end = sequence
         }
@@ -69,10 +78,12 @@ package struct TransportFeedbackRecorder: Sendable {
             begin = sequence
         }
         strays = 0
-        let slot = Int(truncatingIfNeeded: sequence) & Self.mask
         // A duplicate changes nothing: the sender wants the first arrival.
-        guard arrivals[slot] == Self.absent else { return }
-        arrivals[slot] = Self.ticks(now)
+        if arrivals[Int(truncatingIfNeeded: sequence) & Self.mask] == Self.absent { take(sequence, now) }
+    }
+
+    private mutating func take(_ sequence: ExtendedSequence, _ now: Instant) {
+        arrivals[Int(truncatingIfNeeded: sequence) & Self.mask] = Self.ticks(now)
         if pending == 0 { firstPending = now }
         pending &+= 1
     }

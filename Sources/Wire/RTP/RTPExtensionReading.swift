@@ -18,9 +18,9 @@ package struct RTPExtensionReading: Sendable {
         package var range: Range<Int> { Int(offset)..<Int(offset) &+ Int(length) }
     }
 
-    /// By raw kind: where the data begins, 0 when the element is absent, for no element begins at 0.
-    private var offsets = InlineArray<16, UInt16>(repeating: 0)
-    private var lengths = InlineArray<16, UInt8>(repeating: 0)
+    /// By raw kind: where the data begins, times 256, plus its length; 0 when the element is absent, for no element
+    /// begins at 0.
+    private var places = InlineArray<16, UInt32>(repeating: 0)
 
     /// RFC 6464: −dBov, 0 the loudest and 127 silence, and whether the sender heard voice. Meaningful with
     /// `hasAudioLevel`.
@@ -52,9 +52,9 @@ package struct RTPExtensionReading: Sendable {
 
     /// Nil when the packet has no such element.
     package subscript(kind: RTPExtensionKind) -> Element? {
-        let index = Int(kind.rawValue)
-        let offset = offsets[index]
-        return offset == 0 ? nil : Element(offset: offset, length: lengths[index])
+        let place = places[Int(kind.rawValue)]
+        guard place != 0 else { return nil }
+        return Element(offset: UInt16(truncatingIfNeeded: place >> 8), length: UInt8(truncatingIfNeeded: place))
     }
 
     private mutating func readOneByteElements(
@@ -104,9 +104,8 @@ package struct RTPExtensionReading: Sendable {
     @inline(__always)
     private mutating func take(_ kind: UInt8, _ packet: RawSpan, _ offset: Int, _ length: Int) {
         let index = Int(kind & 15)
-        guard kind != 0, offsets[index] == 0 else { return }
-        offsets[index] = UInt16(truncatingIfNeeded: offset)
-        lengths[index] = UInt8(truncatingIfNeeded: length)
+        guard kind != 0, places[index] == 0 else { return }
+        places[index] = UInt32(truncatingIfNeeded: offset << 8 | length)
         switch kind {
         case RTPExtensionKind.transportSequenceNumber.rawValue where length >= 2:
             transportSequence = packet.uint16(offset)

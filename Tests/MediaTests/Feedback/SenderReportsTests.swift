@@ -109,4 +109,14 @@ import Wire
         let sent = limits.filter { schedule.poll($0.1, now: start + .milliseconds(Int64($0.0))) }.map(\.0)
         #expect(sent == [0, 1_000, 1_100, 2_100])
     }
+
+    @Test func `a reference time is answered once, with the time it lay here`() {
+        var answer = ReferenceTimeAnswer()
+        let none = answer.take(ssrc: 3, now: start)
+        answer.receive(ntp: 0x1122_3344_5566_7788, now: start)
+        let first = answer.take(ssrc: 3, now: start + .milliseconds(250))
+        let second = answer.take(ssrc: 3, now: start + .milliseconds(300))
+        #expect(none == nil && second == nil)
+        #expect(first == RTCPExtendedReport.Delay(ssrc: 3, lastReferenceTime: 0x3344_5566, delay: 16_384))
+    }
 }
