@@ -49,6 +49,22 @@ import Testing
         #expect(compared >= 3)
     }
 
+    /// The blocks of `header-extension-vectors.json`; what their source expects of `ext1` to `ext3`.
+    @Test func `blocks are read as their source reads them`() {
+        var compared = 0
+        for vector in RTPVectorCase.all(in: "header-extension-vectors.json") where vector.name.hasSuffix("rawPkt") {
+            let found = elements((Bytes(hexText: "900000000000000000000000") ?? []) + vector.bytes)
+            for pair in vector.expected?["asserted_pairs"]?.arrayValue ?? [] {
+                guard let texts = pair.arrayValue?.compactMap(\.stringValue), texts.count >= 2,
+                    texts[1].hasPrefix("ext"), let id = Int(texts[1].dropFirst(3)), texts[0].hasPrefix("hex:")
+                else { continue }
+                #expect(found?[id] == String(texts[0].dropFirst(4)), "\(vector.name)")
+                compared += 1
+            }
+        }
+        #expect(compared >= 9)
+    }
+
     @Test(arguments: [
         ("bede000150aa0000", [5: "aa"]),
         ("bede000310aa21bbbb000033cccccccc", [1: "aa", 2: "bbbb", 3: "cccccccc"]),
