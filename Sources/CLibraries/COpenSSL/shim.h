@@ -10,6 +10,7 @@
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -24,6 +25,33 @@ static inline const char *plexi_pkey_param_group(void) { return OSSL_PKEY_PARAM_
 static inline const char *plexi_pkey_param_public(void) { return OSSL_PKEY_PARAM_PUB_KEY; }
 static inline const char *plexi_pkey_param_rsa_n(void) { return OSSL_PKEY_PARAM_RSA_N; }
 static inline const char *plexi_pkey_param_rsa_e(void) { return OSSL_PKEY_PARAM_RSA_E; }
+
+static inline const char *plexi_cipher_param_tag(void) { return OSSL_CIPHER_PARAM_AEAD_TAG; }
+
+// HMAC-SHA1 from hash states that already hold the key's blocks (SRTP). OpenSSL 3.0 has no other way that allocates
+// nothing per message: copying an EVP_MD_CTX or restarting an EVP_MAC duplicates the state on the heap.
+typedef struct { SHA_CTX inner, outer; } plexi_hmac_sha1;
+static inline void plexi_hmac_sha1_begin(SHA_CTX *state, const unsigned char key[20], unsigned char pad) {
+    unsigned char block[64];
+    for (int i = 0; i < 64; i++) block[i] = (i < 20 ? key[i] : 0) ^ pad;
+    SHA1_Init(state);
+    SHA1_Update(state, block, sizeof block);
+    OPENSSL_cleanse(block, sizeof block);
+}
+static inline void plexi_hmac_sha1_init(plexi_hmac_sha1 *keyed, const unsigned char key[20]) {
+    plexi_hmac_sha1_begin(&keyed->inner, key, 0x36);
+    plexi_hmac_sha1_begin(&keyed->outer, key, 0x5c);
+}
+static inline void plexi_hmac_sha1_tag(
+    const plexi_hmac_sha1 *keyed, const void *bytes, size_t count, const void *more, size_t more_count, void *tag) {
+    SHA_CTX state = keyed->inner;
+    SHA1_Update(&state, bytes, count);
+    if (more_count != 0) SHA1_Update(&state, more, more_count);
+    SHA1_Final((unsigned char *)tag, &state);
+    state = keyed->outer;
+    SHA1_Update(&state, tag, 20);
+    SHA1_Final((unsigned char *)tag, &state);
+}
 
 // Keys and certificates.
 static inline int plexi_pkey_selection_public(void) { return EVP_PKEY_PUBLIC_KEY; }
