@@ -11,6 +11,7 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
+#include <openssl/srtp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -76,3 +77,15 @@ static inline int plexi_tls_add_chain(SSL_CTX *context, X509 *certificate) { ret
 static inline int plexi_tls_server_name(SSL *session, const char *name) { return (int)SSL_set_tlsext_host_name(session, name); }
 static inline uint64_t plexi_tls_options(void) { return SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA; }
 static inline long plexi_tls_mode(void) { return SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER; }
+
+// DTLS (DTLSSession).
+static inline int plexi_dtls_only_1_2(SSL_CTX *context) { return SSL_CTX_set_min_proto_version(context, DTLS1_2_VERSION) && SSL_CTX_set_max_proto_version(context, DTLS1_2_VERSION); }
+static inline uint64_t plexi_dtls_options(void) { return SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_QUERY_MTU; }
+static inline long plexi_dtls_set_mtu(SSL *session, long mtu) { return SSL_set_mtu(session, mtu); }
+static inline long plexi_dtls_handle_timeout(SSL *session) { return DTLSv1_handle_timeout(session); }
+static inline long plexi_dtls_longest_message(SSL_CTX *context, long count) { return SSL_CTX_set_max_cert_list(context, count); }
+static inline int plexi_bio_ctrl_next_timeout(void) { return BIO_CTRL_DGRAM_SET_NEXT_TIMEOUT; }
+static inline unsigned long plexi_dtls_srtp_profile(SSL *session) {
+    SRTP_PROTECTION_PROFILE *profile = SSL_get_selected_srtp_profile(session);
+    return profile ? profile->id : 0;
+}
