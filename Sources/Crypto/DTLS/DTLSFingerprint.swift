@@ -1,6 +1,6 @@
 // The hash of a certificate, as SDP carries it (RFC 8122 §5): the only thing by which a peer of WebRTC is known.
 
-import Base
+package import Base
 import COpenSSL
 
 package struct DTLSFingerprint: Hashable, Sendable, CustomStringConvertible {
@@ -30,7 +30,7 @@ package struct DTLSFingerprint: Hashable, Sendable, CustomStringConvertible {
     }
 
     package let algorithm: Algorithm
-    private let bytes: [UInt8]
+    package let bytes: Bytes
 
     /// `sha-256` and `AA:BB:…`, in either case; `nil` for an algorithm that is not accepted, and for anything but
     /// pairs of hexadecimal digits between colons, as many as the hash has bytes.
@@ -45,6 +45,13 @@ package struct DTLSFingerprint: Hashable, Sendable, CustomStringConvertible {
             else { return nil }
             bytes.append(high << 4 | low)
         }
+        self.algorithm = algorithm
+        self.bytes = bytes
+    }
+
+    /// `nil` unless there are as many bytes as the hash has.
+    package init?(_ algorithm: Algorithm, bytes: Bytes) {
+        guard bytes.count == algorithm.count else { return nil }
         self.algorithm = algorithm
         self.bytes = bytes
     }
