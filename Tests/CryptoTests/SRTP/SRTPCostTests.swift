@@ -1,5 +1,4 @@
 import Base
-import COpenSSL
 import Crypto
 import Glibc
 import Testing
