@@ -259,7 +259,7 @@ package final class DTLSSession {
             }
         }
         if phase == .established { readApplicationData() }
-        // 34 KiB that the next datagram gets again; there are thousands of sessions, nearly all idle.
+        // 34 KiB of addresses, 9 of them resident, that the next datagram gets again; most sessions are idle.
         if phase == .established { SSL_free_buffers(session) }
     }
 
