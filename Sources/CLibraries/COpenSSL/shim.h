@@ -10,6 +10,8 @@
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <openssl/srtp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -24,6 +26,33 @@ static inline const char *plexi_pkey_param_group(void) { return OSSL_PKEY_PARAM_
 static inline const char *plexi_pkey_param_public(void) { return OSSL_PKEY_PARAM_PUB_KEY; }
 static inline const char *plexi_pkey_param_rsa_n(void) { return OSSL_PKEY_PARAM_RSA_N; }
 static inline const char *plexi_pkey_param_rsa_e(void) { return OSSL_PKEY_PARAM_RSA_E; }
+
+static inline const char *plexi_cipher_param_tag(void) { return OSSL_CIPHER_PARAM_AEAD_TAG; }
+
+// HMAC-SHA1 from hash states that already hold the key's blocks (SRTP). OpenSSL 3.0 has no other way that allocates
+// nothing per message: copying an EVP_MD_CTX or restarting an EVP_MAC duplicates the state on the heap.
+typedef struct { SHA_CTX inner, outer; } plexi_hmac_sha1;
+static inline void plexi_hmac_sha1_begin(SHA_CTX *state, const unsigned char key[20], unsigned char pad) {
+    unsigned char block[64];
+    for (int i = 0; i < 64; i++) block[i] = (i < 20 ? key[i] : 0) ^ pad;
+    SHA1_Init(state);
+    SHA1_Update(state, block, sizeof block);
+    OPENSSL_cleanse(block, sizeof block);
+}
+static inline void plexi_hmac_sha1_init(plexi_hmac_sha1 *keyed, const unsigned char key[20]) {
+    plexi_hmac_sha1_begin(&keyed->inner, key, 0x36);
+    plexi_hmac_sha1_begin(&keyed->outer, key, 0x5c);
+}
+static inline void plexi_hmac_sha1_tag(
+    const plexi_hmac_sha1 *keyed, const void *bytes, size_t count, const void *more, size_t more_count, void *tag) {
+    SHA_CTX state = keyed->inner;
+    SHA1_Update(&state, bytes, count);
+    if (more_count != 0) SHA1_Update(&state, more, more_count);
+    SHA1_Final((unsigned char *)tag, &state);
+    state = keyed->outer;
+    SHA1_Update(&state, tag, 20);
+    SHA1_Final((unsigned char *)tag, &state);
+}
 
 // Keys and certificates.
 static inline int plexi_pkey_selection_public(void) { return EVP_PKEY_PUBLIC_KEY; }
@@ -49,12 +78,14 @@ static inline int plexi_tls_server_name(SSL *session, const char *name) { return
 static inline uint64_t plexi_tls_options(void) { return SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA; }
 static inline long plexi_tls_mode(void) { return SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER; }
 
-// SHA-1 by its own state (MessageIntegrityKey): a value that is copied, where EVP allocates for every message. OpenSSL 3
-// deprecates the calls and keeps them; they are the same assembly.
-#include <openssl/sha.h>
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-static inline void plexi_sha1_init(SHA_CTX *state) { SHA1_Init(state); }
-static inline void plexi_sha1_update(SHA_CTX *state, const void *bytes, size_t count) { SHA1_Update(state, bytes, count); }
-static inline void plexi_sha1_final(unsigned char *hash, SHA_CTX *state) { SHA1_Final(hash, state); }
-#pragma GCC diagnostic pop
+// DTLS (DTLSSession).
+static inline int plexi_dtls_only_1_2(SSL_CTX *context) { return SSL_CTX_set_min_proto_version(context, DTLS1_2_VERSION) && SSL_CTX_set_max_proto_version(context, DTLS1_2_VERSION); }
+static inline uint64_t plexi_dtls_options(void) { return SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_QUERY_MTU; }
+static inline long plexi_dtls_set_mtu(SSL *session, long mtu) { return SSL_set_mtu(session, mtu); }
+static inline long plexi_dtls_handle_timeout(SSL *session) { return DTLSv1_handle_timeout(session); }
+static inline long plexi_dtls_longest_message(SSL_CTX *context, long count) { return SSL_CTX_set_max_cert_list(context, count); }
+static inline int plexi_bio_ctrl_next_timeout(void) { return BIO_CTRL_DGRAM_SET_NEXT_TIMEOUT; }
+static inline unsigned long plexi_dtls_srtp_profile(SSL *session) {
+    SRTP_PROTECTION_PROFILE *profile = SSL_get_selected_srtp_profile(session);
+    return profile ? profile->id : 0;
+}
