@@ -64,7 +64,15 @@ package struct DependencyDescriptor: Sendable, BitwiseCopyable {
             try readFrame(&bits, flags, structure)
             return
         }
-        // Two and a half kilobytes of copy, a keyframe or a change of layers at a time.
+        try readStructured(&bits, flags, &structure)
+    }
+
+    /// Apart from the ordinary case, so that only a keyframe or a change of layers pays for two and a half kilobytes of
+    /// copy.
+    @inline(never)
+    private mutating func readStructured(
+        _ bits: inout BitReader, _ flags: UInt32, _ structure: inout DependencyStructure
+    ) throws(WireError) {
         var next = structure
         if hasStructure { next = try DependencyStructure(parsing: &bits) }
         structureEnd = bits.position
@@ -81,7 +89,7 @@ package struct DependencyDescriptor: Sendable, BitwiseCopyable {
 
     /// `frame_dependency_definition()`.
     private mutating func readFrame(
-        _ bits: inout BitReader, _ flags: UInt32, _ structure: DependencyStructure
+        _ bits: inout BitReader, _ flags: UInt32, _ structure: borrowing DependencyStructure
     ) throws(WireError) {
         try take(structure)
         if flags & 0x04 != 0 {
@@ -109,7 +117,7 @@ package struct DependencyDescriptor: Sendable, BitwiseCopyable {
         }
     }
 
-    private mutating func take(_ structure: DependencyStructure) throws(WireError) {
+    private mutating func take(_ structure: borrowing DependencyStructure) throws(WireError) {
         guard structure.isKnown else { throw .invalid("dependencies: a descriptor before any structure") }
         guard let template = structure.template(templateID) else {
             throw .invalid("dependencies: no such template")
