@@ -75,6 +75,17 @@ package struct SDPTransport: Equatable, Sendable {
     package var options: [String] = []
     package var fingerprints: [SDPFingerprint] = []
     package var setup: SDPSetup?
+
+    package init(
+        ufrag: String? = nil, password: String? = nil, options: [String] = [], fingerprints: [SDPFingerprint] = [],
+        setup: SDPSetup? = nil
+    ) {
+        self.ufrag = ufrag
+        self.password = password
+        self.options = options
+        self.fingerprints = fingerprints
+        self.setup = setup
+    }
 }
 
 /// `a=fingerprint` (RFC 8122). Lines with another hash are kept among the attributes that are not modelled.
