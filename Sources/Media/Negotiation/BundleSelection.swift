@@ -84,7 +84,7 @@ struct DescribedTransport {
     /// A certificate has one per hash; a peer may announce a second certificate.
     private static let maximumFingerprints = 8
 
-    /// `ice-char`. Firefox and others keep to it; Safari's predecessors wrote `-` and `_`, which nobody checks for.
+    /// `ice-char`, and three more that base64 in its variants has: nothing is gained by refusing them.
     private static func isICECharacter(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "-"),

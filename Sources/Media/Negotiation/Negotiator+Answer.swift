@@ -90,7 +90,11 @@ extension Negotiator {
         let receivable = selection.agreed(configuration.policy.preferences(kind))
         attachSender(index, kind, theirs, selection)
         let sender = sender(slots[index].sender)
-        let sendable = sender.map { selection.agreed($0.preferences) } ?? []
+        var sendable = sender.map { selection.agreed($0.preferences) } ?? []
+        if theirs.sends {
+            // Both ways in one section: what we send has to stand in the answer too.
+            sendable = sendable.filter { codec in receivable.contains { $0.payloadType == codec.payloadType } }
+        }
         let sends = theirs.receives && !sendable.isEmpty
         let receives = theirs.sends && configuration.receivesMedia && !receivable.isEmpty && mayReceive(kind, index)
         slots[index].codecs = sends && !theirs.sends ? sendable : receivable.isEmpty ? sendable : receivable
@@ -182,6 +186,7 @@ extension Negotiator {
         }
         if let transport, transport.remote != described.credentials {
             credentials = fresh
+            restart = nil
         }
         settle(described, offer, role)
     }

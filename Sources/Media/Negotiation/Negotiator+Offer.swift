@@ -73,9 +73,7 @@ extension Negotiator {
 
     // MARK: The answer
 
-    mutating func conclude(
-        _ answer: SessionDescription, _ offered: ICECredentials
-    ) throws(NegotiationError) {
+    mutating func conclude(_ answer: SessionDescription) throws(NegotiationError) {
         guard answer.media.count == slots.count else {
             throw NegotiationError(
                 .refused, "the answer has \(answer.media.count) sections, the offer \(slots.count)")
@@ -111,10 +109,7 @@ extension Negotiator {
             throw NegotiationError(
                 .refused, line: answer.media[first].position.line, "`setup` must be active or passive")
         }
-        let latest = credentials
-        credentials = offered
         settle(described, answer, described.setup == .active ? .server : .client)
-        credentials = latest
     }
 
     private mutating func concludeSection(

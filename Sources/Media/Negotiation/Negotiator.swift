@@ -18,18 +18,19 @@ package struct Negotiator: Sendable {
     /// Something waits for an offer of ours.
     package var needsOffer: Bool {
         state == .stable
-            && (hasChanged || wantsRestart || wantsData && !hasDataSection || senders.contains { canPlace($0) })
+            && (hasChanged || restart != nil || wantsData && !hasDataSection || senders.contains { canPlace($0) })
     }
 
     var slots: [Slot] = []
     var senders: [Sender] = []
-    /// What makes our next descriptions: changed by a restart.
+    /// What stands in our descriptions.
     var credentials: ICECredentials
+    /// What our next offer restarts ICE with. An answer never does (RFC 8839 §4.4.1.1.1).
+    var restart: ICECredentials?
     var numbers = NumberTable()
     var generation = 0
     /// A sender was removed from a section whose direction the peer has not been told.
     private var hasChanged = false
-    private var wantsRestart = false
     private var wantsData = false
     /// What becomes ours when the peer answers; `nil` while stable.
     private var pending: Pending?
@@ -92,8 +93,7 @@ package struct Negotiator: Sendable {
 
     /// New credentials for our next offer (RFC 8445 §9).
     package mutating func restartICE(_ fresh: ICECredentials) {
-        credentials = fresh
-        wantsRestart = true
+        restart = fresh
     }
 
     // MARK: Offer and answer
@@ -106,21 +106,17 @@ package struct Negotiator: Sendable {
         draft.discardPending()
         let answer = try draft.answer(offer, freshCredentials)
         draft.hasChanged = false
-        draft.wantsRestart = wantsRestart && !draft.usesCredentials(of: self)
         self = draft
         return answer
-    }
-
-    /// An answer that carries the credentials we wanted to offer has restarted ICE as well.
-    private func usesCredentials(of earlier: Negotiator) -> Bool {
-        earlier.transport?.local != transport?.local && transport?.local == earlier.credentials
     }
 
     package mutating func makeOffer() throws(NegotiationError) -> SessionDescription {
         guard state == .stable else { throw NegotiationError(.wrongState, "our last offer has no answer yet") }
         var draft = self
+        draft.credentials = restart ?? credentials
         let (offer, placed) = draft.offer(withData: wantsData)
-        draft.pending = Pending(slots: placed, credentials: credentials)
+        draft.pending = Pending(slots: placed, credentials: draft.credentials)
+        draft.credentials = credentials
         draft.state = .haveLocalOffer
         draft.hasChanged = false
         self = draft
@@ -133,8 +129,9 @@ package struct Negotiator: Sendable {
         draft.pending = nil
         draft.state = .stable
         draft.slots = pending.slots
-        try draft.conclude(answer, pending.credentials)
-        draft.wantsRestart = wantsRestart && credentials != pending.credentials
+        draft.credentials = pending.credentials
+        if restart == pending.credentials { draft.restart = nil }
+        try draft.conclude(answer)
         self = draft
     }
 

@@ -1,9 +1,10 @@
 // Reading a session description: lines, their order, and which part each belongs to. The attributes are in
 // `SDPAttributeParser.swift`.
 //
-// Tolerated: lines that end with LF alone, a last line without an end, empty lines at the end, missing `s=` and
-// `t=`, an `o=` without its address, lines after `o=` in any order, a section without formats. Refused: a letter RFC 8866 does not know, control characters (a bare CR with them), text
-// that is not UTF-8, everything beyond a bound. One pass; a bomb costs what lies before the bound it breaks.
+// Tolerated: lines that end with LF alone, a last line without an end, empty lines at the end, missing `s=` and `t=`,
+// an `o=` without its address, lines after `o=` in any order, a section without formats. Refused: a letter RFC 8866
+// does not know, control characters (a bare CR with them), text that is not UTF-8, everything beyond a bound. One
+// pass; a bomb costs what lies before the bound it breaks.
 
 package import Base
 
@@ -167,11 +168,12 @@ struct SDPParser {
     }
 
     private mutating func readAttributeLine(_ fields: SDPFields) throws(SDPError) {
-        try countLine(fields)
         var fields = fields
         let hasValue = fields.rest.contains(UInt8(ascii: ":"))
         let name = fields.text(fields.take(until: UInt8(ascii: ":")))
         guard !name.isEmpty else { throw fields.error("an attribute without a name") }
+        // Candidates have a bound of their own, beyond which they are dropped.
+        if name != "candidate" { try countLine(fields) }
         try readAttribute(name, hasValue: hasValue, fields)
     }
 

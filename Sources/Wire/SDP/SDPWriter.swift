@@ -1,6 +1,6 @@
 // Writing a session description, in the order in which browsers write theirs. What was parsed and is written is read
 // back as the same value. The texts in the model hold no line ends: the parser lets none in, and who fills a model from
-// elsewhere (names, identifiers of tracks) takes them from what the API has checked; the writer drops them all the same.
+// elsewhere takes them from what the API has checked; the writer drops control characters all the same.
 
 package import Base
 

@@ -12,8 +12,11 @@ enum NegotiationVectors {
         return parts[...tests].joined(separator: "/") + "/Vectors/sdp/"
     }()
 
-    static let names: [String] = {
-        guard let stream = opendir(folder) else { return [] }
+    static let names = list("")
+    static let malformed = list("malformed")
+
+    private static func list(_ subfolder: String) -> [String] {
+        guard let stream = opendir(folder + subfolder) else { return [] }
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {
@@ -23,7 +26,7 @@ enum NegotiationVectors {
             if name.hasSuffix(".sdp") { names.append(String(name.dropLast(4))) }
         }
         return names.sorted()
-    }()
+    }
 
     static let offers = names.filter { name in
         let isOffer = name.hasSuffix("-offer") || name.hasSuffix("-offer-trickle")
