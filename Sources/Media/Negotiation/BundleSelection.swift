@@ -61,14 +61,8 @@ struct DescribedTransport {
         guard let ufrag = own.ufrag ?? first.ufrag, let password = own.password ?? first.password else {
             throw NegotiationError(.refused, line: line, "`ice-ufrag` and `ice-pwd` are missing")
         }
-        // RFC 8839 §5.4.
-        guard (4...256).contains(ufrag.utf8.count), ufrag.utf8.allSatisfy(Self.isICECharacter) else {
-            throw NegotiationError(.refused, line: line, "`ice-ufrag` must be 4 to 256 letters, digits, `+` or `/`")
-        }
-        guard (22...256).contains(password.utf8.count), password.utf8.allSatisfy(Self.isICECharacter) else {
-            throw NegotiationError(.refused, line: line, "`ice-pwd` must be 22 to 256 letters, digits, `+` or `/`")
-        }
         credentials = ICECredentials(ufrag: ufrag, password: password)
+        if let reason = Self.fault(of: credentials) { throw NegotiationError(.refused, line: line, reason) }
         let all = own.fingerprints.isEmpty ? first.fingerprints : own.fingerprints
         fingerprints = Array(all.filter { $0.hash != .sha1 }.prefix(Self.maximumFingerprints))
         guard !fingerprints.isEmpty else {
@@ -79,6 +73,18 @@ struct DescribedTransport {
         trickles = options.contains("trickle")
         candidates = media.candidates
         endOfCandidates = media.endOfCandidates || description.endOfCandidates
+    }
+
+    /// What is wrong with them by RFC 8839 §5.4; `nil` when nothing is.
+    static func fault(of credentials: ICECredentials) -> String? {
+        let (ufrag, password) = (credentials.ufrag.utf8, credentials.password.utf8)
+        guard (4...256).contains(ufrag.count), ufrag.allSatisfy(isICECharacter) else {
+            return "`ice-ufrag` must be 4 to 256 letters, digits, `+` or `/`"
+        }
+        guard (22...256).contains(password.count), password.allSatisfy(isICECharacter) else {
+            return "`ice-pwd` must be 22 to 256 letters, digits, `+` or `/`"
+        }
+        return nil
     }
 
     /// A certificate has one per hash; a peer may announce a second certificate.

@@ -15,7 +15,7 @@ enum NegotiationVectors {
     static let names = list("")
     static let malformed = list("malformed")
 
-    private static func list(_ subfolder: String) -> [String] {
+    static func list(_ subfolder: String) -> [String] {
         guard let stream = opendir(folder + subfolder) else { return [] }
         defer { closedir(stream) }
         var names: [String] = []

@@ -198,4 +198,44 @@ struct NegotiatorTests {
         #expect(answer.media.first?.transport.ufrag == Vectors.credentials(1).ufrag)
         #expect(negotiator.needsOffer, "the restart still waits for an offer of ours")
     }
+
+    // MARK: Fragments
+
+    private func fragment(_ lines: [String]) throws -> TrickleFragment {
+        try TrickleFragment(parsing: Bytes((lines.joined(separator: "\r\n") + "\r\n").utf8))
+    }
+
+    @Test func `a fragment brings candidates, and with new credentials a restart`() throws {
+        var negotiator = Vectors.negotiator()
+        let candidate = "a=candidate:1 1 udp 2122260223 192.0.2.7 61764 typ host"
+        let plain = try fragment(["m=audio 9 RTP/AVP 0", "a=mid:0", candidate, "a=end-of-candidates"])
+        #expect(throws: NegotiationError.self) {
+            try negotiator.accept(fragment: plain, freshCredentials: Vectors.credentials(3))
+        }
+        try accept("chromium156-local-whip-sendonly-maxbundle-offer", &negotiator)
+        let more = try negotiator.accept(fragment: plain, freshCredentials: Vectors.credentials(3))
+        #expect(more == .candidates([String(candidate.dropFirst(12))], endOfCandidates: true))
+        #expect(negotiator.transport?.generation == 0)
+        let restart = try fragment([
+            "a=ice-ufrag:anew", "a=ice-pwd:anewanewanewanewanewanew", "m=audio 9 RTP/AVP 0", "a=mid:0", candidate,
+        ])
+        let outcome = try negotiator.accept(fragment: restart, freshCredentials: Vectors.credentials(3))
+        guard case .restarted(let answer, let candidates) = outcome else {
+            Issue.record("no restart")
+            return
+        }
+        #expect(answer.ufrag == Vectors.credentials(3).ufrag && candidates.count == 1)
+        #expect(answer.sections.first?.candidates == [Vectors.candidate])
+        #expect(negotiator.transport?.generation == 1 && negotiator.transport?.remote.ufrag == "anew")
+        let bad = [
+            ["a=ice-ufrag:x", "a=ice-pwd:anewanewanewanewanewanew"], ["a=ice-ufrag:again"],
+            ["m=audio 9 RTP/AVP 0", "a=mid:17", candidate],
+        ]
+        for lines in bad {
+            #expect(throws: NegotiationError.self) {
+                try negotiator.accept(fragment: fragment(lines), freshCredentials: Vectors.credentials(4))
+            }
+        }
+        #expect(negotiator.transport?.generation == 1)
+    }
 }
