@@ -80,6 +80,14 @@ package struct H264Profile: Equatable, Sendable {
     }
 }
 
+extension NegotiatedCodec {
+    /// Whether packets of the one can be sent as the other, with another payload type.
+    package func isSame(as other: NegotiatedCodec) -> Bool {
+        codec == other.codec && clockRate == other.clockRate && channels == other.channels
+            && CodecMatching.isSame(codec, FormatParameters(parameters), FormatParameters(other.parameters))
+    }
+}
+
 enum CodecMatching {
     /// Whether the parameters name the same codec: then packets of the one can be sent where the other was agreed.
     static func isSame(_ codec: Codec, _ left: FormatParameters, _ right: FormatParameters) -> Bool {

@@ -164,10 +164,14 @@ extension Negotiator {
 
     // MARK: Transport
 
-    /// RFC 8842 §5.3: we are the server wherever the offer lets us, for then the peer chooses the faster suites.
-    private func role(forOffer setup: SDPSetup?) -> DTLSRole? {
-        switch setup {
-        case .activePassive, .active, nil: .server
+    /// RFC 8842 §5.3: we are the server wherever the offer lets us, for then the peer chooses the faster suites. While
+    /// the peer keeps its certificate the association lives on, and so do the roles (§5.5): browsers refuse an answer
+    /// that turns them round.
+    private func role(forOffer described: DescribedTransport) -> DTLSRole? {
+        switch described.setup {
+        case .activePassive:
+            if let transport, transport.fingerprints == described.fingerprints { transport.role } else { .server }
+        case .active, nil: .server
         case .passive: .client
         case .holdConnection: nil
         }
@@ -181,7 +185,7 @@ extension Negotiator {
     private mutating func agree(
         _ described: DescribedTransport, _ offer: SessionDescription, _ fresh: ICECredentials
     ) throws(NegotiationError) {
-        guard let role = role(forOffer: described.setup) else {
+        guard let role = role(forOffer: described) else {
             throw NegotiationError(.refused, "`setup:holdconn` cannot be answered")
         }
         if let transport, transport.remote != described.credentials {

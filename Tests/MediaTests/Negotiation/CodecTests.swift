@@ -76,6 +76,18 @@ struct CodecTests {
         #expect(answer("", "usedtx=1") == "useinbandfec=1;usedtx=1")
     }
 
+    @Test func `a publisher's codec is found among those of a subscriber`() {
+        var other = Vectors.vp8
+        other.payloadType = 120
+        #expect(other.isSame(as: Vectors.vp8) && !other.isSame(as: Vectors.opus))
+        var one = NegotiatedCodec(payloadType: 98, codec: .vp9, clockRate: 90_000, channels: 0)
+        var two = one
+        two.parameters = "profile-id=2"
+        #expect(!one.isSame(as: two))
+        one.parameters = "profile-id=2"
+        #expect(one.isSame(as: two))
+    }
+
     // MARK: Selection
 
     private func receiving(_ name: String, _ index: Int = 0) throws -> Transceiver.Receiving? {

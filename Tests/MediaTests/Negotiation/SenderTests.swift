@@ -19,7 +19,8 @@ struct SenderTests {
     private func exchange(_ ours: inout Negotiator, _ peer: inout Negotiator) throws {
         let offer = try ours.makeOffer()
         let answer = try peer.accept(offer: description(offer), freshCredentials: Vectors.credentials(8))
-        let checker = AnswerChecker(offer: offer.encoded, answer: answer.encoded, isOurs: true)
+        let checker = AnswerChecker(
+            offer: offer.encoded, answer: answer.encoded, isOurs: true, isFirst: ours.transport == nil)
         #expect(checker.problems.isEmpty, "\(checker.problems)")
         try ours.accept(answer: description(answer))
     }
@@ -162,6 +163,43 @@ struct SenderTests {
         #expect(ours.transceivers.count == 3 && !ours.needsOffer)
     }
 
+    @Test mutating func `our offer asks for the layers again, and the answer brings them`() throws {
+        var negotiator = Vectors.negotiator()
+        let published = try Vectors.description("chromium156-local-simulcast3-rid-vp8-offer")
+        let answer = try negotiator.accept(offer: published, freshCredentials: Vectors.credentials(2))
+        let before = negotiator.transceivers
+        _ = audio(&negotiator)
+        let offer = try negotiator.makeOffer()
+        #expect(offer.media[0].simulcast == answer.media[0].simulcast && offer.media[0].rids == answer.media[0].rids)
+        #expect(offer.media[0].formats == answer.media[0].formats && offer.media[0].direction == .receiveOnly)
+        #expect(offer.media[0].extensions == answer.media[0].extensions)
+        // The peer sends on as before, and refuses what we add.
+        var reply = published
+        reply.media[0].transport.setup = .active
+        reply.media.append(offer.media[1])
+        reply.media[1].port = 0
+        try negotiator.accept(answer: reply)
+        #expect(negotiator.transceivers == before)
+    }
+
+    @Test mutating func `roles of DTLS stay while the certificate does`() throws {
+        var ours = Vectors.negotiator()
+        var peer = Vectors.negotiator()
+        _ = audio(&ours)
+        try exchange(&ours, &peer)
+        #expect(ours.transport?.role == .client && peer.transport?.role == .server)
+        _ = audio(&peer)
+        try exchange(&peer, &ours)
+        #expect(ours.transport?.role == .client && peer.transport?.role == .server)
+        // Another certificate is another association, and we are its server again.
+        var offer = try peer.makeOffer()
+        for index in offer.media.indices {
+            offer.media[index].transport.fingerprints = [SDPFingerprint(hash: .sha256, bytes: Bytes(1...32))]
+        }
+        _ = try ours.accept(offer: offer, freshCredentials: Vectors.credentials(3))
+        #expect(ours.transport?.role == .server)
+    }
+
     // MARK: Glare and rollback
 
     @Test mutating func `an offer that meets ours takes it back, and ours is made again`() throws {
@@ -244,7 +282,7 @@ struct SenderTests {
                 let offer = try description(sides[side].makeOffer())
                 let fresh = Vectors.credentials(Int(sides[side].generation) + 500 + side)
                 let answer = try sides[1 - side].accept(offer: offer, freshCredentials: fresh)
-                let checker = AnswerChecker(offer: offer.encoded, answer: answer.encoded, isOurs: true)
+                let checker = AnswerChecker(offer: offer.encoded, answer: answer.encoded, isOurs: true, isFirst: false)
                 #expect(checker.problems.isEmpty, "\(checker.problems)")
                 try sides[side].accept(answer: description(answer))
             }
