@@ -9,6 +9,8 @@ struct DescribedCodec {
     var clockRate: UInt32
     var channels: UInt8
     var parameters: String
+    /// The same, taken apart once: they are compared with every preference.
+    var parsed: FormatParameters
     var feedback: FeedbackSet
 
     /// In the order of the `m=` line, each payload type once.
@@ -32,11 +34,12 @@ struct DescribedCodec {
             guard let map = maps[payloadType] ?? staticMap(payloadType), let codec = codec(map, media.kind) else {
                 continue
             }
+            let text = parameters[payloadType] ?? ""
             found.append(
                 DescribedCodec(
                     payloadType: payloadType, codec: codec, clockRate: map.clockRate,
                     channels: media.kind == .video ? 0 : map.channels ?? 1,
-                    parameters: parameters[payloadType] ?? "",
+                    parameters: text, parsed: FormatParameters(text),
                     feedback: feedback[Int(payloadType)].union(everywhere)))
         }
         return found
@@ -68,7 +71,7 @@ struct DescribedCodec {
     }
 
     /// The payload type that retransmissions repair.
-    var associated: UInt8? { FormatParameters(parameters)["apt"].flatMap { UInt8($0) } }
+    var associated: UInt8? { parsed["apt"].flatMap { UInt8($0) } }
 }
 
 struct CodecSelection {
@@ -89,8 +92,7 @@ struct CodecSelection {
             for described in offered where described.codec == preference.codec {
                 guard ranked.count < policy.codecsPerSection,
                     !ranked.contains(where: { $0.codec.payloadType == described.payloadType }),
-                    CodecMatching.isSame(
-                        described.codec, FormatParameters(described.parameters), preference.parameters)
+                    CodecMatching.isSame(described.codec, described.parsed, preference.parameters)
                 else { continue }
                 ranked.append((rank, negotiated(described, preference.parameters)))
             }

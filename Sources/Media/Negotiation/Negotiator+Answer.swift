@@ -112,6 +112,10 @@ extension Negotiator {
         return true
     }
 
+    /// Senders that are compared with one offered section. Of a room they have the same few codecs, so the first ones
+    /// fit or none does; more would let an offer with many sections cost a room's worth of comparisons each.
+    private static let sendersTried = 32
+
     /// What waits to be sent goes into a section the peer offers to receive it in.
     private mutating func attachSender(
         _ index: Int, _ kind: MediaKind, _ theirs: SDPDirection, _ selection: CodecSelection
@@ -120,11 +124,9 @@ extension Negotiator {
             return
         }
         let placed = Set(slots.compactMap(\.sender))
+        let waiting = senders.lazy.filter { $0.kind == kind && !$0.isRefused && !placed.contains($0.id) }
         slots[index].sender =
-            senders.first { sender in
-                sender.kind == kind && !sender.isRefused && !placed.contains(sender.id)
-                    && !selection.agreed(sender.preferences).isEmpty
-            }?.id
+            waiting.prefix(Self.sendersTried).first { !selection.agreed($0.preferences).isEmpty }?.id
     }
 
     private func mayReceive(_ kind: MediaKind, _ index: Int) -> Bool {

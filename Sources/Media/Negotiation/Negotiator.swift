@@ -50,7 +50,7 @@ package struct Negotiator: Sendable {
     // MARK: What we send
 
     /// Something more to send. `codecs` are those that the publisher sends, and so all that we can offer. The sources
-    /// are drawn here: random, and no two of one connection alike (RFC 3550 §8).
+    /// are drawn here: random, and no two of one connection alike (RFC 3550 §8). How many there are is bounded by the room.
     package mutating func addSender(
         _ kind: MediaKind, codecs: [NegotiatedCodec], streamID: String, trackID: String,
         using generator: inout some RandomNumberGenerator

@@ -27,6 +27,8 @@ extension SDPParser {
     // MARK: Session and sections
 
     private mutating func readTransport(_ name: String, _ fields: inout SDPFields) throws(SDPError) -> Bool {
+        // Most lines are none of these; they are told apart by their first letter before anything is copied.
+        guard let first = name.utf8.first, "fis".utf8.contains(first) else { return false }
         var transport = media?.transport ?? session.transport
         switch name {
         case "ice-ufrag": transport.ufrag = try credential(&fields, "ice-ufrag")
@@ -255,6 +257,9 @@ extension SDPParser {
         }
         guard media?.rids.contains(where: { $0.id == id && $0.isSending == (direction == "send") }) == false else {
             throw fields.error("`rid` \(id) is given twice")
+        }
+        guard let count = media?.rids.count, count < SDPLimits.rids else {
+            throw fields.error("more than \(SDPLimits.rids) `rid`")
         }
         var rid = SDPRid(id: id, isSending: direction == "send")
         fields.skipBlanks()

@@ -18,6 +18,8 @@ package enum SDPLimits {
     package static let formats = 128
     /// Candidates kept of one section. ICE would not try more pairs than this.
     package static let candidates = 64
+    /// `a=rid` of a section: browsers write one for each layer, 3 as a rule.
+    package static let rids = 32
     /// Members of a list inside of one line: group members, stream identifiers, sources.
     package static let listMembers = 256
     /// RFC 8839 §5.4: `ice-ufrag` and `ice-pwd` have 256 characters at most.

@@ -139,6 +139,8 @@ struct HostileOfferTests {
         #expect(verdict(text(sections)) == .unreadable(7 + SDPLimits.media + 1))
         let formats = "m=audio 9 UDP/TLS/RTP/SAVPF " + (0..<1_000).map { "\($0 % 128)" }.joined(separator: " ")
         #expect(verdict(text(Array(offer()[..<7]) + [formats])) == .unreadable(8))
+        let rids = (0..<100).map { "a=rid:r\($0) send" }
+        #expect(verdict(text(offer() + rids)) == .unreadable(offer().count + SDPLimits.rids + 1))
         let long = "a=x:" + String(repeating: "y", count: SDPLimits.lineBytes)
         #expect(verdict(text(offer() + [long])) == .unreadable(offer().count + 1))
     }
