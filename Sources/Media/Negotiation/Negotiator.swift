@@ -18,7 +18,8 @@ package struct Negotiator: Sendable {
     /// Something waits for an offer of ours.
     package var needsOffer: Bool {
         state == .stable
-            && (hasChanged || restart != nil || wantsData && !hasDataSection || senders.contains { canPlace($0) })
+            && (hasChanged || restart != nil || senders.contains { canPlace($0) }
+                || wantsData && !hasDataSection && slots.count < configuration.maximumSections)
     }
 
     var slots: [Slot] = []
@@ -50,7 +51,8 @@ package struct Negotiator: Sendable {
     // MARK: What we send
 
     /// Something more to send. `codecs` are those that the publisher sends, and so all that we can offer. The sources
-    /// are drawn here: random, and no two of one connection alike (RFC 3550 §8). How many there are is bounded by the room.
+    /// are drawn here: random, and no two of one connection alike (RFC 3550 §8).
+    /// How many there are is bounded by the room.
     package mutating func addSender(
         _ kind: MediaKind, codecs: [NegotiatedCodec], streamID: String, trackID: String,
         using generator: inout some RandomNumberGenerator
@@ -130,6 +132,8 @@ package struct Negotiator: Sendable {
         draft.state = .stable
         draft.slots = pending.slots
         draft.credentials = pending.credentials
+        // Refused or not, we have asked.
+        draft.wantsData = false
         if restart == pending.credentials { draft.restart = nil }
         try draft.conclude(answer)
         self = draft

@@ -182,6 +182,15 @@ struct SenderTests {
         #expect(negotiator.transceivers == before)
     }
 
+    @Test mutating func `data channels that are refused are not asked for again`() throws {
+        var ours = Vectors.negotiator()
+        var peer = Vectors.negotiator { $0.acceptsData = false }
+        _ = audio(&ours)
+        ours.requestData()
+        try exchange(&ours, &peer)
+        #expect(ours.transceivers.map(\.kind) == [.audio] && !ours.needsOffer)
+    }
+
     @Test mutating func `roles of DTLS stay while the certificate does`() throws {
         var ours = Vectors.negotiator()
         var peer = Vectors.negotiator()
