@@ -36,7 +36,8 @@ struct DelayTrend {
     private var firstArrival: Int64 = 0
     private var accumulated = 0.0
     private var smoothed = 0.0
-    private var slope = 0.0
+    /// Milliseconds of queue per millisecond.
+    private(set) var slope = 0.0
     private var previousSlope = 0.0
     private var threshold = Self.firstThreshold
     private var lastUpdate: Int64?

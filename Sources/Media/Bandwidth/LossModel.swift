@@ -1,44 +1,52 @@
 // Loss: is it the path, which loses a share of whatever is sent, or is it us, who send more than fits?
 //
-// A fixed rule (above 10 % down, below 2 % up) leaves a lossy radio unused. The idea kept from libwebrtc's second
-// loss-based estimator is to fit a model with two unknowns to recent observations of rate and loss:
+// A fixed rule (above 10 % down, below 2 % up) leaves a lossy radio unused; ignoring loss drowns a path with a short
+// queue, where delay says little. So loss beyond what is believed of the path is taken for congestion, the rate is cut
+// to what would then fit, and the cut is a trial: when the loss stays, it is the path's, is believed from then on, and
+// the rate comes back at once; when it goes, the cut was right, and the limit grows again from there, slowly first.
 //
-//     loss(rate) = inherent + (1 - inherent) * max(0, (rate - capacity) / rate)
-//
-// Ours is fitted by least squares: for a capacity the best inherent loss has a closed form, so a handful of capacities
-// is tried, and congestion is believed only when it explains the observations much better than a constant loss does.
-// Loss that does not depend on the rate does not lower the rate. When the rate has not varied enough to tell, and the
-// loss is high, the model asks for an experiment: a lower rate for a second.
+// Tried and given up: fitting loss against rate by least squares over five seconds (the idea of libwebrtc's second
+// loss-based estimator). The rate varies too little for it, and on a queue of 50 ms it took 45 % loss for the path's.
 
 struct LossModel {
     /// Microseconds of sending in one observation. Shorter is noisier, longer is later.
     static let observationTime: Int64 = 250_000
-    /// Observations in the fit, and the weight of each compared with the one after it.
-    static let window = 20
-    static let decay = 0.9
-    static let fewestObservations = 5
-    /// A window with less loss is not looked at: no model, no limit.
-    static let insignificant = 0.02
-    /// Capacities tried, as shares of the highest rate in the window.
-    static let candidates: InlineArray<11, Double> = [0.97, 0.94, 0.9, 0.86, 0.82, 0.78, 0.7, 0.62, 0.54, 0.46, 0.38]
-    /// How many times more than chance the congestion model must explain, and how much loss of the present rate.
-    static let significance = 12.0
-    static let leastCongestion = 0.03
-    /// The limit when congestion is believed, as a share of the fitted capacity.
-    static let backoff = 0.97
-    /// Growth of the limit per observation without congestion.
-    static let release = 1.08
-    /// Inherent loss beyond this is not made up for by a higher rate.
+    /// Observations in the mean that is judged, and in a trial.
+    static let window = 4
+    static let trialObservations = 3
+    /// Fewer packets show nothing.
+    static let fewestPackets = 20.0
+    /// Loss beyond the believed one that is acted on: at least this, and so many standard deviations.
+    static let leastExcess = 0.05
+    static let deviations = 2.5
+    /// One observation alone is acted on when it is this bad.
+    static let suddenExcess = 0.3
+    /// A trial in which this share of the excess remains has shown that the path loses it.
+    static let remainingShare = 0.6
+    /// More loss than in what led to the trial, by this, is another situation: another trial.
+    static let worsening = 0.08
+    /// No more than this is believed: what remains of such a path is not worth a full rate.
     static let largestInherent = 0.4
-    /// Two observations in a row with more loss than this, of this many packets: whatever it is, halve.
-    static let collapse = 0.5
-    static let collapsePackets = 20.0
-    /// The experiment: when loss is above, the rate varies less (relative deviation), and none was made lately.
-    static let doubtfulLoss = 0.08
-    static let steadyRate = 0.06
-    static let experimentShare = 0.8
-    static let experimentLength = 4
-    static let experimentEvery = 48
+    /// How fast belief follows loss downwards, and upwards where the rate is clearly not the cause.
+    static let forgetting = 0.2
+    static let learning = 0.1
+    /// The link carries what it delivered within the window. When that is this share of the rate, nothing is cut.
+    static let deliveredShare = 0.95
+    /// Loss at less than this share of the rate that was cut last is the path's.
+    static let safeShare = 0.9
+    /// Microseconds of queue beyond which loss is not learnt, and not believed after a trial: a short queue that is full
+    /// looks like this.
+    static let quietQueue: Int64 = 6_000
+    static let trialQueue: Int64 = 15_000
+    /// With a queue longer than this belief fades by this share per observation.
+    static let busyQueue: Int64 = 22_000
+    static let fading = 0.04
+    /// Growth of the limit per observation: the first, and the last after some good ones.
+    static let firstGrowth = 0.04
+    static let lastGrowth = 0.2
+    static let growthFactor = 1.25
+    /// A limit this far above the rate is none.
+    static let released = 1.5
 
     private struct Observation {
         var packets = 0.0
@@ -47,23 +55,41 @@ struct LossModel {
         var share: Double { lost / max(packets, 1) }
     }
 
+    private struct Trial {
+        let loss: Double
+        /// To go back to when the cut was wrong; nil when there was no limit.
+        let limitBefore: Double?
+        let rateBefore: Double
+        /// Packets sent before do not count.
+        let since: Int64
+    }
+
     /// Nil while loss is no reason to send less.
     private(set) var limit: Double?
-    /// The share that the path loses anyway.
+    /// The share that the path is believed to lose of anything.
     private(set) var inherent = 0.0
-    private(set) var isCongested = false
-
-    private var ring = InlineArray<20, Observation>(repeating: Observation())
-    private var next = 0
+    private var growth = Self.firstGrowth
+    private var trial: Trial?
+    private var ring = InlineArray<4, Observation>(repeating: Observation())
+    /// Rates that arrived in the last observations, trials or not.
+    private var delivered = InlineArray<4, Double>(repeating: 0)
+    /// The rate at the last cut.
+    private var congestedRate = Double.infinity
     private var count = 0
+    private var queue: Int64 = 0
     private var open = Observation()
     private var openBytes = 0
     private var openFirst: Int64?
     private var openLast: Int64 = 0
-    private var experimentLeft = 0
-    private var sinceExperiment = Self.experimentEvery
+
+    /// A cut is being tried, or was right a moment ago.
+    var isCongested: Bool { trial != nil || limit != nil && growth <= Self.firstGrowth }
+
+    /// Some loss is limiting or believed.
+    var isLossy: Bool { limit != nil || inherent > 0.02 }
 
     mutating func add(sendTime: Int64, size: Int, isLost: Bool) {
+        if let trial, sendTime < trial.since { return }
         if openFirst == nil || sendTime &- openLast > 4 &* Self.observationTime {
             // The first, or the first after a pause.
             open = Observation()
@@ -77,146 +103,114 @@ struct LossModel {
     }
 
     /// Closes the observation when it is long enough, and judges. `current` is the rate allowed at present.
-    mutating func update(current: Double) {
+    mutating func update(current: Double, queue: Int64, now: Int64) {
         guard let first = openFirst, openLast &- first >= Self.observationTime else { return }
         open.rate = Double(openBytes * 8) / Double(openLast &- first) * 1e6
-        let previous = ring[next == 0 ? Self.window - 1 : next - 1]
-        let last = open
-        ring[next] = last
-        next = next + 1 == Self.window ? 0 : next + 1
-        count = min(count + 1, Self.window)
         openFirst = nil
-        sinceExperiment = min(sinceExperiment + 1, Self.experimentEvery)
-        judge(current: current, collapsed: isCollapse(previous) && isCollapse(last), lastRate: last.rate)
-    }
-
-    private func isCollapse(_ observation: Observation) -> Bool {
-        observation.packets >= Self.collapsePackets && observation.share > Self.collapse
-    }
-
-    private struct Fit {
-        var inherent = 0.0
-        var residual = Double.infinity
-        var capacity = Double.infinity
-    }
-
-    private struct Summary {
-        var weight = 0.0
-        var loss = 0.0
-        var meanRate = 0.0
-        var deviation = 0.0
-        var highest = 0.0
-    }
-
-    private mutating func judge(current: Double, collapsed: Bool, lastRate: Double) {
-        isCongested = false
-        let summary = summarise()
-        if collapsed {
-            isCongested = true
-            limit = min(limit ?? .infinity, lastRate * 0.5)
-            return
+        for index in stride(from: Self.window - 1, to: 0, by: -1) {
+            ring[index] = ring[index - 1]
+            delivered[index] = delivered[index - 1]
         }
-        guard summary.loss > Self.insignificant, count >= Self.fewestObservations else {
-            inherent = min(summary.loss, Self.insignificant)
-            releaseLimit(current: current)
-            return
+        delivered[0] = open.rate * (1 - open.share)
+        ring[0] = open
+        count = min(count + 1, Self.window)
+        self.queue = queue
+        if let trial {
+            if count >= Self.trialObservations { conclude(trial, now: now) }
+        } else {
+            if queue > Self.busyQueue { inherent *= 1 - Self.fading }
+            judge(current: current, now: now)
         }
-        let constant = fit(capacity: .infinity)
-        var best = constant
-        for index in 0..<Self.candidates.count {
-            let tried = fit(capacity: summary.highest * Self.candidates[index])
-            if tried.residual < best.residual { best = tried }
-        }
-        // What chance alone leaves: the larger of the binomial variance and the scatter around the better model.
-        let chance = max(best.residual / summary.weight, summary.loss * (1 - summary.loss) / meanPackets())
-        let explained = (constant.residual - best.residual) / summary.weight / chance * Double(count)
-        let excess = lastRate > best.capacity ? (lastRate - best.capacity) / lastRate : 0
-        if explained > Self.significance {
-            inherent = min(best.inherent, Self.largestInherent)
-            if excess > Self.leastCongestion {
-                isCongested = true
-                limit = best.capacity * Self.backoff
-            } else {
-                releaseLimit(current: current)
-            }
-            return
-        }
-        inherent = min(constant.inherent, Self.largestInherent)
-        if experimentLeft == 0 { releaseLimit(current: current) }
-        experiment(summary, current: current)
     }
 
-    private mutating func releaseLimit(current: Double) {
-        guard let value = limit else { return }
-        let raised = value * Self.release
-        limit = raised > current * 1.5 ? nil : raised
+    private func mean() -> Observation {
+        var sum = Observation()
+        for index in 0..<count {
+            sum.packets += ring[index].packets
+            sum.lost += ring[index].lost
+            sum.rate += ring[index].rate / Double(count)
+        }
+        return sum
     }
 
-    private mutating func experiment(_ summary: Summary, current: Double) {
-        if experimentLeft > 0 {
-            experimentLeft -= 1
-            if experimentLeft == 0 { limit = nil }
-        } else if summary.loss > Self.doubtfulLoss, summary.deviation < Self.steadyRate, count == Self.window,
-            sinceExperiment == Self.experimentEvery
+    private func excess(_ observation: Observation, least: Double) -> Double? {
+        guard observation.packets >= Self.fewestPackets else { return nil }
+        let share = max(inherent, observation.share)
+        let deviation = (share * (1 - share) / observation.packets).squareRoot()
+        let excess = observation.share - inherent
+        return excess > max(least, Self.deviations * deviation) ? excess : nil
+    }
+
+    private mutating func judge(current: Double, now: Int64) {
+        let mean = mean()
+        let found = excess(ring[0], least: Self.suddenExcess) ?? excess(mean, least: Self.leastExcess)
+        let rate = min(mean.rate, current)
+        guard let found else {
+            if mean.share < inherent { inherent += Self.forgetting * (mean.share - inherent) }
+            if limit != nil, mean.rate < Self.safeShare * congestedRate { learn(mean.share) }
+            return grow(current: current)
+        }
+        let loss = inherent + found
+        let fitting = fittingRate(rate, loss: loss)
+        guard fitting < Self.deliveredShare * rate else {
+            // Bursts: at this very rate a moment ago all was well.
+            learn(mean.share)
+            return grow(current: current)
+        }
+        begin(loss: loss, rate: rate, now: now)
+    }
+
+    private mutating func learn(_ share: Double) {
+        guard queue < Self.quietQueue else { return }
+        if share > inherent { inherent = min(inherent + Self.learning * (share - inherent), Self.largestInherent) }
+    }
+
+    /// What would fit if loss beyond the inherent one came from the rate.
+    private func fittingRate(_ rate: Double, loss: Double) -> Double {
+        var fitting = rate * (1 - min(loss, 0.9))
+        for index in 0..<Self.window { fitting = max(fitting, delivered[index]) }
+        return min(fitting / (1 - inherent), rate)
+    }
+
+    private mutating func begin(loss: Double, rate: Double, now: Int64) {
+        trial = Trial(loss: loss, limitBefore: limit, rateBefore: rate, since: now)
+        limit = fittingRate(rate, loss: loss)
+        congestedRate = rate
+        growth = Self.firstGrowth
+        count = 0
+        openFirst = nil
+    }
+
+    private mutating func conclude(_ trial: Trial, now: Int64) {
+        let mean = mean()
+        guard mean.packets >= Self.fewestPackets else { return end() }
+        let remaining = mean.share - inherent
+        let stays = remaining > Self.remainingShare * (trial.loss - inherent)
+        let isWorse = mean.share > trial.loss + Self.worsening
+        if stays, !isWorse, queue < Self.trialQueue, mean.share <= Self.largestInherent,
+            mean.rate < 0.97 * trial.rateBefore
         {
-            sinceExperiment = 0
-            experimentLeft = Self.experimentLength
-            limit = summary.meanRate * Self.experimentShare
+            inherent = max(mean.share, inherent)
+            limit = trial.limitBefore.map { max($0, trial.rateBefore) }
+            congestedRate = .infinity
+            growth = Self.lastGrowth
+            end()
+        } else if remaining > Self.leastExcess {
+            begin(loss: mean.share, rate: mean.rate, now: now)
+        } else {
+            end()
         }
     }
 
-    /// Visits observations from the newest to the oldest with their weights.
-    private func forEach(_ body: (Observation, Double) -> Void) {
-        var weight = 1.0
-        var index = next
-        for _ in 0..<count {
-            index = index == 0 ? Self.window - 1 : index - 1
-            body(ring[index], weight * ring[index].packets)
-            weight *= Self.decay
-        }
+    private mutating func end() {
+        trial = nil
+        count = 0
     }
 
-    private func meanPackets() -> Double {
-        var sum = 0.0
-        forEach { observation, _ in sum += observation.packets }
-        return max(sum / Double(max(count, 1)), 1)
-    }
-
-    private func summarise() -> Summary {
-        var summary = Summary()
-        var squares = 0.0
-        forEach { observation, weight in
-            summary.weight += weight
-            summary.loss += weight * observation.share
-            summary.meanRate += weight * observation.rate
-            squares += weight * observation.rate * observation.rate
-            summary.highest = max(summary.highest, observation.rate)
-        }
-        guard summary.weight > 0 else { return Summary() }
-        summary.loss /= summary.weight
-        summary.meanRate /= summary.weight
-        let variance = max(squares / summary.weight - summary.meanRate * summary.meanRate, 0)
-        summary.deviation = variance.squareRoot() / max(summary.meanRate, 1)
-        return summary
-    }
-
-    /// The best inherent loss for a capacity. With the congestion share c of an observation the model is
-    /// c + inherent * (1 - c), a line in the unknown.
-    private func fit(capacity: Double) -> Fit {
-        var numerator = 0.0
-        var denominator = 0.0
-        forEach { observation, weight in
-            let congestion = max(0, (observation.rate - capacity) / max(observation.rate, 1))
-            numerator += weight * (1 - congestion) * (observation.share - congestion)
-            denominator += weight * (1 - congestion) * (1 - congestion)
-        }
-        var result = Fit(inherent: denominator > 0 ? min(max(numerator / denominator, 0), 1) : 0, residual: 0)
-        result.capacity = capacity
-        forEach { observation, weight in
-            let congestion = max(0, (observation.rate - capacity) / max(observation.rate, 1))
-            let error = observation.share - congestion - result.inherent * (1 - congestion)
-            result.residual += weight * error * error
-        }
-        return result
+    private mutating func grow(current: Double) {
+        guard let value = limit else { return }
+        let raised = value * (1 + growth)
+        growth = min(growth * Self.growthFactor, Self.lastGrowth)
+        limit = raised > current * Self.released ? nil : raised
     }
 }

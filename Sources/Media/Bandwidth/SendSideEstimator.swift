@@ -41,6 +41,15 @@ package struct SendSideEstimator: ~Copyable {
     package static let largestDrain = 0.5
     /// With a queue longer than this the rate does not grow and nothing is probed.
     package static let longQueue: Int64 = 40_000
+    /// A queue longer than this that does not fall (milliseconds per millisecond) is overuse, every so often.
+    package static let excessiveQueue: Int64 = 80_000
+    package static let fallingSlope = -0.02
+    package static let excessiveEvery: Int64 = 400_000
+    /// One probe's success raises the rate of a link that was full before by the larger of this share and these bits:
+    /// a burst fits between the packets of others where its rate does not, and the constant lets the smaller of two
+    /// senders grow faster.
+    package static let probeStepShare = 0.25
+    package static let probeStepBits = 400_000.0
     /// Packets sent so soon after a probe see its queue, not the link's.
     package static let probeShadow: Int64 = 150_000
     /// Packets in flight and no feedback for the longer of this and `silenceRoundTrips`: the path is in trouble.
@@ -52,6 +61,8 @@ package struct SendSideEstimator: ~Copyable {
     package static let assumedRoundTrip: Int64 = 200_000
     /// The pacer sends at this multiple of the target, so that a frame leaves within a third of its interval …
     package static let pacingFactor = 2.5
+    /// … at this one where packets are lost, perhaps from a queue that holds no frame …
+    package static let lossyPacingFactor = 1.4
     /// … and at this one while the queue on the path is long.
     package static let drainingPacingFactor = 1.1
 
@@ -130,9 +141,11 @@ package struct SendSideEstimator: ~Copyable {
         let arrival = item.arrivalTime
         switch history.report(item.sequence, isReceived: arrival != nil) {
         case .nothingNew: break
-        case .lost(let sendTime, let size): loss.add(sendTime: sendTime, size: size, isLost: true)
+        case .lost(let sendTime, let size, let cluster):
+            // A probe may overflow a short queue: that is its result, not a loss of the media's rate.
+            if cluster == 0 { loss.add(sendTime: sendTime, size: size, isLost: true) }
         case .received(let sendTime, let size, let cluster):
-            loss.add(sendTime: sendTime, size: size, isLost: false)
+            if cluster == 0 { loss.add(sendTime: sendTime, size: size, isLost: false) }
             guard let arrival else { return }
             received(PacketFeedback(sendTime: sendTime, arrivalTime: arrival, size: size, cluster: cluster))
         }
@@ -162,11 +175,11 @@ package struct SendSideEstimator: ~Copyable {
         newestSend = nil
         guard newestArrivalCount > 0 else { return }
         newestArrivalCount = 0
-        loss.update(current: Double(target))
+        loss.update(current: Double(target), queue: queue.microseconds, now: time)
         let kept = 1 - loss.inherent
         rate.update(
             RateControl.Input(
-                use: trend.use, acknowledged: acknowledged.bitsPerSecond.map { $0 / kept },
+                use: linkUse(time), acknowledged: acknowledged.bitsPerSecond.map { $0 / kept },
                 isApplicationLimited: limit.isLimited, isDraining: queue.microseconds > Self.longQueue,
                 roundTrip: currentRoundTrip(time), now: time),
             bounds: bounds)
@@ -174,12 +187,25 @@ package struct SendSideEstimator: ~Copyable {
         updateTarget(now: time)
     }
 
+    /// The trend tells of a queue that grows; one that has grown slowly and stays is overuse too, told less often.
+    private func linkUse(_ time: Int64) -> LinkUse {
+        guard trend.use == .normal, queue.microseconds > Self.excessiveQueue, trend.slope > Self.fallingSlope,
+            rate.lastDecrease == .min || time &- rate.lastDecrease > Self.excessiveEvery &+ currentRoundTrip(time)
+        else { return trend.use }
+        return .over
+    }
+
     private mutating func takeProbeResult(now: Int64) {
         guard probes.awaited != nil, let result = measurement.result(inherentLoss: loss.inherent) else { return }
         measurement.end()
         probes.finished(result: result, now: now)
         if result > rate.bitsPerSecond {
-            rate.raise(to: min(result, bounds.upperBound), now: now)
+            var raised = min(result, bounds.upperBound)
+            if rate.lastDecrease != .min {
+                let step = max(rate.bitsPerSecond * Self.probeStepShare, Self.probeStepBits)
+                raised = min(raised, rate.bitsPerSecond + step)
+            }
+            rate.raise(to: raised, now: now)
             acknowledged.expectStep()
         }
     }
@@ -237,8 +263,8 @@ package struct SendSideEstimator: ~Copyable {
 
     /// What the pacer sends at.
     package var pacingRate: Int {
-        let isLong = queue.microseconds > Self.longQueue
-        return Int(Double(target) * (isLong ? Self.drainingPacingFactor : Self.pacingFactor))
+        if queue.microseconds > Self.longQueue { return Int(Double(target) * Self.drainingPacingFactor) }
+        return Int(Double(target) * (loss.isLossy ? Self.lossyPacingFactor : Self.pacingFactor))
     }
 
     package var snapshot: BandwidthSnapshot {

@@ -38,7 +38,7 @@ package struct SentPacketHistory: ~Copyable {
         /// Never sent, long ago, or told before.
         case nothingNew
         case received(sendTime: Int64, size: Int, cluster: UInt16)
-        case lost(sendTime: Int64, size: Int)
+        case lost(sendTime: Int64, size: Int, cluster: UInt16)
     }
 
     private let entries: UnsafeMutablePointer<Entry>
@@ -87,6 +87,6 @@ package struct SentPacketHistory: ~Copyable {
         }
         guard entry.state == .inFlight else { return .nothingNew }
         entries[index].state = .reportedLost
-        return .lost(sendTime: entry.sendTime, size: Int(entry.size))
+        return .lost(sendTime: entry.sendTime, size: Int(entry.size), cluster: entry.cluster)
     }
 }

@@ -55,6 +55,8 @@ struct SessionSample {
     var audioArrived = 0
     var probeBits = 0.0
     var link = 0.0
+    var lossLimit: Int?
+    var inherent = 0.0
 }
 
 /// A class, as sessions that share a link are visited by reference.
@@ -168,6 +170,8 @@ final class MediaSession {
             samples.append(SessionSample(at: (elapsed / Self.sampleTime).rounded(.down) * Self.sampleTime))
         }
         samples[samples.count - 1].target = Double(estimator.target)
+        samples[samples.count - 1].lossLimit = estimator.snapshot.lossLimit
+        samples[samples.count - 1].inherent = estimator.snapshot.inherentLoss
     }
 
     // MARK: - Receiving
