@@ -303,7 +303,8 @@ package struct SendSideEstimator: ~Copyable {
         if let cap = fallback.cap(now: now) { value = min(value, cap) }
         let excess = Double(max(queue.microseconds &- Self.tolerableQueue, 0)) / 1e6
         value *= 1 - min(excess / Self.drainTime, Self.largestDrain)
-        value = min(max(value, bounds.lowerBound), bounds.upperBound)
+        // Arrival times come from the wire: whatever they did to the sums, a number comes out.
+        value = value.isFinite ? min(max(value, bounds.lowerBound), bounds.upperBound) : bounds.lowerBound
         target = Int(value)
         limit.setTarget(value)
     }

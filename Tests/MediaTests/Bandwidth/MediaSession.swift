@@ -71,6 +71,8 @@ final class MediaSession {
     private var random: SplitMix
     var encoder = EncoderModel()
     private let feedsBack: Bool
+    /// The encoder is limited to the first figure until the second, in seconds.
+    var limitedUntil: (rate: Int, time: Double)?
     private let paused: ClosedRange<Double>?
     private let startsAt: Instant
 
@@ -140,6 +142,7 @@ final class MediaSession {
     }
 
     private func frame(_ net: inout SimNet) {
+        if let limit = limitedUntil { encoder.largest = net.elapsed.inSeconds < limit.time ? limit.rate : 20_000_000 }
         for bytes in encoder.nextFrame(target: estimator.target, random: &random) {
             let wire = bytes + EncoderModel.overhead
             if pacer.admits(wire, now: net.now) {

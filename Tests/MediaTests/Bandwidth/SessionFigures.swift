@@ -60,6 +60,17 @@ extension MediaSession {
         return nil
     }
 
+    /// Seconds after `step` from which no packet waits longer than `limit` for two seconds.
+    func timeToDrain(_ limit: Double, after step: Double) -> Double? {
+        let part = samples.filter { $0.at >= step }
+        guard part.count > 20 else { return nil }
+        for start in 0..<(part.count - 20)
+        where part[start..<(start + 20)].allSatisfy({ ($0.queueing.max() ?? .infinity) <= limit }) {
+            return part[start].at - step
+        }
+        return nil
+    }
+
     /// A line per second, for a look at a run.
     func printCourse(_ name: String) {
         for start in stride(from: 0, to: Int(samples.last?.at ?? 0), by: 1) {
