@@ -37,6 +37,9 @@ struct AcknowledgedRate {
         variance = sampleVariance * predicted / (sampleVariance + predicted)
     }
 
+    /// Bytes that are taken to have arrived, though no report says so or when.
+    mutating func presume(_ size: Int) { bytes += size }
+
     /// After a probe: let the next samples count.
     mutating func expectStep() { variance += Self.expectedStep }
 

@@ -29,11 +29,11 @@ struct LossModel {
     static let largestInherent = 0.4
     /// How fast belief follows loss downwards, and upwards where the rate is clearly not the cause.
     static let forgetting = 0.2
-    static let learning = 0.1
+    static let learning = 0.15
+    /// The same after a trial that did help.
+    static let trialLearning = 0.5
     /// The link carries what it delivered within the window. When that is this share of the rate, nothing is cut.
     static let deliveredShare = 0.95
-    /// Loss at less than this share of the rate that was cut last is the path's.
-    static let safeShare = 0.9
     /// Microseconds of queue beyond which loss is not learnt, and not believed after a trial: a short queue that is full
     /// looks like this.
     static let quietQueue: Int64 = 6_000
@@ -41,6 +41,13 @@ struct LossModel {
     /// With a queue longer than this belief fades by this share per observation.
     static let busyQueue: Int64 = 22_000
     static let fading = 0.04
+    /// A limit below this multiple of what it was cut to counts as the cut rate.
+    static let nearCut = 1.06
+    /// Belief above this is checked every so many observations, by a trial at this share of the rate. Less often leaves
+    /// a wrong belief, and what it does to a link with a very short queue, for longer; a check costs a part in sixty.
+    static let checkedInherent = 0.08
+    static let checkEvery = 48
+    static let checkShare = 0.8
     /// Growth of the limit per observation: the first, and the last after some good ones.
     static let firstGrowth = 0.04
     static let lastGrowth = 0.2
@@ -60,6 +67,8 @@ struct LossModel {
         /// To go back to when the cut was wrong; nil when there was no limit.
         let limitBefore: Double?
         let rateBefore: Double
+        /// Of a belief, rather than of what to do about loss.
+        let isCheck: Bool
         /// Packets sent before do not count.
         let since: Int64
     }
@@ -73,9 +82,9 @@ struct LossModel {
     private var ring = InlineArray<4, Observation>(repeating: Observation())
     /// Rates that arrived in the last observations, trials or not.
     private var delivered = InlineArray<4, Double>(repeating: 0)
-    /// The rate at the last cut.
-    private var congestedRate = Double.infinity
     private var count = 0
+    private var sinceCheck = 0
+    private var lastCut = 0.0
     private var queue: Int64 = 0
     private var open = Observation()
     private var openBytes = 0
@@ -119,6 +128,10 @@ struct LossModel {
             if count >= Self.trialObservations { conclude(trial, now: now) }
         } else {
             if queue > Self.busyQueue { inherent *= 1 - Self.fading }
+            sinceCheck = min(sinceCheck + 1, Self.checkEvery)
+            if inherent > Self.checkedInherent, sinceCheck == Self.checkEvery, count > 1 {
+                return begin(loss: mean().share, rate: min(mean().rate, current), now: now, isCheck: true)
+            }
             judge(current: current, now: now)
         }
     }
@@ -145,37 +158,39 @@ struct LossModel {
         let mean = mean()
         let found = excess(ring[0], least: Self.suddenExcess) ?? excess(mean, least: Self.leastExcess)
         let rate = min(mean.rate, current)
+        // Below a rate that was cut, with an empty queue: what is lost here is the path's.
+        if let limit, limit < Self.nearCut * lastCut { learn(mean.share) }
         guard let found else {
             if mean.share < inherent { inherent += Self.forgetting * (mean.share - inherent) }
-            if limit != nil, mean.rate < Self.safeShare * congestedRate { learn(mean.share) }
             return grow(current: current)
         }
         let loss = inherent + found
         let fitting = fittingRate(rate, loss: loss)
         guard fitting < Self.deliveredShare * rate else {
             // Bursts: at this very rate a moment ago all was well.
-            learn(mean.share)
             return grow(current: current)
         }
         begin(loss: loss, rate: rate, now: now)
     }
 
-    private mutating func learn(_ share: Double) {
+    private mutating func learn(_ share: Double, weight: Double = Self.learning) {
         guard queue < Self.quietQueue else { return }
-        if share > inherent { inherent = min(inherent + Self.learning * (share - inherent), Self.largestInherent) }
+        if share > inherent { inherent = min(inherent + weight * (share - inherent), Self.largestInherent) }
     }
 
-    /// What would fit if loss beyond the inherent one came from the rate.
+    /// What would fit if all loss came from the rate. Inherent loss is not made up for here: on a full queue that looks
+    /// like a lossy path, belief and rate would push each other up.
     private func fittingRate(_ rate: Double, loss: Double) -> Double {
         var fitting = rate * (1 - min(loss, 0.9))
         for index in 0..<Self.window { fitting = max(fitting, delivered[index]) }
-        return min(fitting / (1 - inherent), rate)
+        return min(fitting, rate)
     }
 
-    private mutating func begin(loss: Double, rate: Double, now: Int64) {
-        trial = Trial(loss: loss, limitBefore: limit, rateBefore: rate, since: now)
-        limit = fittingRate(rate, loss: loss)
-        congestedRate = rate
+    private mutating func begin(loss: Double, rate: Double, now: Int64, isCheck: Bool = false) {
+        trial = Trial(loss: loss, limitBefore: limit, rateBefore: rate, isCheck: isCheck, since: now)
+        limit = isCheck ? min(limit ?? .infinity, rate * Self.checkShare) : fittingRate(rate, loss: loss)
+        lastCut = limit ?? 0
+        if isCheck { sinceCheck = 0 }
         growth = Self.firstGrowth
         count = 0
         openFirst = nil
@@ -184,6 +199,14 @@ struct LossModel {
     private mutating func conclude(_ trial: Trial, now: Int64) {
         let mean = mean()
         guard mean.packets >= Self.fewestPackets else { return end() }
+        if trial.isCheck {
+            limit = trial.limitBefore
+            if mean.share < Self.remainingShare * inherent {
+                inherent = 0
+                limit = fittingRate(trial.rateBefore, loss: trial.loss)
+            }
+            return end()
+        }
         let remaining = mean.share - inherent
         let stays = remaining > Self.remainingShare * (trial.loss - inherent)
         let isWorse = mean.share > trial.loss + Self.worsening
@@ -192,12 +215,12 @@ struct LossModel {
         {
             inherent = max(mean.share, inherent)
             limit = trial.limitBefore.map { max($0, trial.rateBefore) }
-            congestedRate = .infinity
             growth = Self.lastGrowth
             end()
         } else if remaining > Self.leastExcess {
             begin(loss: mean.share, rate: mean.rate, now: now)
         } else {
+            learn(mean.share, weight: Self.trialLearning)
             end()
         }
     }

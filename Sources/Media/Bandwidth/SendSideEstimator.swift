@@ -139,6 +139,7 @@ package struct SendSideEstimator: ~Copyable {
     /// One packet of a report; `endFeedback` follows the last one.
     package mutating func report(_ item: FeedbackItem) {
         let arrival = item.arrivalTime
+        acknowledged.presume(history.passedOver(until: item.sequence))
         switch history.report(item.sequence, isReceived: arrival != nil) {
         case .nothingNew: break
         case .lost(let sendTime, let size, let cluster):

@@ -45,6 +45,8 @@ package struct SentPacketHistory: ~Copyable {
     private let mask: UInt16
     private var newest: UInt16 = 0
     private var hasSent = false
+    /// The number after the highest one that a report has named.
+    private var reportedUntil: UInt16?
     /// Sent and not told of; what the ring overwrites leaves it too.
     package private(set) var bytesInFlight = 0
 
@@ -70,6 +72,23 @@ package struct SentPacketHistory: ~Copyable {
         bytesInFlight &+= Int(size)
         newest = sequence
         hasSent = true
+    }
+
+    /// Bytes that reports have passed over, up to this number: a report was lost on its way, not they. Told once.
+    package mutating func passedOver(until sequence: UInt16) -> Int {
+        guard hasSent, newest &- sequence <= mask else { return 0 }
+        var current = reportedUntil ?? sequence
+        // Behind the last report: nothing is passed over.
+        if current &- sequence &- 1 <= mask { return 0 }
+        reportedUntil = sequence &+ 1
+        guard sequence &- current <= mask else { return 0 }
+        var bytes = 0
+        while current != sequence {
+            let entry = entries[Int(current & mask)]
+            if entry.sequence == current, entry.state == .inFlight { bytes &+= Int(entry.size) }
+            current &+= 1
+        }
+        return bytes
     }
 
     /// A packet is told of as lost at most once and as received at most once; what was thought lost may still arrive.

@@ -57,6 +57,7 @@ struct SessionSample {
     var link = 0.0
     var lossLimit: Int?
     var inherent = 0.0
+    var delayBased = 0.0
 }
 
 /// A class, as sessions that share a link are visited by reference.
@@ -175,6 +176,7 @@ final class MediaSession {
         samples[samples.count - 1].target = Double(estimator.target)
         samples[samples.count - 1].lossLimit = estimator.snapshot.lossLimit
         samples[samples.count - 1].inherent = estimator.snapshot.inherentLoss
+        samples[samples.count - 1].delayBased = Double(estimator.snapshot.delayBased)
     }
 
     // MARK: - Receiving
