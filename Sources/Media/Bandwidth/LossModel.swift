@@ -42,14 +42,14 @@ struct LossModel {
     static let busyQueue: Int64 = 22_000
     static let fading = 0.04
     /// A limit below this multiple of what it was cut to counts as the cut rate.
-    static let nearCut = 1.06
+    static let nearCut = 1.12
     /// Belief above this is checked every so many observations, by a trial at this share of the rate. Less often leaves
     /// a wrong belief, and what it does to a link with a very short queue, for longer; a check costs a part in sixty.
     static let checkedInherent = 0.08
     static let checkEvery = 48
     static let checkShare = 0.8
     /// Growth of the limit per observation: the first, and the last after some good ones.
-    static let firstGrowth = 0.04
+    static let firstGrowth = 0.06
     static let lastGrowth = 0.2
     static let growthFactor = 1.25
     /// A limit this far above the rate is none.
@@ -168,6 +168,7 @@ struct LossModel {
         let fitting = fittingRate(rate, loss: loss)
         guard fitting < Self.deliveredShare * rate else {
             // Bursts: at this very rate a moment ago all was well.
+            learn(mean.share)
             return grow(current: current)
         }
         begin(loss: loss, rate: rate, now: now)

@@ -48,6 +48,12 @@ package struct PacerDrop: Sendable, Equatable {
     package let packets: Int
     /// What follows in the stream cannot be decoded: ask for a keyframe.
     package let needsKeyframe: Bool
+
+    package init(stream: UInt16, packets: Int, needsKeyframe: Bool) {
+        self.stream = stream
+        self.packets = packets
+        self.needsKeyframe = needsKeyframe
+    }
 }
 
 package struct Pacer: ~Copyable {
