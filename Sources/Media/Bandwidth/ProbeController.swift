@@ -1,0 +1,132 @@
+// When to probe, and how high.
+//
+// At the start with 3 and 6 times the start rate; then at twice the estimate while probes succeed; later every two
+// seconds while more is wanted than is allowed, or the application sends too little to show what fits. Growth without
+// probes (8 % a second) would take a quarter of a minute from 0.5 to 2 Mbit/s.
+
+struct ProbeController {
+    /// The first probes, as multiples of the start rate.
+    static let firstFactor = 3.0
+    static let secondFactor = 6.0
+    /// Later ones, as multiples of the estimate.
+    static let factor = 2.0
+    /// A result above this share of the probed rate asks for a further probe.
+    static let successShare = 0.7
+    /// No probe beyond this multiple of what is wanted.
+    static let wantedFactor = 1.5
+    /// Microseconds between periodic probes. Less costs bytes and queue, more leaves a freed link unused.
+    static let period: Int64 = 2_000_000
+    /// A probe whose result has not come after this and two round trips is given up.
+    static let patience: Int64 = 500_000
+    /// No periodic probe for so long after overuse.
+    static let calm: Int64 = 700_000
+    /// A probe lasts this long (microseconds), and has at least so many packets.
+    static let length = 15_000
+    static let leastPackets = 5
+    /// What was lost in one drop to less than this share is asked for again, at this share of it, within this time.
+    static let largeDrop = 0.66
+    static let regainShare = 0.85
+    static let regainTime: Int64 = 5_000_000
+
+    struct Input {
+        let estimate: Double
+        let wanted: Double
+        let largest: Double
+        let isApplicationLimited: Bool
+        /// The queue is short and loss is no limit.
+        let isClear: Bool
+        let lastDecrease: Int64
+        let rateBeforeDecrease: Double
+        let roundTrip: Int64
+    }
+
+    private enum Phase {
+        case fresh
+        /// The second of the first two probes waits for the result of the first.
+        case second
+        case running
+    }
+
+    private var phase = Phase.fresh
+    private var cluster: UInt16 = 0
+    /// The probe whose result is awaited.
+    private(set) var awaited: (plan: ProbePlan, since: Int64)?
+    private var further: Double?
+    private var lastProbe: Int64 = .min
+    private var lastWanted = 0.0
+    private var regainedDecrease: Int64 = .min
+    private let start: Double
+
+    init(start: Double) { self.start = start }
+
+    /// A probe to send now.
+    mutating func plan(_ input: Input, now: Int64) -> ProbePlan? {
+        if let awaited {
+            guard now &- awaited.since > Self.patience &+ 2 &* input.roundTrip else { return nil }
+            self.awaited = nil
+            further = nil
+        }
+        let cap = min(input.largest, input.wanted * Self.wantedFactor)
+        guard let rate = rate(input, now: now), cap > 0 else { return nil }
+        let capped = min(rate, cap)
+        guard capped > input.estimate * 1.05 else { return nil }
+        return begin(capped, now: now)
+    }
+
+    /// The estimate follows from a result; the estimate after it is given.
+    mutating func finished(result: Double, now: Int64) {
+        guard let awaited else { return }
+        further = result > Self.successShare * Double(awaited.plan.bitsPerSecond) ? result * Self.factor : nil
+        self.awaited = nil
+    }
+
+    /// The earliest time at which a periodic probe is due.
+    var deadline: Int64 { lastProbe == .min ? 0 : lastProbe &+ Self.period }
+
+    private mutating func rate(_ input: Input, now: Int64) -> Double? {
+        switch phase {
+        case .fresh:
+            phase = .second
+            return start * Self.firstFactor
+        case .second:
+            phase = .running
+            // The first may have shown that the second is pointless.
+            if further != nil {
+                further = nil
+                return max(start * Self.secondFactor, input.estimate * Self.factor)
+            }
+        case .running: break
+        }
+        guard input.isClear, now &- max(input.lastDecrease, now &- Self.calm &- 1) > Self.calm else { return nil }
+        if let rate = further {
+            further = nil
+            return rate
+        }
+        if let rate = regained(input, now: now) { return rate }
+        let hasJumped = input.wanted > 2 * lastWanted && lastWanted > 0
+        lastWanted = input.wanted
+        let isDue = lastProbe == .min || now &- lastProbe >= Self.period
+        guard isDue || hasJumped && now &- lastProbe >= Self.calm else { return nil }
+        guard input.isApplicationLimited || input.wanted > input.estimate else { return nil }
+        return input.estimate * Self.factor
+    }
+
+    private mutating func regained(_ input: Input, now: Int64) -> Double? {
+        guard input.lastDecrease != .min, input.lastDecrease != regainedDecrease,
+            now &- input.lastDecrease < Self.regainTime
+        else { return nil }
+        regainedDecrease = input.lastDecrease
+        guard input.estimate < Self.largeDrop * input.rateBeforeDecrease else { return nil }
+        return max(input.rateBeforeDecrease * Self.regainShare, input.estimate * Self.factor)
+    }
+
+    private mutating func begin(_ rate: Double, now: Int64) -> ProbePlan {
+        cluster = cluster == .max ? 1 : cluster + 1
+        let plan = ProbePlan(
+            cluster: cluster, bitsPerSecond: Int(rate), leastPackets: Self.leastPackets,
+            leastBytes: Int(rate / 8e6 * Double(Self.length)))
+        awaited = (plan, now)
+        lastProbe = now
+        return plan
+    }
+}
