@@ -142,3 +142,6 @@ final class SCTPPair {
         right.takeEvents()
     }
 }
+
+/// `#expect` cannot call what changes a value; in a closure it can.
+func taken<Result>(_ body: () -> Result) -> Result { body() }
