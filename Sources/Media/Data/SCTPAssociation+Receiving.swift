@@ -30,7 +30,8 @@ extension SCTPAssociation {
     private mutating func receiveChunks(of packet: borrowing SCTPPacket, now: Instant) throws(WireError) {
         var reader = SCTPChunkReader(packet.chunks)
         var hadData = false
-        defer { if hadData { transfer.receiver.packetHadData(now: now) } }
+        // A chunk may have ended the association.
+        defer { if hadData, isOpen { transfer.receiver.packetHadData(now: now) } }
         var isFirst = true
         while !reader.isAtEnd, phase != .closed {
             let chunk = try reader.next()

@@ -115,6 +115,7 @@ extension SCTPAssociation {
     /// When `handleTimeout` wants to be called; `nil` when nothing waits. Read it after every call.
     package var deadline: Instant? {
         var earliest = phaseTimer
+        guard isOpen else { return earliest }
         Self.lower(&earliest, heartbeatTimer)
         Self.lower(&earliest, transfer.sender.timer)
         Self.lower(&earliest, transfer.receiver.ackDeadline)

@@ -66,7 +66,7 @@ import Wire
     private func reset(_ number: UInt32, last: UInt32, _ streams: [UInt16]) -> Bytes {
         var bytes: Bytes = []
         bytes.appendSCTPOutgoingReset(requestNumber: number, responseNumber: 0, lastTSN: last, streams: streams)
-        return Bytes(bytes.dropFirst(4))
+        return Bytes(bytes[4..<(16 + 2 * streams.count)])
     }
 
     @Test func `a request ahead of its data waits for it`() throws {

@@ -158,7 +158,7 @@ struct UsrsctpLibrary: @unchecked Sendable {
         let stream = UInt16(info[0]) | UInt16(info[1]) << 8
         let protocolID = info[8..<12].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
         return Part(
-            bytes: Bytes(buffer.prefix(count)), stream: stream, protocolID: protocolID, isLast: flags & 0x8 != 0)
+            bytes: Bytes(buffer.prefix(count)), stream: stream, protocolID: protocolID, isLast: flags & 0x80 != 0)
     }
 
     func reset(_ socket: Socket, stream: UInt16) {
