@@ -70,9 +70,11 @@ extension SCTPAssociation {
         }
         appendForward(to: &packet, now: now)
         if hasData {
+            let before = packet.count
             transfer.sender.appendData(to: &packet, now: now, counters: &counters)
-            // Sending finds out what has expired.
-            appendForward(to: &packet, now: now)
+            // Sending finds out what has expired. Behind DATA there is no place for it (RFC 9260 §6.10): usrsctp answers
+            // with ABORT. The next packet takes it then.
+            if packet.count == before { appendForward(to: &packet, now: now) }
         }
         guard packet.count > SCTPPacket.headerSize else { return false }
         if !transfer.peer.takesZeroChecksum { packet.sealSCTPPacket() }

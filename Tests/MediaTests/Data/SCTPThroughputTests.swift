@@ -40,7 +40,8 @@ import Wire
             right.handleTimeout(now: now)
         }
         let time = (Instant.now() - start).inSeconds
-        print("sctp \(size) bytes: \(time * 1e9 / Double(total)) ns a message, \(Double(size * total) / time / 1e6) MB/s")
+        print(
+            "sctp \(size) bytes: \(time * 1e9 / Double(total)) ns a message, \(Double(size * total) / time / 1e6) MB/s")
         #expect(received == total)
     }
 }
