@@ -32,9 +32,9 @@ import Wire
         let server: Side
         var now = Instant(nanoseconds: 1_000_000_000)
 
-        init() {
+        init(_ second: DataChannels.Role = .dtlsServer) {
             client = Side(.dtlsClient, seed: 1)
-            server = Side(.dtlsServer, seed: 2)
+            server = Side(second, seed: 2)
             client.channels.connect(now: now)
             server.channels.connect(now: now)
             settle()
@@ -121,7 +121,18 @@ import Wire
         }
     }
 
-    @Test func `channels beyond the bound, and of the wrong parity, are closed at once`() {
+    @Test func `a channel of the wrong parity is closed at once`() throws {
+        let pair = Pair(.dtlsClient)
+        let id = try #require(pair.client.open(.init(label: "a"), pair.now))
+        pair.settle()
+        pair.wait(.seconds(2))
+        #expect(pair.server.refused == 1 && pair.server.ids.isEmpty)
+        #expect(pair.client.events.contains(.closed(id)) && pair.client.ids.isEmpty)
+        // The number works again for whoever may use it.
+        #expect(pair.client.open(.init(label: "b"), pair.now) == id)
+    }
+
+    @Test func `channels have a bound on both sides`() throws {
         let pair = Pair()
         for number in 0..<DataChannels.most {
             #expect(pair.client.open(.init(label: "c\(number)"), pair.now) != nil)
@@ -130,7 +141,16 @@ import Wire
         pair.settle()
         #expect(pair.server.ids.count == DataChannels.most)
         #expect(pair.server.open(.init(label: "one more"), pair.now) == nil)
-        #expect(pair.server.refused == 0)
+        // Both take the last place at the same time.
+        pair.client.channels.close(0, now: pair.now)
+        pair.settle()
+        pair.wait(.seconds(2))
+        #expect(pair.client.ids.count == DataChannels.most - 1)
+        #expect(pair.server.open(.init(label: "last"), pair.now) == 1)
+        #expect(pair.client.open(.init(label: "crossing"), pair.now) == 0)
+        pair.settle()
+        pair.wait(.seconds(2))
+        #expect(pair.server.refused == 1 && pair.client.refused == 1)
     }
 
     @Test func `negotiated channels need no message`() {
