@@ -26,8 +26,17 @@ package protocol EventLoop: AnyObject, Sendable, TaskExecutor {
         _ descriptor: Int32, for interest: Readiness, _ handler: @escaping (Readiness) -> Void
     ) throws(SystemError) -> any DescriptorWatch
 
-    /// Calls `action` once, on the loop's thread.
-    func schedule(after delay: Duration, _ action: @escaping () -> Void) -> any ScheduledTimer
+    /// A timer that calls `action` on the loop's thread each time it was armed. Not armed yet.
+    func timer(_ action: @escaping () -> Void) -> any ScheduledTimer
+}
+
+extension EventLoop {
+    /// Calls `action` once.
+    package func schedule(after delay: Duration, _ action: @escaping () -> Void) -> any ScheduledTimer {
+        let timer = timer(action)
+        timer.arm(at: now + delay)
+        return timer
+    }
 }
 
 package protocol DescriptorWatch: AnyObject {
@@ -37,5 +46,8 @@ package protocol DescriptorWatch: AnyObject {
 }
 
 package protocol ScheduledTimer: AnyObject {
+    /// Calls the action once, at or shortly after `deadline`; replaces an earlier arming. The loop keeps an armed
+    /// timer alive.
+    func arm(at deadline: Instant)
     func cancel()
 }

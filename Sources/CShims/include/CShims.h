@@ -2,6 +2,8 @@
 // No header of the C library is included here: their extensions clash between clang modules. The .c files include them.
 #pragma once
 
+#include "Datagrams.h"
+
 /// Sends one datagram to the service manager's notification socket. `state` is e.g. "READY=1".
 /// Returns 1 when sent, 0 when there is no service manager, and a negative errno on failure.
 int plexi_notify_service_manager(const char *state);

@@ -111,7 +111,7 @@ package struct ForwardInput: Sendable {
     package var arrival: Instant
     /// 0 for padding; `frame` is not looked at then.
     package var payloadLength: Int
-    /// What makes this layer's timestamps those of the publisher's clock (`SenderClock.offset`), after a sender report.
+    /// What makes this layer's timestamps those of the publisher's clock (`PublisherTimeline.offset`), after a sender report.
     package var senderClock: UInt32?
 
     package init(
@@ -129,7 +129,7 @@ package struct ForwardInput: Sendable {
     }
 }
 
-package enum SenderClock {
+package enum PublisherTimeline {
     /// What must be added, modulo 2^32, to a stream's timestamps to have the publisher's clock in ticks: streams of one
     /// publisher are then on one time line. From a sender report (RFC 3550 §6.4.1).
     package static func offset(ntp: UInt64, timestamp: UInt32, clockRate: UInt32) -> UInt32 {

@@ -13,7 +13,7 @@ package struct VideoForwarder: Sendable, BitwiseCopyable {
     /// Added to incoming picture ids and frame numbers, so that those a little older are no negative numbers.
     private static let numberBase: UInt64 = 1 << 32
 
-    private let codec: VideoCodec
+    private var codec: VideoCodec
     package private(set) var target = LayerTarget(simulcast: nil)
     /// The simulcast layer that is forwarded now, and the last one that was.
     package private(set) var current: UInt8?
@@ -58,6 +58,18 @@ package struct VideoForwarder: Sendable, BitwiseCopyable {
         self.codec = codec
         self.firstSequence = firstSequence
     }
+
+    /// Another publisher takes the stream over. Its layers are others, whatever their numbers; the stream's own numbers
+    /// go on.
+    package mutating func beginSource(codec: VideoCodec) {
+        self.codec = codec
+        current = nil
+        previous = previous.map { _ in Self.otherSource }
+        isBroken = false
+    }
+
+    /// No layer has this number: what was shown before was another publisher's.
+    private static let otherSource: UInt8 = 0xFF
 
     /// Takes effect at the next packet that allows it; a pause at once.
     package mutating func setTarget(_ target: LayerTarget) {

@@ -343,6 +343,14 @@ extension ICELiteSession {
         return .consentExpired(path)
     }
 
+    /// For who ends: a path to take out of the `PathTable`; again until there is none.
+    package mutating func removeAnyPath() -> MediaPath? {
+        guard pathCount > 0 else { return nil }
+        let path = paths[pathCount &- 1].path
+        _ = remove(pathCount &- 1)
+        return path
+    }
+
     /// A TCP connection has ended: its path is gone at once. The answer is that of `handleTimeout`.
     package mutating func close(_ path: MediaPath) -> ICETimeout {
         for index in 0..<pathCount where paths[index].path == path { return remove(index) }

@@ -6,7 +6,7 @@ package struct SenderID: Hashable, Sendable {
     package let number: UInt32
 }
 
-package struct ICECredentials: Equatable, Sendable {
+package struct TransportCredentials: Equatable, Sendable {
     package var ufrag: String
     package var password: String
 
@@ -20,8 +20,8 @@ package enum DTLSRole: Equatable, Sendable { case client, server }
 
 /// The one transport of a peer connection.
 package struct AgreedTransport: Equatable, Sendable {
-    package var local: ICECredentials
-    package var remote: ICECredentials
+    package var local: TransportCredentials
+    package var remote: TransportCredentials
     package var remoteIsLite: Bool
     package var remoteTrickles: Bool
     /// Of the peer's certificate, SHA-256 or longer. One of them has to match (RFC 8122 §5).

@@ -44,7 +44,7 @@ struct BundleSelection {
 
 /// What one description says of the transport.
 struct DescribedTransport {
-    var credentials: ICECredentials
+    var credentials: TransportCredentials
     var fingerprints: [SDPFingerprint]
     var setup: SDPSetup?
     var trickles: Bool
@@ -61,7 +61,7 @@ struct DescribedTransport {
         guard let ufrag = own.ufrag ?? first.ufrag, let password = own.password ?? first.password else {
             throw NegotiationError(.refused, line: line, "`ice-ufrag` and `ice-pwd` are missing")
         }
-        credentials = ICECredentials(ufrag: ufrag, password: password)
+        credentials = TransportCredentials(ufrag: ufrag, password: password)
         if let reason = Self.fault(of: credentials) { throw NegotiationError(.refused, line: line, reason) }
         let all = own.fingerprints.isEmpty ? first.fingerprints : own.fingerprints
         fingerprints = Array(all.filter { $0.hash != .sha1 }.prefix(Self.maximumFingerprints))
@@ -76,7 +76,7 @@ struct DescribedTransport {
     }
 
     /// What is wrong with them by RFC 8839 §5.4; `nil` when nothing is.
-    static func fault(of credentials: ICECredentials) -> String? {
+    static func fault(of credentials: TransportCredentials) -> String? {
         let (ufrag, password) = (credentials.ufrag.utf8, credentials.password.utf8)
         guard (4...256).contains(ufrag.count), ufrag.allSatisfy(isICECharacter) else {
             return "`ice-ufrag` must be 4 to 256 letters, digits, `+` or `/`"

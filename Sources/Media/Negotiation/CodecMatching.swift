@@ -21,6 +21,8 @@ package struct FormatParameters: Equatable, Sendable {
         }
     }
 
+    package var text: String { pairs.map { "\($0.name)=\($0.value)" }.joined(separator: ";") }
+
     package subscript(name: String) -> String? { pairs.first { asciiEqualIgnoringCase($0.name, name) }?.value }
 
     package static func == (left: FormatParameters, right: FormatParameters) -> Bool {

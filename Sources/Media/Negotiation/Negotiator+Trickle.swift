@@ -13,7 +13,7 @@ package enum FragmentOutcome: Equatable, Sendable {
 extension Negotiator {
     /// `freshCredentials` become ours when the fragment restarts ICE; otherwise they are not used.
     package mutating func accept(
-        fragment: TrickleFragment, freshCredentials: ICECredentials
+        fragment: TrickleFragment, freshCredentials: TransportCredentials
     ) throws(NegotiationError) -> FragmentOutcome {
         guard var agreed = transport else {
             throw NegotiationError(.wrongState, "a fragment, and nothing is agreed that it could add to")
@@ -27,7 +27,7 @@ extension Negotiator {
         guard let ufrag = fragment.effectiveUfrag, ufrag != agreed.remote.ufrag else {
             return .candidates(Array(candidates.prefix(SDPLimits.candidates)), endOfCandidates: isEnd)
         }
-        let remote = ICECredentials(ufrag: ufrag, password: fragment.effectivePassword ?? "")
+        let remote = TransportCredentials(ufrag: ufrag, password: fragment.effectivePassword ?? "")
         if let reason = DescribedTransport.fault(of: remote) { throw NegotiationError(.refused, reason) }
         credentials = freshCredentials
         restart = nil

@@ -25,9 +25,9 @@ package struct Negotiator: Sendable {
     var slots: [Slot] = []
     var senders: [Sender] = []
     /// What stands in our descriptions.
-    var credentials: ICECredentials
+    var credentials: TransportCredentials
     /// What our next offer restarts ICE with. An answer never does (RFC 8839 §4.4.1.1.1).
-    var restart: ICECredentials?
+    var restart: TransportCredentials?
     var numbers = NumberTable()
     var generation = 0
     /// A sender was removed from a section whose direction the peer has not been told.
@@ -40,10 +40,10 @@ package struct Negotiator: Sendable {
 
     struct Pending: Sendable {
         var slots: [Slot]
-        var credentials: ICECredentials
+        var credentials: TransportCredentials
     }
 
-    package init(_ configuration: NegotiatorConfiguration, credentials: ICECredentials) {
+    package init(_ configuration: NegotiatorConfiguration, credentials: TransportCredentials) {
         self.configuration = configuration
         self.credentials = credentials
     }
@@ -94,7 +94,7 @@ package struct Negotiator: Sendable {
     package mutating func requestData() { wantsData = true }
 
     /// New credentials for our next offer (RFC 8445 §9).
-    package mutating func restartICE(_ fresh: ICECredentials) {
+    package mutating func restartICE(_ fresh: TransportCredentials) {
         restart = fresh
     }
 
@@ -102,7 +102,7 @@ package struct Negotiator: Sendable {
 
     /// Answers. When the offer restarts ICE, `freshCredentials` become ours; otherwise they are not used.
     package mutating func accept(
-        offer: SessionDescription, freshCredentials: ICECredentials
+        offer: SessionDescription, freshCredentials: TransportCredentials
     ) throws(NegotiationError) -> SessionDescription {
         var draft = self
         draft.discardPending()

@@ -220,13 +220,9 @@ package final class Shard: EventLoop, SerialExecutor, @unchecked Sendable {
         try poller.watch(descriptor, for: interest, handler)
     }
 
-    package func schedule(after delay: Duration, _ action: @escaping () -> Void) -> any ScheduledTimer {
-        let timer = makeTimer(action)
-        timer.arm(at: now + delay)
-        return timer
-    }
+    package func timer(_ action: @escaping () -> Void) -> any ScheduledTimer { makeTimer(action) }
 
-    /// A timer that can be armed again and again. Not armed yet.
+    /// The same with its own type, for those on this side of the seam.
     func makeTimer(_ action: @escaping () -> Void) -> ShardTimer {
         checkIsolated()
         return ShardTimer(heap: timers, action)

@@ -6,6 +6,7 @@ import Synchronization
 package final class TestLoop: EventLoop {
     private final class Never: ScheduledTimer, DescriptorWatch {
         var interest: Readiness = []
+        func arm(at deadline: Instant) {}
         func cancel() {}
     }
 
@@ -25,7 +26,7 @@ package final class TestLoop: EventLoop {
     ) throws(SystemError) -> any DescriptorWatch { Never() }
 
     /// No timer fires here: a test calls what a timer would have called.
-    package func schedule(after delay: Duration, _ action: @escaping () -> Void) -> any ScheduledTimer { Never() }
+    package func timer(_ action: @escaping () -> Void) -> any ScheduledTimer { Never() }
 
     package func enqueue(_ job: consuming ExecutorJob) {
         job.runSynchronously(on: asUnownedTaskExecutor())

@@ -22,17 +22,18 @@ public struct RTPExtensionBlockWriter {
     @usableFromInline let start: Int
     @usableFromInline let usesTwoBytes: Bool
     /// Where the next element goes.
-    @usableFromInline var end: Int
+    public var end: Int { @inlinable get { position } }
+    @usableFromInline var position: Int
 
     /// At an offset, which is the packet's length without extension. No byte is written before the first element.
     @inlinable public init(at offset: Int, twoByteForm: Bool) {
         start = offset
         usesTwoBytes = twoByteForm
-        end = offset &+ Self.prefixLength
+        position = offset &+ Self.prefixLength
     }
 
     /// Whether no element has been written.
-    @inlinable public var isEmpty: Bool { end == start &+ Self.prefixLength }
+    @inlinable public var isEmpty: Bool { position == start &+ Self.prefixLength }
 
     /// Writes the head of an element and gives the place of its data; nil when the number or the length has no place in
     /// this form, or the span has no room for it and the padding after it.
@@ -40,17 +41,17 @@ public struct RTPExtensionBlockWriter {
     mutating func begin(_ id: UInt8, _ length: Int, _ span: inout MutableRawSpan) -> Int? {
         guard length >= 0, id != 0 else { return nil }
         if usesTwoBytes {
-            guard length <= 255, end &+ 2 &+ length &+ 3 <= span.byteCount else { return nil }
-            span.store(id, at: end)
-            span.store(UInt8(truncatingIfNeeded: length), at: end &+ 1)
-            end &+= 2 &+ length
+            guard length <= 255, position &+ 2 &+ length &+ 3 <= span.byteCount else { return nil }
+            span.store(id, at: position)
+            span.store(UInt8(truncatingIfNeeded: length), at: position &+ 1)
+            position &+= 2 &+ length
         } else {
-            guard id < 15, length >= 1, length <= Self.oneByteFormLimit, end &+ 1 &+ length &+ 3 <= span.byteCount
+            guard id < 15, length >= 1, length <= Self.oneByteFormLimit, position &+ 1 &+ length &+ 3 <= span.byteCount
             else { return nil }
-            span.store(id << 4 | UInt8(truncatingIfNeeded: length &- 1), at: end)
-            end &+= 1 &+ length
+            span.store(id << 4 | UInt8(truncatingIfNeeded: length &- 1), at: position)
+            position &+= 1 &+ length
         }
-        return end &- length
+        return position &- length
     }
 
     /// False, and the element is left out, when it does not fit; so for all of these.
@@ -92,13 +93,13 @@ public struct RTPExtensionBlockWriter {
     @inlinable @_lifetime(span: copy span)
     public mutating func finish(into span: inout MutableRawSpan) -> Int {
         guard !isEmpty else { return start }
-        while (end &- start) & 3 != 0 {
-            span.store(0 as UInt8, at: end)
-            end &+= 1
+        while (position &- start) & 3 != 0 {
+            span.store(0 as UInt8, at: position)
+            position &+= 1
         }
         span.store(bigEndian: usesTwoBytes ? RTPExtensionProfile.twoByte : RTPExtensionProfile.oneByte, at: start)
-        let words = (end &- start &- Self.prefixLength) >> 2
+        let words = (position &- start &- Self.prefixLength) >> 2
         span.store(bigEndian: UInt16(truncatingIfNeeded: words), at: start &+ 2)
-        return end
+        return position
     }
 }

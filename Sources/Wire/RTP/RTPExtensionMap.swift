@@ -90,4 +90,11 @@ package struct RTPExtensionMap: Sendable {
 
     /// 0 when there is none.
     func rawKind(for id: UInt8) -> UInt8 { id <= Self.highestID ? kinds[Int(id)] : 0 }
+
+    /// Adds what another section has agreed on. Within one bundle a number means one thing; the first one stays.
+    package mutating func merge(_ other: borrowing RTPExtensionMap) {
+        for kind in RTPExtensionKind.allCases {
+            if let id = other.id(for: kind) { _ = set(id, kind) }
+        }
+    }
 }

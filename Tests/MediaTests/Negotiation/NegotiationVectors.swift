@@ -94,9 +94,9 @@ enum NegotiationVectors {
             candidates: [candidate], sessionID: 4_711, cname: "cname-of-ours")
     }
 
-    static func credentials(_ number: Int) -> ICECredentials {
+    static func credentials(_ number: Int) -> TransportCredentials {
         let digits = "0000\(number)".suffix(4)
-        return ICECredentials(ufrag: "user\(digits)", password: "passwordpasswordpass\(digits)")
+        return TransportCredentials(ufrag: "user\(digits)", password: "passwordpasswordpass\(digits)")
     }
 
     static func negotiator(_ change: (inout NegotiatorConfiguration) -> Void = { _ in }) -> Negotiator {

@@ -1,0 +1,18 @@
+// The floor of `make bench-media`: what forwarding costs with nothing around it. For plexibench only.
+#pragma once
+
+enum { PLEXI_FLOOR_GCM = 0, PLEXI_FLOOR_CM = 1 };
+
+typedef struct {
+    unsigned long received;
+    unsigned long forwarded;
+    unsigned long refused;
+    /// User and system time of this thread between the first and the last datagram.
+    double cpu_seconds;
+} plexi_floor_result;
+
+/// Receives SRTP on 127.0.0.1:`port`, decrypts, and sends a rewritten, encrypted copy of each packet to every one of
+/// the `count` ports of 127.0.0.1, in bursts by destination. Ends when a datagram of one byte comes, or nothing does
+/// for ten seconds. The session key is 0, 1, 2, …; the salt is zeros. Returns 0, or an errno.
+int plexi_floor_run(unsigned short port, const unsigned short *sinks, unsigned int count, int profile,
+                    plexi_floor_result *result);

@@ -1,0 +1,158 @@
+// Who joins, what is agreed with them, and how they go.
+
+package import Base
+import Crypto
+import Wire
+
+extension MediaEngine {
+    package struct Joined: Sendable {
+        package let participant: ParticipantID
+        package let sdp: String
+        package let iceGeneration: String
+    }
+
+    /// Answers the offer of somebody new.
+    package func join(
+        _ roomName: String, as role: MediaService.Role, offer: String, now: Instant
+    ) throws(MediaError) -> Joined {
+        let description = try Self.parse(offer)
+        var random = SystemRandomNumberGenerator()
+        let local = ICECredentials(using: &random)
+        var negotiator = Negotiator(negotiatorConfiguration(role, &random), credentials: local.described)
+        addSenders(for: description, to: &negotiator, &random)
+        let answer = try Self.negotiate { () throws(NegotiationError) in
+            try negotiator.accept(offer: description, freshCredentials: ICECredentials(using: &random).described)
+        }
+        guard let transport = negotiator.transport else {
+            throw .notAcceptable("no section of the offer can be accepted")
+        }
+        let handshake = try makeHandshake(transport)
+        let room = rooms[roomName] ?? Room(roomName, engine: self)
+        let participant = Participant(
+            id: participants.nextID(), room: room,
+            ice: ICELiteSession(local: local, remoteUfrag: transport.remote.ufrag), handshake: handshake,
+            negotiator: negotiator, localSSRC: random.next(), now: now)
+        participants.insert(participant)
+        guard register(participant.ice.localUfrag, of: participant) else {
+            participants.remove(participant.id)
+            throw .serverFull(limit: settings.limits.sessions)
+        }
+        rooms[roomName] = room
+        room.add(participant)
+        participant.applyAgreement(now: now, engine: self)
+        look(participant)
+        return Joined(
+            participant: participant.id, sdp: String(decoding: answer.encoded, as: UTF8.self),
+            iceGeneration: local.ufrag)
+    }
+
+    /// Candidates of the peer, or new credentials. A lite agent needs no candidates: it answers whoever proves to be
+    /// the participant. Of a restart it answers with its own new credentials.
+    package func apply(
+        fragment text: String, to id: ParticipantID, now: Instant
+    ) throws(MediaError) -> String? {
+        guard participants[id] != nil else { throw .noSuchSession }
+        return nil
+    }
+
+    package func leave(_ id: ParticipantID, now: Instant) {
+        guard let participant = participants[id] else { return }
+        participant.sayGoodbye(engine: self)
+        remove(participant, now: now)
+    }
+
+    /// Takes everything away that the participant had; its tracks end for everybody.
+    func remove(_ participant: Participant, now: Instant) {
+        participants.remove(participant.id)
+        forgetDeadline(participant)
+        unregister(participant.ice.localUfrag)
+        if let pending = participant.ice.pendingUfrag { unregister(pending) }
+        while let path = participant.ice.removeAnyPath() { forget(path) }
+        let room = participant.room
+        room.remove(participant)
+        participant.dismantle(now: now, engine: self)
+        if room.isEmpty { rooms[room.name] = nil }
+    }
+
+    // MARK: - Negotiation
+
+    private static func parse(_ text: String) throws(MediaError) -> SessionDescription {
+        do throws(SDPError) {
+            return try SessionDescription(parsing: Bytes(text.utf8))
+        } catch {
+            throw .sdpInvalid(line: error.line, reason: error.reason)
+        }
+    }
+
+    private static func negotiate<Result>(
+        _ body: () throws(NegotiationError) -> Result
+    ) throws(MediaError) -> Result {
+        do throws(NegotiationError) {
+            return try body()
+        } catch {
+            throw .sdpInvalid(line: error.line, reason: error.reason)
+        }
+    }
+
+    private func negotiatorConfiguration(
+        _ role: MediaService.Role, _ random: inout SystemRandomNumberGenerator
+    ) -> NegotiatorConfiguration {
+        var configuration = NegotiatorConfiguration(
+            fingerprints: identity.fingerprints.compactMap { SDPFingerprint($0) }, candidates: candidates,
+            sessionID: random.next() >> 1, cname: "plexichat")
+        configuration.receivesMedia = role == .publisher
+        configuration.sendsBesidesReceiving = true
+        configuration.maximumVideoBitrate = UInt64(settings.publisherBitrateMax)
+        return configuration
+    }
+
+    /// A stream of ours for each section in which the peer would receive; what it shows is decided later.
+    private func addSenders(
+        for offer: SessionDescription, to negotiator: inout Negotiator, _ random: inout SystemRandomNumberGenerator
+    ) {
+        for media in offer.media where offer.direction(of: media).receives {
+            guard let kind: MediaKind = media.kind == .audio ? .audio : media.kind == .video ? .video : nil else {
+                continue
+            }
+            let policy = negotiator.configuration.policy
+            let name = "\(kind == .audio ? "audio" : "video")-\(media.mid ?? "0")"
+            _ = negotiator.addSender(
+                kind, codecs: policy.everything(kind), streamID: "plexichat", trackID: name, using: &random)
+        }
+    }
+
+    private func makeHandshake(_ transport: AgreedTransport) throws(MediaError) -> Handshake {
+        do throws(CryptoError) {
+            return try Handshake(
+                transport.role == .server ? .server : .client, identity: identity,
+                peer: transport.fingerprints.compactMap { DTLSFingerprint($0) })
+        } catch {
+            throw .unavailable("\(error)")
+        }
+    }
+}
+
+extension ICECredentials {
+    /// Of our own.
+    init(using random: inout some RandomNumberGenerator) {
+        self.init(randomBytes: (0..<Self.randomByteCount).map { _ in random.next() })
+    }
+
+    /// For a description, which is where the password is told to the peer.
+    var described: TransportCredentials {
+        TransportCredentials(
+            ufrag: ufrag, password: password.withExposedBytes { String(decoding: $0, as: UTF8.self) })
+    }
+}
+
+extension CodecPolicy {
+    /// Everything that can be forwarded: what a stream of ours may carry before it is known what it will show.
+    func everything(_ kind: MediaKind) -> [NegotiatedCodec] {
+        let all = kind == .audio ? audio : video
+        return all.map { preference in
+            NegotiatedCodec(
+                payloadType: 0, codec: preference.codec, clockRate: kind == .audio ? 48_000 : 90_000,
+                channels: 0, parameters: preference.parameters.text)
+        }
+    }
+}

@@ -1,0 +1,233 @@
+// The engine of one shard: every participant whose rooms live there, without a socket, a clock or a task.
+//
+// How a driver uses it (`MediaShard`; tests use a simulated network):
+//
+//   1. each datagram of a batch  -> receive, which gives back the slot that is free for the next one
+//   2. the batch is over         -> endBatch, then send what is in `outbox`
+//   3. at `deadline`             -> handleDeadlines, then send what is in `outbox`
+//   4. somebody negotiates       -> join, apply, leave (`MediaEngine+Control`), then send what is in `outbox`
+//
+// A datagram is looked up by the path that it came on; only checks of ICE may come from elsewhere, and find their
+// participant by the fragment that they name. A packet costs no allocation, lock or closure from 1 to 2.
+
+package import Base
+package import Crypto
+package import Wire
+
+package final class MediaEngine {
+    package let settings: MediaSettings
+    package let outbox = Outbox()
+    package var slab: PacketSlab
+    let identity: DTLSIdentity
+    /// What follows `a=candidate:` in our descriptions.
+    private(set) var candidates: [String] = []
+    let ntp: NTPClock
+
+    private var paths: PathTable
+    private var ufrags: UfragTable
+    private var wheel: DeadlineWheel
+    var participants = ParticipantTable()
+    var rooms: [String: Room] = [:]
+    /// Tracks that this batch brought something for.
+    private var touched: [PublishedTrack] = []
+    var nextTrack: UInt64 = 1
+    private(set) var counters = EngineCounters()
+
+    /// 24 bits of the batch's time, as abs-send-time has it.
+    private(set) var absoluteSendTime: UInt32 = 0
+    private var response = STUNWriter()
+    /// Scratch of who writes reports: kept, so that writing allocates nothing.
+    var numbers: [SequenceNumber] = []
+    var ssrcs: [SSRC] = []
+    var reportBlocks: [RTCPReportBlock] = []
+    let noReports: [RTCPReportBlock] = []
+    /// Told of every participant that ended by itself.
+    package var participantEnded: (ParticipantID, ParticipantEnd) -> Void = { _, _ in }
+
+    /// `wallClock` is the time of day at `now`; `seed` is secret and random, so that nobody can choose addresses that
+    /// collide in the tables.
+    package init(
+        settings: MediaSettings, identity: DTLSIdentity, now: Instant, wallClock: Timestamp, seed: (UInt64, UInt64)
+    ) {
+        self.settings = settings
+        self.identity = identity
+        slab = PacketSlab(count: settings.limits.packetSlots)
+        ntp = NTPClock(now, is: wallClock)
+        paths = PathTable(capacity: settings.limits.sessions * 4, seed: seed)
+        ufrags = UfragTable(capacity: settings.limits.sessions * 2, seed: seed)
+        wheel = DeadlineWheel(now: now)
+        touched.reserveCapacity(DatagramSocket.batchSize)
+        reportBlocks.reserveCapacity(settings.limits.sourcesPerParticipant)
+    }
+
+    /// Where peers are told to send to: set when the sockets are bound. The first is preferred.
+    package func advertise(_ addresses: [TransportAddress]) {
+        candidates = addresses.enumerated().map { index, address in
+            // `candidate:` itself is the attribute's name in a description.
+            let candidate = ICECandidate(
+                foundation: "\(index + 1)", address: address, localPreference: 65_535 - UInt16(index))
+            return String(candidate.line.dropFirst("candidate:".count))
+        }
+    }
+
+    // MARK: - Datagrams
+
+    /// Takes a datagram that lies in `slot`. Returns the slot that the next one may be received into: the same, or
+    /// another when the engine has kept this one.
+    package func receive(_ slot: PacketSlab.Slot, _ count: Int, from path: MediaPath, now: Instant) -> PacketSlab.Slot {
+        counters.datagrams &+= 1
+        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(slab[slot])[..<count])
+        switch DatagramKind(RawSpan(_unsafeBytes: bytes)) {
+        case .rtp:
+            guard let participant = participant(on: path), participant.isConnected else { return drop(slot) }
+            return participant.receiveMedia(slot, count, now: now, engine: self)
+        case .rtcp:
+            guard let participant = participant(on: path), participant.isConnected else { return drop(slot) }
+            participant.receiveReports(slot, count, now: now, engine: self)
+            look(participant)
+        case .stun: receiveCheck(bytes, path, now)
+        case .dtls:
+            guard let participant = participant(on: path) else { return drop(slot) }
+            participant.receiveHandshake(bytes, now: now, engine: self)
+            look(participant)
+        case .turnChannel, .unknown: return drop(slot)
+        }
+        return slot
+    }
+
+    /// What came together is forwarded together.
+    package func endBatch(now: Instant) {
+        guard !touched.isEmpty else { return }
+        absoluteSendTime = Self.absoluteSendTime(now)
+        for track in touched {
+            track.forwardPending(now: now, engine: self)
+            look(track.publisher)
+        }
+        touched.removeAll(keepingCapacity: true)
+    }
+
+    private func drop(_ slot: PacketSlab.Slot) -> PacketSlab.Slot {
+        counters.unknown &+= 1
+        return slot
+    }
+
+    private func participant(on path: MediaPath) -> Participant? {
+        paths.find(path).flatMap { participants[$0] }
+    }
+
+    func pend(_ packet: PendingPacket, of track: PublishedTrack) {
+        if track.addPending(packet) { touched.append(track) }
+    }
+
+    /// Seconds modulo 64 in units of 2^-18 s.
+    private static func absoluteSendTime(_ now: Instant) -> UInt32 {
+        let (seconds, rest) = now.nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        return UInt32(truncatingIfNeeded: seconds << 18 &+ (rest << 18) / 1_000_000_000) & 0xFF_FFFF
+    }
+
+    // MARK: - Checks
+
+    private func receiveCheck(_ bytes: UnsafeRawBufferPointer, _ path: MediaPath, _ now: Instant) {
+        guard let message = try? STUNMessage(parsing: RawSpan(_unsafeBytes: bytes)) else {
+            return counters.malformed &+= 1
+        }
+        let index = message.localUfrag.flatMap { ufrags.find($0) } ?? paths.find(path)
+        guard let index, let participant = participants[index] else {
+            _ = ICELiteSession.handleStranger(message, into: &response)
+            answer(path)
+            return counters.strangers &+= 1
+        }
+        let outcome = participant.ice.handle(message, on: path, now: now, into: &response)
+        // The table is full of other people's paths: this one is not answered, and the peer tries its others.
+        if outcome.isNewPath, !paths.set(path, index) { return counters.strangers &+= 1 }
+        if let evicted = outcome.evictedPath { forget(evicted) }
+        if let retired = outcome.retiredUfrag { _ = ufrags.remove(retired) }
+        answer(path)
+        if case .respondAndSelect(let selected) = outcome.action {
+            participant.select(selected, now: now, engine: self)
+        }
+        if outcome.isNewPath { look(participant) }
+    }
+
+    private func answer(_ path: MediaPath) {
+        guard !response.bytes.isEmpty else { return }
+        outbox.append(response.bytes, to: Destination(path))
+    }
+
+    func forget(_ path: MediaPath) { _ = paths.remove(path) }
+
+    func register(_ ufrag: LocalUfrag, of participant: Participant) -> Bool {
+        ufrags.insert(ufrag, participant.id.index)
+    }
+
+    func unregister(_ ufrag: LocalUfrag) { _ = ufrags.remove(ufrag) }
+
+    // MARK: - Time
+
+    /// When `handleDeadlines` has something to do next; early rather than late.
+    package var deadline: Instant? { wheel.earliest }
+
+    package func handleDeadlines(now: Instant) {
+        absoluteSendTime = Self.absoluteSendTime(now)
+        while let index = wheel.next(dueAt: now) {
+            guard let participant = participants[index] else { continue }
+            if let end = participant.tick(now: now, engine: self) {
+                remove(participant, now: now)
+                participantEnded(participant.id, end)
+            } else {
+                look(participant)
+            }
+        }
+    }
+
+    /// The participant's next look may have moved.
+    func look(_ participant: Participant) { wheel.set(participant.id.index, at: participant.nextTick) }
+
+    func forgetDeadline(_ participant: Participant) { wheel.clear(participant.id.index) }
+}
+
+package struct EngineCounters: Sendable {
+    package var datagrams: UInt64 = 0
+    /// From a path, or of a kind, that nobody here has.
+    package var unknown: UInt64 = 0
+    package var malformed: UInt64 = 0
+    /// Checks that name nobody.
+    package var strangers: UInt64 = 0
+}
+
+/// Participants by number. A number is given out again with the next generation.
+struct ParticipantTable {
+    private var entries: [Participant?] = []
+    private var generations: [UInt32] = []
+    private var free: [UInt32] = []
+    private(set) var count = 0
+
+    subscript(index: UInt32) -> Participant? { Int(index) < entries.count ? entries[Int(index)] : nil }
+
+    subscript(id: ParticipantID) -> Participant? {
+        guard let participant = self[id.index], participant.id == id else { return nil }
+        return participant
+    }
+
+    mutating func nextID() -> ParticipantID {
+        let index = free.popLast() ?? UInt32(entries.count)
+        if Int(index) == entries.count {
+            entries.append(nil)
+            generations.append(0)
+        }
+        return ParticipantID(index: index, generation: generations[Int(index)])
+    }
+
+    mutating func insert(_ participant: Participant) {
+        entries[Int(participant.id.index)] = participant
+        count += 1
+    }
+
+    mutating func remove(_ id: ParticipantID) {
+        guard self[id] != nil else { return }
+        entries[Int(id.index)] = nil
+        generations[Int(id.index)] &+= 1
+        free.append(id.index)
+        count -= 1
+    }
+}

@@ -1,0 +1,42 @@
+// What the operator decides about media, and every bound of the engine with its reason.
+
+package import Wire
+
+package struct MediaSettings: Sendable {
+    package var limits = MediaLimits()
+    /// What peers are told to send to: the sockets' own addresses, or those that a 1:1 NAT shows to the world. Every
+    /// shard has its own.
+    package var advertised: [TransportAddress] = []
+    /// What one subscriber may be sent at most, whatever its network could carry.
+    package var subscriberBitrateMax = 50_000_000
+    /// What one publisher is asked to stay below.
+    package var publisherBitrateMax = 8_000_000
+
+    package init() {}
+}
+
+/// What exceeds a limit gets `MediaError` where somebody negotiates, and is dropped and counted on the wire.
+package struct MediaLimits: Sendable {
+    /// Participants in the process. Each idle one costs about 100 KiB with DTLS up.
+    package var sessions = 10_000
+    /// Participants of one room. A room lives on one core.
+    package var sessionsPerRoom = 1_000
+    /// Sources that one participant may send from: simulcast layers and their repair streams for a few tracks. A
+    /// source takes state only after a packet of it was authenticated.
+    package var sourcesPerParticipant = 64
+    /// Media sections of one peer connection that carry media, in each direction.
+    package var tracksPerParticipant = 64
+    /// Slots of a shard's packet memory (1.5 KiB each, touched when first used): 48 MiB, some two seconds of 60 video
+    /// publishers at 2 Mbit/s. Without a free slot a packet is dropped and counted.
+    package var packetSlots = 32_768
+
+    package init() {}
+}
+
+/// Packets that a stream's ring keeps. A power of two.
+enum RingCapacity {
+    /// Two seconds at 2.5 Mbit/s, more than any retransmission is worth.
+    static let video = 512
+    /// 1.3 s of 20 ms packets.
+    static let audio = 64
+}

@@ -1,0 +1,180 @@
+// What a participant sends: a track, and the streams that carry it (one, or one for each simulcast layer).
+
+import Base
+import Crypto
+import Wire
+
+/// Names a track within its shard; never reused.
+package struct TrackID: Hashable, Sendable {
+    package let number: UInt64
+}
+
+/// One stream of a track. Made when the first packet of its source was authenticated, or named in SDP.
+final class PublishedLayer {
+    let ssrc: SSRC
+    /// 0 is the lowest.
+    let index: UInt8
+    unowned let track: PublishedTrack
+    var ring: PacketRing
+    var reception: ReceiveStream
+    var missing = NACKGenerator()
+    var keyframes = KeyframeRequester()
+    var structure = DependencyStructure()
+    /// What makes this layer's timestamps those of the publisher's clock, after a sender report.
+    var clockOffset: UInt32?
+    var counters = StreamCounters()
+
+    init(ssrc: SSRC, index: UInt8, track: PublishedTrack) {
+        self.ssrc = ssrc
+        self.index = index
+        self.track = track
+        ring = PacketRing(capacity: track.kind == .video ? RingCapacity.video : RingCapacity.audio)
+        reception = ReceiveStream(ssrc: ssrc, clockRate: track.clockRate)
+    }
+}
+
+extension PublishedLayer {
+    /// A sender report of this layer: from now on its timestamps can be told in the publisher's time.
+    func take(_ info: RTCPSenderInfo, now: Instant) {
+        reception.receive(info, now: now)
+        clockOffset = PublisherTimeline.offset(
+            ntp: info.ntpTime, timestamp: info.rtpTimestamp, clockRate: track.clockRate)
+    }
+}
+
+package struct StreamCounters: Sendable {
+    package var packets: UInt64 = 0
+    package var bytes: UInt64 = 0
+    package var retransmissions: UInt64 = 0
+    /// Asked for again, and gone.
+    package var notRepeated: UInt64 = 0
+    package var keyframeRequests: UInt64 = 0
+    /// Given up because the subscriber's network could not take it.
+    package var droppedForBandwidth: UInt64 = 0
+}
+
+/// A packet that came in this batch and has not been forwarded yet.
+struct PendingPacket {
+    var layer: UInt8
+    var sequence: ExtendedSequence
+}
+
+final class PublishedTrack {
+    /// Packets of one track that one batch may bring: all of it.
+    static let pendingLimit = 2 * DatagramSocket.batchSize
+    /// Simulcast layers; browsers send up to three.
+    static let layerLimit = 4
+
+    let id: TrackID
+    let kind: MediaKind
+    let mid: String
+    let clockRate: UInt32
+    let codecs: [NegotiatedCodec]
+    /// Restriction identifiers of simulcast, the lowest layer first; empty without.
+    let rids: [[UInt8]]
+    /// Sources that SDP names, the lowest layer first.
+    let announced: [RemoteSource]
+    let midBytes: [UInt8]
+    unowned let publisher: Participant
+    /// By payload type: the codec, or what a repair packet of this type repairs.
+    private var videoCodecs = InlineArray<128, UInt8>(repeating: PublishedTrack.none)
+    private var repairs = InlineArray<128, UInt8>(repeating: PublishedTrack.none)
+    private static let none: UInt8 = 0xFF
+    private(set) var layers: [PublishedLayer] = []
+    private(set) var subscriptions: [Subscription] = []
+
+    /// Filled while a batch is received, emptied at its end.
+    let pending: UnsafeMutablePointer<PendingPacket>
+    var pendingCount = 0
+
+    init(id: TrackID, mid: String, kind: MediaKind, receiving: Transceiver.Receiving, publisher: Participant) {
+        self.id = id
+        self.mid = mid
+        self.kind = kind
+        codecs = receiving.codecs
+        // Browsers list simulcast identifiers from low to high, and the sender's packets say which is which.
+        rids = receiving.layers.map { Array($0.rid.utf8) }
+        announced = receiving.sources
+        midBytes = Array(mid.utf8)
+        for codec in receiving.codecs {
+            videoCodecs[Int(codec.payloadType & 127)] = codec.codec.video?.rawValue ?? Self.none
+            if let rtx = codec.rtxPayloadType { repairs[Int(rtx & 127)] = codec.payloadType }
+        }
+        clockRate = receiving.codecs.first { !$0.codec.isCompanion }?.clockRate ?? 90_000
+        self.publisher = publisher
+        pending = .allocate(capacity: Self.pendingLimit)
+    }
+
+    deinit { pending.deallocate() }
+}
+
+extension PublishedTrack {
+    /// What the batch brought, to everybody who wants it: one subscriber after the other, so that what goes to one
+    /// destination lies together.
+    func forwardPending(now: Instant, engine: MediaEngine) {
+        guard pendingCount > 0 else { return }
+        for subscription in subscriptions { subscription.forward(self, now: now, engine: engine) }
+        pendingCount = 0
+    }
+
+    /// True when the track had nothing pending before.
+    func addPending(_ packet: PendingPacket) -> Bool {
+        guard pendingCount < Self.pendingLimit else { return false }
+        pending[pendingCount] = packet
+        pendingCount &+= 1
+        return pendingCount == 1
+    }
+
+    func layer(_ index: UInt8) -> PublishedLayer? { layers.first { $0.index == index } }
+
+    /// Of simulcast, the best layer that there is; it may not have come yet.
+    var highestLayer: UInt8 { UInt8(truncatingIfNeeded: max(max(rids.count, announced.count), 1) - 1) }
+
+    func add(_ layer: PublishedLayer) { layers.append(layer) }
+    func add(_ subscription: Subscription) { subscriptions.append(subscription) }
+    func remove(_ subscription: Subscription) { subscriptions.removeAll { $0 === subscription } }
+}
+
+// MARK: - What was agreed
+
+extension PublishedTrack {
+    var takesPictureLoss: Bool { codecs.contains { $0.feedback.contains(.pli) } }
+
+    /// The codec of most packets.
+    var mainVideoCodec: VideoCodec? { codecs.first { $0.codec.isVideo }?.codec.video }
+
+    /// Losses are asked for again: only where the publisher repeats.
+    var isRepairable: Bool { codecs.first.map { $0.feedback.contains(.nack) && kind == .video } ?? false }
+
+    func videoCodec(of type: UInt8) -> VideoCodec? { VideoCodec(rawValue: videoCodecs[Int(type & 127)]) }
+
+    func isRepairType(_ type: UInt8) -> Bool { repairs[Int(type & 127)] != Self.none }
+
+    func payloadType(repairedBy type: UInt8) -> UInt8? {
+        let repaired = repairs[Int(type & 127)]
+        return repaired == Self.none ? nil : repaired
+    }
+
+    func carries(_ type: UInt8) -> Bool {
+        codecs.contains { $0.payloadType == type || $0.rtxPayloadType == type }
+    }
+
+    func ridIndex(_ rid: RawSpan) -> UInt8? {
+        rids.firstIndex { Participant.isSame($0, rid) }.map { UInt8(truncatingIfNeeded: $0) }
+    }
+
+    func remove(_ layer: PublishedLayer) { layers.removeAll { $0 === layer } }
+}
+
+extension Codec {
+    var video: VideoCodec? {
+        switch self {
+        case .vp8: .vp8
+        case .vp9: .vp9
+        case .h264: .h264
+        case .h265: .h265
+        case .av1: .av1
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,58 @@
+// A room: who is in it, and who gets what. The plan here is the plainest: every free section shows the first track of
+// its kind that its owner does not see yet, in the order of publication.
+
+import Base
+
+final class Room {
+    let name: String
+    unowned let engine: MediaEngine
+    private(set) var participants: [Participant] = []
+
+    init(_ name: String, engine: MediaEngine) {
+        self.name = name
+        self.engine = engine
+    }
+
+    var isEmpty: Bool { participants.isEmpty }
+
+    func add(_ participant: Participant) { participants.append(participant) }
+
+    func remove(_ participant: Participant) { participants.removeAll { $0 === participant } }
+
+    /// A track has come: everybody who has a free section gets it.
+    func offer(_ track: PublishedTrack, now: Instant) {
+        for participant in participants where participant !== track.publisher {
+            participant.show(track, now: now)
+        }
+    }
+
+    /// A track has gone: whoever saw it may see another one.
+    func withdraw(_ track: PublishedTrack, now: Instant) {
+        for subscription in track.subscriptions {
+            subscription.detach()
+            fill(subscription, now: now)
+        }
+    }
+
+    /// A section is free: it shows the first track that its owner does not see.
+    func fill(_ subscription: Subscription, now: Instant) {
+        guard subscription.source == nil else { return }
+        for publisher in participants where publisher !== subscription.subscriber {
+            for track in publisher.tracks
+            where subscription.canShow(track) && !subscription.subscriber.sees(track) {
+                return subscription.attach(track, now: now)
+            }
+        }
+    }
+}
+
+extension Participant {
+    func sees(_ track: PublishedTrack) -> Bool { subscriptions.contains { $0.source === track } }
+
+    func show(_ track: PublishedTrack, now: Instant) {
+        guard !sees(track), let free = subscriptions.first(where: { $0.source == nil && $0.canShow(track) }) else {
+            return
+        }
+        free.attach(track, now: now)
+    }
+}

@@ -1,0 +1,52 @@
+// The forwarder of a stream, be it of audio or of video.
+
+import Base
+import Wire
+
+/// The stream goes on when its source changes, so a source's layers are numbered anew with each: the forwarders then
+/// take a new source for another layer, and switch to it as they switch layers.
+struct StreamForwarder {
+    private let kind: MediaKind
+    private var video: VideoForwarder
+    private var audio: AudioForwarder
+    private var sourceNumber: UInt32 = 0
+    private var target = LayerTarget(simulcast: nil)
+
+    init(_ kind: MediaKind) {
+        self.kind = kind
+        video = VideoForwarder(codec: .vp8)
+        audio = AudioForwarder()
+    }
+
+    mutating func attach(codec: VideoCodec?) {
+        sourceNumber &+= 1
+        if kind == .audio {
+            audio.select(sourceNumber)
+        } else if let codec {
+            video.beginSource(codec: codec)
+        }
+    }
+
+    mutating func detach() {
+        audio.select(nil)
+        setTarget(LayerTarget(simulcast: nil))
+    }
+
+    mutating func setTarget(_ target: LayerTarget) {
+        guard target != self.target else { return }
+        self.target = target
+        video.setTarget(target)
+    }
+
+    /// The layer of which the subscriber waits for a keyframe.
+    var wantsKeyframe: UInt8? { kind == .video ? video.wantsKeyframe : nil }
+
+    @inline(__always)
+    mutating func offer(_ packet: borrowing ForwardInput) -> ForwardVerdict {
+        if kind == .video { return video.offer(packet) }
+        return audio.offer(
+            AudioInput(
+                source: sourceNumber, sequence: packet.sequence, timestamp: packet.timestamp, marker: packet.marker,
+                arrival: packet.arrival, senderClock: packet.senderClock))
+    }
+}

@@ -1,0 +1,265 @@
+// One stream to one subscriber: which of a track's packets it gets, under which numbers, and what of it can be repeated.
+//
+// The stream (our SSRC, its numbers) belongs to a section of the subscriber's description and outlives its source: a
+// section may show one publisher now and another later, and the numbers go on.
+
+import Base
+import Crypto
+import Wire
+
+final class Subscription {
+    unowned let subscriber: Participant
+    /// Its place among the subscriber's.
+    let number: UInt16
+    let kind: MediaKind
+    let sender: SenderID
+    let ssrc: SSRC
+    let rtxSSRC: SSRC?
+    let cname: [UInt8]
+    private let codecs: [NegotiatedCodec]
+    private let extensions: ForwardedExtensions
+
+    private(set) var source: PublishedTrack?
+    /// The subscriber's payload type for each of the publisher's; `noType` for what the subscriber cannot take.
+    private var payloadTypes = InlineArray<128, UInt8>(repeating: Subscription.noType)
+    private var rtxPayloadType = Subscription.noType
+    private static let noType: UInt8 = 0xFF
+
+    private var forwarder: StreamForwarder
+    private let historyMemory: UnsafeMutableRawPointer
+    private let historyCapacity: Int
+    private var history: SentHistory
+    private var nextRTXSequence: ExtendedSequence
+    private var newestSequence: ExtendedSequence = 0
+
+    private(set) var counters = StreamCounters()
+    private var reportState = SenderReportState()
+    /// What the subscriber reports lost, in 256ths.
+    var loss: UInt8 = 0
+
+    init(
+        subscriber: Participant, number: UInt16, kind: MediaKind, sending: Transceiver.Sending,
+        firstRTXSequence: UInt16
+    ) {
+        self.subscriber = subscriber
+        self.number = number
+        self.kind = kind
+        sender = sending.sender
+        ssrc = sending.ssrc
+        rtxSSRC = sending.rtxSSRC
+        codecs = sending.codecs
+        extensions = ForwardedExtensions(sending.extensions.wire)
+        cname = Array(sending.cname.utf8)
+        nextRTXSequence = ExtendedSequence(firstRTXSequence & 0x7FFF)
+        forwarder = StreamForwarder(kind)
+        historyCapacity = kind == .video ? SentHistory.defaultCapacity : RingCapacity.audio
+        historyMemory = .allocate(byteCount: SentHistory.byteCount(capacity: historyCapacity), alignment: 8)
+        history = SentHistory(over: historyMemory, capacity: historyCapacity)
+    }
+
+    deinit { historyMemory.deallocate() }
+
+    // MARK: - Source
+
+    /// Shows a track from now on. The numbers of the stream go on.
+    func attach(_ track: PublishedTrack, now: Instant) {
+        detach()
+        source = track
+        payloadTypes = InlineArray(repeating: Self.noType)
+        for theirs in track.codecs {
+            guard let ours = codecs.first(where: { $0.isSame(as: theirs) }) else { continue }
+            payloadTypes[Int(theirs.payloadType & 127)] = ours.payloadType
+            if let rtx = ours.rtxPayloadType { rtxPayloadType = rtx }
+        }
+        forwarder.attach(codec: track.mainVideoCodec)
+        forwarder.setTarget(LayerTarget(simulcast: track.highestLayer))
+        track.add(self)
+        requestKeyframe(now: now)
+    }
+
+    func detach() {
+        source?.remove(self)
+        source = nil
+        forwarder.detach()
+        // What was sent is of another source now; nothing of it can be repeated.
+        history = SentHistory(over: historyMemory, capacity: historyCapacity)
+    }
+
+    /// Whether the subscriber has a codec for what the track sends.
+    func canShow(_ track: PublishedTrack) -> Bool {
+        track.kind == kind
+            && track.codecs.contains { theirs in
+                !theirs.codec.isCompanion && codecs.contains { $0.isSame(as: theirs) }
+            }
+    }
+
+    func setTarget(_ target: LayerTarget, now: Instant) {
+        forwarder.setTarget(target)
+        if forwarder.wantsKeyframe != nil { requestKeyframe(now: now) }
+    }
+
+    /// Asks the source, no sooner than the source's own limit allows.
+    func requestKeyframe(now: Instant) {
+        guard kind == .video, let source, let layer = source.layer(forwarder.wantsKeyframe ?? source.highestLayer)
+        else { return }
+        layer.keyframes.want(now: now)
+        source.publisher.wake(at: layer.keyframes.deadline)
+    }
+
+    // MARK: - Forwarding
+
+    /// What the batch brought. The hot path: once per subscriber, and inside once per packet.
+    func forward(_ track: PublishedTrack, now: Instant, engine: MediaEngine) {
+        guard let transport = subscriber.sending, transport.isOpen else { return }
+        for index in 0..<track.pendingCount {
+            let packet = track.pending[index]
+            guard let record = track.layers[Int(packet.layer)].ring.find(packet.sequence) else { continue }
+            switch forwarder.offer(record.pointee.input) {
+            case .drop: continue
+            case .fillGap: continue
+            case .forward(let rewrite):
+                history.record(rewrite, incoming: packet.sequence)
+                newestSequence = max(newestSequence, rewrite.sequence)
+                if kind == .video, transport.isEstimated {
+                    pace(record, rewrite, transport, now, engine)
+                } else {
+                    send(record, rewrite, as: .media, transport, now, engine)
+                }
+            }
+        }
+        if forwarder.wantsKeyframe != nil { requestKeyframe(now: now) }
+    }
+
+    /// At once when the subscriber's network can take it, else when its turn comes.
+    @inline(__always)
+    private func pace(
+        _ record: UnsafePointer<PacketRecord>, _ rewrite: Rewrite, _ transport: SendTransport, _ now: Instant,
+        _ engine: MediaEngine
+    ) {
+        let bandwidth = transport.needBandwidth()
+        let size = record.pointee.input.payloadLength &+ Self.overhead
+        if bandwidth.pacer.admits(size, now: now) {
+            return send(record, rewrite, as: .media, transport, now, engine)
+        }
+        let item = PacedItem(
+            packet: rewrite.sequence, enqueuedAt: now, stream: number, size: UInt16(truncatingIfNeeded: size),
+            kind: .video, startsKeyframe: record.pointee.input.frame.isKeyframe)
+        if let drop = bandwidth.pacer.enqueue(item, now: now) {
+            counters.droppedForBandwidth &+= UInt64(drop.packets)
+            if drop.needsKeyframe { subscriber.subscriptions[Int(drop.stream)].requestKeyframe(now: now) }
+        }
+        if let due = bandwidth.pacer.nextDeadline { subscriber.wake(at: due) }
+    }
+
+    /// Header, extensions and tag, about: what a payload weighs more on the wire.
+    private static let overhead = 12 + 20 + 16
+
+    enum Form {
+        case media
+        /// RFC 4588: another stream, with the number of the original before the payload.
+        case retransmission
+    }
+
+    /// Builds the subscriber's packet in the outbox: header, extensions, payload, then encryption in place.
+    @inline(__always)
+    private func send(
+        _ record: UnsafePointer<PacketRecord>, _ rewrite: Rewrite, as form: Form, _ transport: SendTransport,
+        _ now: Instant, _ engine: MediaEngine
+    ) {
+        let isRepair = form == .retransmission
+        let type = isRepair ? rtxPayloadType : payloadTypes[Int(record.pointee.payloadType & 127)]
+        guard type != Self.noType, let original = UnsafeRawPointer(engine.slab[record.pointee.slot].baseAddress) else {
+            return
+        }
+        let out = engine.outbox.reserve()
+        var span = MutableRawSpan(_unsafeBytes: out)
+        let own = ForwardedExtensions.Own(
+            transportSequence: transport.transportSequence, absoluteSendTime: engine.absoluteSendTime)
+        let headerLength = extensions.write(
+            record.pointee.extensions, of: original, own: own, rewrite: rewrite, into: &span)
+        let index = isRepair ? nextRTXSequence : rewrite.sequence
+        let streamSSRC = isRepair ? rtxSSRC ?? ssrc : ssrc
+        RTPFixedHeader.write(
+            marker: rewrite.marker, payloadType: type, sequenceNumber: SequenceNumber(truncatingIfNeeded: index),
+            timestamp: rewrite.timestamp, ssrc: streamSSRC, hasExtension: headerLength > RTPHeader.fixedLength,
+            into: &span)
+        var start = headerLength
+        if isRepair {
+            span.store(bigEndian: SequenceNumber(truncatingIfNeeded: rewrite.sequence), at: start)
+            start &+= 2
+        }
+        let length = record.pointee.input.payloadLength
+        guard start &+ length <= out.count, let base = out.baseAddress else { return }
+        (base + start).copyMemory(from: original + Int(record.pointee.payloadStart), byteCount: length)
+        var payload = MutableRawSpan(_unsafeStart: base + start, byteCount: length)
+        rewrite.apply(to: &payload)
+        transport.finish(
+            out, count: start &+ length, headerLength: headerLength, ssrc: streamSSRC, index: index,
+            outbox: engine.outbox, now: now)
+        count(length, rewrite, isRepair, now)
+    }
+
+    @inline(__always)
+    private func count(_ length: Int, _ rewrite: Rewrite, _ isRepair: Bool, _ now: Instant) {
+        if isRepair {
+            nextRTXSequence &+= 1
+            counters.retransmissions &+= 1
+            return
+        }
+        counters.packets &+= 1
+        counters.bytes &+= UInt64(length)
+        reportState.sent(timestamp: rewrite.timestamp, payloadBytes: length, now: now)
+    }
+
+    // MARK: - Again
+
+    /// A packet that the subscriber reports missing. Without a repair stream nothing is repeated: the same numbers over
+    /// different extensions would give the key of GCM away.
+    func retransmit(_ number: SequenceNumber, now: Instant, engine: MediaEngine) {
+        guard let transport = subscriber.sending, transport.isOpen, canRepeat else { return }
+        // The number that was sent last with these 16 bits.
+        let behind = SequenceNumber(truncatingIfNeeded: newestSequence) &- number
+        guard newestSequence >= ExtendedSequence(behind),
+            let (record, rewrite) = sent(newestSequence &- ExtendedSequence(behind))
+        else {
+            counters.notRepeated &+= 1
+            return
+        }
+        transport.bandwidth?.pacer.charge(record.pointee.input.payloadLength &+ Self.overhead, now: now)
+        send(record, rewrite, as: .retransmission, transport, now, engine)
+    }
+
+    private var canRepeat: Bool { rtxSSRC != nil && rtxPayloadType != Self.noType }
+
+    private func sent(_ number: ExtendedSequence) -> (UnsafePointer<PacketRecord>, Rewrite)? {
+        guard let sent = history.mapBack(number), !sent.isEmpty, let layer = source?.layer(sent.rewrite.layer),
+            let record = layer.ring.find(sent.incoming)
+        else { return nil }
+        return (record, sent.rewrite)
+    }
+
+    /// A packet whose turn has come.
+    func sendPaced(_ number: ExtendedSequence, now: Instant, engine: MediaEngine) {
+        guard let transport = subscriber.sending, transport.isOpen, let (record, rewrite) = sent(number) else { return }
+        send(record, rewrite, as: .media, transport, now, engine)
+    }
+
+    /// Bytes for a probe: the newest packet again, as a repair that nobody asked for. False when there is none.
+    func sendProbe(now: Instant, engine: MediaEngine) -> Bool {
+        guard canRepeat, let transport = subscriber.sending, transport.isOpen, newestSequence > 0,
+            let (record, rewrite) = sent(newestSequence)
+        else { return false }
+        send(record, rewrite, as: .retransmission, transport, now, engine)
+        return true
+    }
+
+    // MARK: - Reports
+
+    /// `nil` when nothing was sent yet.
+    func senderInfo(now: Instant, engine: MediaEngine) -> RTCPSenderInfo? {
+        guard let source else { return nil }
+        return reportState.info(
+            ssrc: ssrc, clockRate: source.clockRate, now: now, clock: engine.ntp,
+            publisher: source.publisher.clock, stream: SenderClock(), timestampOffset: 0)
+    }
+}

@@ -1,0 +1,151 @@
+// Media that a participant sends: authenticated, counted, put into its stream's ring and left for forwarding.
+
+import Base
+import Crypto
+import Wire
+
+extension Participant {
+    /// A datagram that looks like RTP. Returns the slot that is free for the next datagram: the same one, or another
+    /// when the packet was kept.
+    func receiveMedia(_ slot: PacketSlab.Slot, _ count: Int, now: Instant, engine: MediaEngine) -> PacketSlab.Slot {
+        let room = engine.slab[slot]
+        let bytes = UnsafeMutableRawBufferPointer(rebasing: room[..<count])
+        guard let header = try? RTPHeader(parsing: RawSpan(_unsafeBytes: UnsafeRawBufferPointer(bytes))) else {
+            counters.malformed &+= 1
+            return slot
+        }
+        guard let index = sources.find(header.ssrc) else { return receiveUnknown(slot, bytes, header, now, engine) }
+        let verdict =
+            receiver?.unprotectRTP(
+                room, count: count, headerLength: Int(header.headerLength), ssrc: header.ssrc,
+                sequenceNumber: header.sequenceNumber, window: &sources.sources[index].window) ?? .forged
+        guard let plain = accept(verdict) else { return slot }
+        return take(slot, plain, header, sources.sources[index], now, engine)
+    }
+
+    private func accept(_ verdict: SRTPVerdict) -> Int? {
+        switch verdict {
+        case .plain(let count): return count
+        case .replayed: counters.replayed &+= 1
+        case .forged: counters.forged &+= 1
+        case .tooShort: counters.malformed &+= 1
+        }
+        return nil
+    }
+
+    /// From a source that is not known yet: nothing is remembered of it before its packet was authenticated and says
+    /// where it belongs.
+    private func receiveUnknown(
+        _ slot: PacketSlab.Slot, _ bytes: UnsafeMutableRawBufferPointer, _ header: RTPHeader, _ now: Instant,
+        _ engine: MediaEngine
+    ) -> PacketSlab.Slot {
+        guard sources.count < engine.settings.limits.sourcesPerParticipant else {
+            counters.unknownSource &+= 1
+            return slot
+        }
+        var window = SRTPReplayWindow()
+        let verdict =
+            receiver?.unprotectRTP(
+                engine.slab[slot], count: bytes.count, headerLength: Int(header.headerLength), ssrc: header.ssrc,
+                sequenceNumber: header.sequenceNumber, window: &window) ?? .forged
+        guard let plain = accept(verdict) else { return slot }
+        let packet = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<plain])
+        guard let found = identify(header, RawSpan(_unsafeBytes: packet)) else {
+            counters.unknownSource &+= 1
+            return slot
+        }
+        let source = Source(layer: found.layer, isRepair: found.isRepair, window: window)
+        sources.add(header.ssrc, source)
+        return take(slot, plain, header, source, now, engine)
+    }
+
+    // MARK: A plain packet
+
+    private func take(
+        _ slot: PacketSlab.Slot, _ count: Int, _ header: RTPHeader, _ source: Source, _ now: Instant,
+        _ engine: MediaEngine
+    ) -> PacketSlab.Slot {
+        let packet = RawSpan(
+            _unsafeBytes: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(engine.slab[slot])[..<count]))
+        let reading = RTPExtensionReading(reading: packet, header: header, map: extensionMap)
+        if reading.hasTransportSequence { feedback?.record(reading.transportSequence, now: now) }
+        guard let padding = header.paddingLength(in: packet) else {
+            counters.malformed &+= 1
+            return slot
+        }
+        let layer = source.layer
+        var start = Int(header.headerLength)
+        var length = count &- start &- padding
+        var type = header.payloadType
+        let sequence: ExtendedSequence
+        if source.isRepair {
+            // RFC 4588 §4: the original's number, then its payload. Padding alone is a probe of the publisher's.
+            guard length >= 2, let original = layer.track.payloadType(repairedBy: type) else { return slot }
+            sequence = layer.reception.extend(packet.uint16(start))
+            start &+= 2
+            length &-= 2
+            type = original
+            layer.counters.retransmissions &+= 1
+        } else {
+            sequence = layer.reception.receive(header, byteCount: count, now: now)
+        }
+        layer.counters.packets &+= 1
+        layer.counters.bytes &+= UInt64(length)
+        noteArrival(layer, sequence, now)
+        let payload = packet.extracting(start..<(start &+ length))
+        guard let frame = frame(layer, type, payload, packet, reading) else {
+            counters.malformed &+= 1
+            return slot
+        }
+        let input = ForwardInput(
+            simulcastLayer: layer.index, sequence: sequence, timestamp: header.timestamp, marker: header.marker,
+            frame: frame, arrival: now, payloadLength: length, senderClock: layer.clockOffset)
+        let record = PacketRecord(
+            input: input, slot: slot, payloadStart: UInt16(truncatingIfNeeded: start), payloadType: type,
+            extensions: reading)
+        return keep(record, in: layer, now, engine)
+    }
+
+    private func noteArrival(_ layer: PublishedLayer, _ sequence: ExtendedSequence, _ now: Instant) {
+        guard layer.track.isRepairable else { return }
+        _ = layer.missing.receive(sequence, now: now)
+        if let due = layer.missing.deadline { nextTick = min(nextTick, due) }
+    }
+
+    /// `nil` for a payload that is none of the codec's.
+    private func frame(
+        _ layer: PublishedLayer, _ type: UInt8, _ payload: RawSpan, _ packet: RawSpan,
+        _ reading: borrowing RTPExtensionReading
+    ) -> VideoFrameInfo? {
+        guard layer.track.kind == .video, payload.byteCount > 0 else { return VideoFrameInfo() }
+        guard let codec = layer.track.videoCodec(of: type) else { return nil }
+        if let element = reading[.dependencyDescriptor] {
+            return try? VideoFrameInfo.read(
+                codec, payload: payload, descriptor: packet.extracting(element.range), structure: &layer.structure)
+        }
+        return try? VideoFrameInfo.read(codec, payload: payload, descriptor: nil, structure: &layer.structure)
+    }
+
+    /// The packet stays where it is; another slot takes its place at the socket.
+    private func keep(
+        _ record: PacketRecord, in layer: PublishedLayer, _ now: Instant, _ engine: MediaEngine
+    ) -> PacketSlab.Slot {
+        if record.input.frame.isKeyframe {
+            layer.keyframes.keyframeCame()
+            layer.missing.keyframe(at: record.sequence)
+        }
+        guard let free = engine.slab.allocate() else {
+            counters.noSlot &+= 1
+            return record.slot
+        }
+        switch layer.ring.insert(record) {
+        case .kept: break
+        case .replaced(let old): engine.slab.release(old)
+        case .refused:
+            engine.slab.release(free)
+            return record.slot
+        }
+        engine.pend(PendingPacket(layer: layer.index, sequence: record.sequence), of: layer.track)
+        return free
+    }
+}

@@ -1,0 +1,165 @@
+// What a participant does as time passes: requests, feedback, reports, paced packets, and ends that nobody announced.
+
+import Base
+import Crypto
+import Wire
+
+extension Participant {
+    /// RFC 3550 wants five seconds; WebRTC peers take bandwidth and round trips from reports, and send them every second.
+    static let reportInterval = Duration.seconds(1)
+
+    /// Looks after everything that is due. Returns why the participant has ended, if it has.
+    func tick(now: Instant, engine: MediaEngine) -> ParticipantEnd? {
+        if let end = lookAfterTransport(now, engine) { return end }
+        guard sending?.isOpen == true else {
+            schedule(now)
+            return nil
+        }
+        reports.removeAll(keepingCapacity: true)
+        requestMissing(now, engine)
+        writeFeedback(now)
+        if now >= nextReports {
+            nextReports = now + Self.reportInterval
+            writeReports(now, engine)
+        }
+        flushReports(engine)
+        sendPaced(now, engine)
+        schedule(now)
+        return nil
+    }
+
+    private func schedule(_ now: Instant) {
+        let isActive = !tracks.isEmpty || !subscriptions.isEmpty
+        var next = now + (isActive ? Self.tick : Self.idleTick)
+        if let deadline = handshake.deadline { next = min(next, deadline) }
+        if let deadline = ice.deadline { next = min(next, deadline) }
+        if let deadline = sending?.bandwidth?.pacer.nextDeadline { next = min(next, deadline) }
+        nextTick = max(next, now + .milliseconds(1))
+    }
+
+    // MARK: Transport
+
+    private func lookAfterTransport(_ now: Instant, _ engine: MediaEngine) -> ParticipantEnd? {
+        if let deadline = handshake.deadline, deadline <= now {
+            handshake.handleTimeout(now: now)
+            advanceHandshake(now, engine)
+        }
+        if let end { return end }
+        var lostConsent = false
+        while true {
+            switch ice.handleTimeout(now: now) {
+            case .nothing:
+                if lostConsent { return .silent }
+                if !isConnected, now - joined > Self.connectTimeout { return .neverConnected }
+                return nil
+            case .pathExpired(let path): engine.forget(path)
+            case .consentExpired(let path):
+                engine.forget(path)
+                sending?.destination = nil
+                lostConsent = ice.pathCount == 0
+            }
+        }
+    }
+
+    // MARK: What it sends
+
+    private func requestMissing(_ now: Instant, _ engine: MediaEngine) {
+        for track in tracks {
+            for layer in track.layers {
+                if layer.missing.takeKeyframeWish(), track.kind == .video { layer.keyframes.want(now: now) }
+                engine.numbers.removeAll(keepingCapacity: true)
+                layer.missing.collect(now: now, roundTrip: roundTrip, into: &engine.numbers)
+                if !engine.numbers.isEmpty {
+                    let numbers = engine.numbers
+                    _ = RTCPNACK.write(from: localSSRC, to: layer.ssrc, lost: numbers.span, into: &reports)
+                }
+                if case .request(let number) = layer.keyframes.poll(now: now, roundTrip: roundTrip) {
+                    requestKeyframe(of: layer, number)
+                }
+            }
+        }
+    }
+
+    private func requestKeyframe(of layer: PublishedLayer, _ number: UInt8) {
+        layer.counters.keyframeRequests &+= 1
+        if layer.track.takesPictureLoss {
+            RTCPPictureLoss(senderSSRC: localSSRC, mediaSSRC: layer.ssrc).write(into: &reports)
+        } else {
+            RTCPFullIntraRequest.write(
+                from: localSSRC, RTCPFullIntraRequest.Entry(ssrc: layer.ssrc, number: number), into: &reports)
+        }
+    }
+
+    private func writeFeedback(_ now: Instant) {
+        guard feedback?.deadline != nil, let media = tracks.first?.layers.first?.ssrc else { return }
+        while feedback?.build(now: now, from: localSSRC, to: media, into: &reports) == true {
+            if reports.count > PacketSlab.slotSize / 2 { return }
+        }
+    }
+
+    // MARK: Reports
+
+    private func writeReports(_ now: Instant, _ engine: MediaEngine) {
+        engine.reportBlocks.removeAll(keepingCapacity: true)
+        for track in tracks {
+            for layer in track.layers {
+                if let block = layer.reception.reportBlock(now: now) { engine.reportBlocks.append(block) }
+            }
+        }
+        if !engine.reportBlocks.isEmpty {
+            let blocks = engine.reportBlocks
+            RTCPReports.writeReceiverReport(from: localSSRC, reports: blocks.span, into: &reports)
+        }
+        let none = engine.noReports
+        for subscription in subscriptions {
+            guard let info = subscription.senderInfo(now: now, engine: engine) else { continue }
+            RTCPReports.writeSenderReport(info, reports: none.span, into: &reports)
+            let name = subscription.cname
+            RTCPSourceDescription.write(subscription.ssrc, canonicalName: name.span, into: &reports)
+            if reports.count > 1_000 { flushReports(engine) }
+        }
+        let limit = UInt64(engine.settings.publisherBitrateMax)
+        if feedback == nil, !tracks.isEmpty, rembSchedule.poll(limit, now: now) { writeEstimate(engine) }
+    }
+
+    private func writeEstimate(_ engine: MediaEngine) {
+        engine.ssrcs.removeAll(keepingCapacity: true)
+        for track in tracks where track.kind == .video {
+            for layer in track.layers { engine.ssrcs.append(layer.ssrc) }
+        }
+        guard !engine.ssrcs.isEmpty else { return }
+        let sources = engine.ssrcs
+        RTCPReceiverEstimate.write(
+            from: localSSRC, bitsPerSecond: UInt64(engine.settings.publisherBitrateMax), sources: sources.span,
+            into: &reports)
+    }
+
+    private func flushReports(_ engine: MediaEngine) {
+        sending?.sendReports(reports, outbox: engine.outbox)
+        reports.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: Pacing
+
+    private func sendPaced(_ now: Instant, _ engine: MediaEngine) {
+        guard let bandwidth = sending?.bandwidth else { return }
+        bandwidth.estimator.tick(now)
+        if let plan = bandwidth.estimator.nextProbe(now) { bandwidth.pacer.begin(plan, now: now) }
+        bandwidth.pacer.setRate(bandwidth.estimator.pacingRate)
+        while let item = bandwidth.pacer.take(now) {
+            guard item.kind != .padding else {
+                sendPadding(now, engine)
+                continue
+            }
+            guard Int(item.stream) < subscriptions.count else { continue }
+            subscriptions[Int(item.stream)].sendPaced(item.packet, now: now, engine: engine)
+        }
+    }
+
+    /// Probes need bytes: what was sent lately is sent again on a repair stream, which the receiver drops.
+    private func sendPadding(_ now: Instant, _ engine: MediaEngine) {
+        for subscription in subscriptions where subscription.kind == .video {
+            if subscription.sendProbe(now: now, engine: engine) { return }
+        }
+    }
+}

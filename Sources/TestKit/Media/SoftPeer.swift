@@ -1,0 +1,147 @@
+// A WebRTC client without a browser: offers, checks paths, shakes hands, sends and receives media. Sans-IO: datagrams
+// and the time in, datagrams out. For engine tests over SimNet and for the load generator over sockets.
+
+package import Base
+package import Crypto
+import Media
+package import Wire
+
+package final class SoftPeer {
+    /// One section of the offer.
+    package struct Section: Sendable {
+        package enum Kind: String, Sendable { case audio, video }
+        package let kind: Kind
+        package let direction: SDPDirection
+
+        package init(_ kind: Kind, _ direction: SDPDirection) {
+            self.kind = kind
+            self.direction = direction
+        }
+    }
+
+    package enum Phase: Sendable { case new, checking, handshaking, connected, failed }
+
+    package let sections: [Section]
+    package internal(set) var phase = Phase.new
+    package internal(set) var remoteAddress: TransportAddress?
+    /// What is to be sent, in order.
+    package internal(set) var outgoing: [Bytes] = []
+    /// Streams that we receive, by SSRC.
+    package internal(set) var streams: [SSRC: ReceivedStream] = [:]
+    /// Requests for a keyframe that came.
+    package internal(set) var keyframeRequests = 0
+    package internal(set) var nacksReceived = 0
+    /// Each media packet as it was decrypted.
+    package var onPacket: ((RTPHeader, Bytes) -> Void)?
+    package var answersRetransmission = true
+    package var sendsTransportFeedback = true
+
+    let identity: DTLSIdentity
+    let credentials: ICECredentials
+    let handshake: DTLSSession
+    var ice: ICEControllingPeer?
+    var remoteFingerprints: [DTLSFingerprint] = []
+    var sender: SRTPSender?
+    var receiver: SRTPReceiver?
+    var windows: [SSRC: SRTPReplayWindow] = [:]
+    var reportWindow = SRTPReplayWindow()
+    var random: SplitMix
+    let ssrcBase: SSRC
+    var transportSequence: UInt16 = 1
+    var sentPackets: [SSRC: [SequenceNumber: Bytes]] = [:]
+    var rtxSequence: [SSRC: ExtendedSequence] = [:]
+    var feedback = TransportFeedbackRecorder()
+    /// Transport-wide reports about what we send.
+    package internal(set) var feedbackReceived = 0
+    /// Packets that could not be decrypted.
+    package internal(set) var unreadable = 0
+
+    package struct ReceivedStream: Sendable {
+        package var packets = 0
+        package var bytes = 0
+        package var duplicates = 0
+        package var retransmissions = 0
+        package var sequences: Set<SequenceNumber> = []
+        package var highest: SequenceNumber = 0
+        package var markers = 0
+    }
+
+    package init(_ sections: [Section], identity: DTLSIdentity, seed: UInt64) throws(CryptoError) {
+        self.sections = sections
+        self.identity = identity
+        var random = SplitMix(seed: seed)
+        credentials = ICECredentials(
+            randomBytes: (0..<ICECredentials.randomByteCount).map { _ in UInt8(truncatingIfNeeded: random.next()) })
+        handshake = try DTLSSession(.client, identity)
+        ssrcBase = SSRC(truncatingIfNeeded: random.next()) & 0x7FFF_FF00
+        self.random = random
+    }
+
+    // MARK: Description
+
+    package static let opus: UInt8 = 111
+    package static let vp8: UInt8 = 96
+    package static let rtx: UInt8 = 97
+    static let transportExtension: UInt8 = 3
+
+    package func ssrc(_ section: Int) -> SSRC { ssrcBase + SSRC(section) * 2 + 1 }
+
+    package func offer() -> String {
+        var lines = [
+            "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0",
+            "a=group:BUNDLE " + sections.indices.map { "\($0)" }.joined(separator: " "),
+        ]
+        for index in sections.indices { lines += describe(index) }
+        return lines.joined(separator: "\r\n") + "\r\n"
+    }
+
+    private func describe(_ index: Int) -> [String] {
+        let section = sections[index]
+        let isVideo = section.kind == .video
+        let types = isVideo ? "\(Self.vp8) \(Self.rtx)" : "\(Self.opus)"
+        var lines = [
+            "m=\(section.kind.rawValue) 9 UDP/TLS/RTP/SAVPF \(types)", "c=IN IP4 0.0.0.0", "a=mid:\(index)",
+            "a=ice-ufrag:\(credentials.ufrag)",
+            "a=ice-pwd:\(credentials.password.withExposedBytes { String(decoding: $0, as: UTF8.self) })",
+            "a=ice-options:trickle", "a=fingerprint:\(identity.fingerprints[0])", "a=setup:actpass", "a=rtcp-mux",
+            "a=rtcp-rsize", "a=\(section.direction.rawValue)",
+            "a=extmap:\(Self.transportExtension) "
+                + RTPExtensionKind.transportSequenceNumber.uri,
+        ]
+        if isVideo {
+            lines += [
+                "a=rtpmap:\(Self.vp8) VP8/90000", "a=rtcp-fb:\(Self.vp8) nack", "a=rtcp-fb:\(Self.vp8) nack pli",
+                "a=rtcp-fb:\(Self.vp8) ccm fir", "a=rtcp-fb:\(Self.vp8) transport-cc",
+                "a=rtpmap:\(Self.rtx) rtx/90000", "a=fmtp:\(Self.rtx) apt=\(Self.vp8)",
+            ]
+        } else {
+            lines += ["a=rtpmap:\(Self.opus) opus/48000/2", "a=rtcp-fb:\(Self.opus) transport-cc"]
+        }
+        if section.direction.sends {
+            lines += ["a=msid:stream track\(index)"]
+            if isVideo { lines += ["a=ssrc-group:FID \(ssrc(index)) \(ssrc(index) + 1)"] }
+            lines += ["a=ssrc:\(ssrc(index)) cname:soft"]
+            if isVideo { lines += ["a=ssrc:\(ssrc(index) + 1) cname:soft"] }
+        }
+        return lines
+    }
+
+    package func accept(answer text: String, now: Instant) throws {
+        let answer = try SessionDescription(parsing: Bytes(text.utf8))
+        guard let first = answer.media.first(where: { $0.port != 0 }) else { throw WireError.invalid("all rejected") }
+        let transport = answer.transport(of: first)
+        let remote = try ICECredentials(ufrag: transport.ufrag ?? "", password: transport.password ?? "")
+        remoteFingerprints = transport.fingerprints.compactMap {
+            DTLSFingerprint(algorithm: $0.hash.rawValue, value: $0.text)
+        }
+        for line in first.candidates {
+            guard let candidate = try? ICECandidate(parsing: line), candidate.transport == .udp,
+                case .address(let ip) = candidate.host
+            else { continue }
+            remoteAddress = TransportAddress(ip, candidate.port)
+            break
+        }
+        ice = ICEControllingPeer(local: credentials, remote: remote, seed: random.next(), now: now)
+        phase = .checking
+    }
+}

@@ -1,0 +1,89 @@
+// One engine and some soft peers on a simulated network: virtual time, no socket.
+
+import Base
+import Crypto
+import TestKit
+import Wire
+
+@testable import Media
+
+final class EngineWorld {
+    static let serverAddress = TransportAddress(IPAddress(v4: 0xC000_0201), 5_000)
+
+    let engine: MediaEngine
+    var net: SimNet
+    private(set) var peers: [(peer: SoftPeer, address: TransportAddress, id: ParticipantID)] = []
+    private var batch: [SimDelivery] = []
+
+    init(seed: UInt64, settings: MediaSettings = MediaSettings()) throws {
+        net = SimNet(seed: seed)
+        var small = settings
+        small.limits.packetSlots = min(settings.limits.packetSlots, 4_096)
+        small.limits.sessions = min(settings.limits.sessions, 512)
+        engine = MediaEngine(
+            settings: small, identity: try DTLSIdentity.make(), now: net.now, wallClock: .now(), seed: (seed, 7))
+        engine.advertise([Self.serverAddress])
+        net.attach(Self.serverAddress)
+    }
+
+    @discardableResult
+    func join(
+        _ room: String, as role: MediaService.Role, _ sections: [SoftPeer.Section], up: [SimNet.LinkID] = [],
+        down: [SimNet.LinkID] = []
+    ) throws -> Int {
+        let number = peers.count
+        let peer = try SoftPeer(sections, identity: try DTLSIdentity.make(), seed: UInt64(number) + 99)
+        let address = TransportAddress(IPAddress(v4: 0xC000_0300 + UInt32(number)), 6_000)
+        net.attach(address, up: up, down: down)
+        let joined = try engine.join(room, as: role, offer: peer.offer(), now: net.now)
+        try peer.accept(answer: joined.sdp, now: net.now)
+        peers.append((peer, address, joined.participant))
+        return number
+    }
+
+    func peer(_ number: Int) -> SoftPeer { peers[number].peer }
+
+    /// Runs for a while, in steps of a millisecond; `each` is called before each step.
+    func run(_ duration: Duration, each: (Instant) -> Void = { _ in }) {
+        let end = net.now + duration
+        while net.now < end {
+            each(net.now)
+            step()
+        }
+    }
+
+    private func step() {
+        let now = net.now
+        if let deadline = engine.deadline, deadline <= now { engine.handleDeadlines(now: now) }
+        flushEngine()
+        for entry in peers {
+            entry.peer.tick(now: now)
+            for datagram in entry.peer.takeOutgoing() {
+                net.send(datagram, from: entry.address, to: Self.serverAddress)
+            }
+        }
+        let limit = now + .milliseconds(1)
+        while let delivery = net.next(until: limit) { deliver(delivery) }
+        engine.endBatch(now: net.now)
+        flushEngine()
+    }
+
+    private func deliver(_ delivery: SimDelivery) {
+        guard delivery.to == Self.serverAddress else {
+            peers.first { $0.address == delivery.to }?.peer.receive(delivery.datagram, now: net.now)
+            return
+        }
+        guard let slot = engine.slab.allocate() else { return }
+        engine.slab[slot].copyBytes(from: delivery.datagram)
+        let free = engine.receive(
+            slot, delivery.datagram.count, from: MediaPath(remote: delivery.from, socket: 0), now: net.now)
+        engine.slab.release(free)
+    }
+
+    private func flushEngine() {
+        var datagrams: [(Bytes, TransportAddress)] = []
+        engine.outbox.visitDatagrams { bytes, path in datagrams.append((Bytes(bytes), path.remote)) }
+        engine.outbox.removeAll()
+        for (bytes, to) in datagrams { net.send(bytes, from: Self.serverAddress, to: to) }
+    }
+}
