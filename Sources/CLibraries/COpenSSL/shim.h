@@ -89,3 +89,13 @@ static inline unsigned long plexi_dtls_srtp_profile(SSL *session) {
     SRTP_PROTECTION_PROFILE *profile = SSL_get_selected_srtp_profile(session);
     return profile ? profile->id : 0;
 }
+
+// SHA-1 by its own state (MessageIntegrityKey): a value that is copied, where EVP allocates for every message. OpenSSL 3
+// deprecates the calls and keeps them; they are the same assembly.
+#include <openssl/sha.h>
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+static inline void plexi_sha1_init(SHA_CTX *state) { SHA1_Init(state); }
+static inline void plexi_sha1_update(SHA_CTX *state, const void *bytes, size_t count) { SHA1_Update(state, bytes, count); }
+static inline void plexi_sha1_final(unsigned char *hash, SHA_CTX *state) { SHA1_Final(hash, state); }
+#pragma GCC diagnostic pop
