@@ -71,7 +71,7 @@ final class Subscription {
             payloadTypes[Int(theirs.payloadType & 127)] = ours.payloadType
             if let rtx = ours.rtxPayloadType { rtxPayloadType = rtx }
         }
-        forwarder.attach(codec: track.mainVideoCodec)
+        forwarder.attach(codec: track.mainVideoCodec, clockRate: track.clockRate)
         forwarder.setTarget(LayerTarget(simulcast: track.highestLayer))
         track.add(self)
         requestKeyframe(now: now)
@@ -113,7 +113,8 @@ final class Subscription {
         guard let transport = subscriber.sending, transport.isOpen else { return }
         for index in 0..<track.pendingCount {
             let packet = track.pending[index]
-            guard let record = track.layers[Int(packet.layer)].ring.find(packet.sequence) else { continue }
+            // A layer may have gone since, with its packets.
+            guard let layer = track.layer(packet.layer), let record = layer.ring.find(packet.sequence) else { continue }
             switch forwarder.offer(record.pointee.input) {
             case .drop: continue
             case .fillGap: continue

@@ -7,6 +7,9 @@ import Wire
 extension Participant {
     /// RFC 3550 wants five seconds; WebRTC peers take bandwidth and round trips from reports, and send them every second.
     static let reportInterval = Duration.seconds(1)
+    /// A compound that is longer is sent before more is added: what is added at once (the losses of one stream, a sender
+    /// report) is shorter than what a datagram has left.
+    static let reportSizeMark = 600
 
     /// Looks after everything that is due. Returns why the participant has ended, if it has.
     func tick(now: Instant, engine: MediaEngine) -> ParticipantEnd? {
@@ -76,6 +79,7 @@ extension Participant {
                 if case .request(let number) = layer.keyframes.poll(now: now, roundTrip: roundTrip) {
                     requestKeyframe(of: layer, number)
                 }
+                if reports.count > Self.reportSizeMark { flushReports(engine) }
             }
         }
     }
@@ -116,7 +120,7 @@ extension Participant {
             RTCPReports.writeSenderReport(info, reports: none.span, into: &reports)
             let name = subscription.cname
             RTCPSourceDescription.write(subscription.ssrc, canonicalName: name.span, into: &reports)
-            if reports.count > 1_000 { flushReports(engine) }
+            if reports.count > Self.reportSizeMark { flushReports(engine) }
         }
         let limit = UInt64(engine.settings.publisherBitrateMax)
         if feedback == nil, !tracks.isEmpty, rembSchedule.poll(limit, now: now) { writeEstimate(engine) }
@@ -135,6 +139,14 @@ extension Participant {
     }
 
     private func flushReports(_ engine: MediaEngine) {
+        guard !reports.isEmpty else { return }
+        if !usesReducedSize, reports[1] != RTCPNumber.senderReport, reports[1] != RTCPNumber.receiverReport {
+            // RFC 3550 §6.1: a compound begins with a report, unless RFC 5506 was agreed.
+            var compound: [UInt8] = []
+            let none = engine.noReports
+            RTCPReports.writeReceiverReport(from: localSSRC, reports: none.span, into: &compound)
+            reports = compound + reports
+        }
         sending?.sendReports(reports, outbox: engine.outbox)
         reports.removeAll(keepingCapacity: true)
     }
