@@ -1,5 +1,5 @@
-// Failures of WHIP and WHEP as problem details (RFC 9457): `{type, title, status, detail, code, request_id, info}`.
-// `code` is what a program should look at; the codes are those of manual.md where it has one.
+// Failures of WHIP and WHEP as problem details (RFC 9457): `{title, status, detail, code, request_id, info}`. `type` is
+// left out, which means `about:blank`; a program should look at `code`, which is manual.md's where that has one.
 
 import Base
 import Net
@@ -11,7 +11,6 @@ struct MediaFormat: DialectFormat {
     func envelope(_ problem: Problem, _ context: EnvelopeContext) -> Bytes {
         var json = JSONWriter()
         json.object { json in
-            json.field("type", "about:blank")
             json.field("title", "\(problem.status.reason)")
             json.field("status", problem.status.code)
             json.field("detail", problem.message)
@@ -25,7 +24,7 @@ struct MediaFormat: DialectFormat {
     let errorSchema = Schema.named(
         "MediaProblem",
         .object([
-            .required("type", .text), .required("title", .text), .required("status", .integer(400...599)),
+            .required("title", .text), .required("status", .integer(400...599)),
             .required("detail", .text), .required("code", .text), .required("request_id", .text),
             .required("info", .map(.any, limit: 64)),
         ]))

@@ -43,13 +43,13 @@ package final class MediaShard: @unchecked Sendable {
         _ = try DatagramSocket(address, slab: &slab)
     }
 
-    /// Begins to serve. On the loop's thread.
+    /// Begins to serve. On the loop's thread. The loop keeps the shard alive until `stop`.
     package func start() throws(SystemError) {
-        alarm = loop.timer { [unowned self] in alarmRang() }
-        statisticsAlarm = loop.timer { [unowned self] in publishStatistics() }
+        alarm = loop.timer { [self] in alarmRang() }
+        statisticsAlarm = loop.timer { [self] in publishStatistics() }
         for (index, socket) in sockets.enumerated() {
             watches.append(
-                try loop.watch(socket.descriptor, for: .readable) { [unowned self] _ in
+                try loop.watch(socket.descriptor, for: .readable) { [self] _ in
                     receive(from: socket, number: UInt32(index))
                 })
         }

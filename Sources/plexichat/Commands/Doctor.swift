@@ -167,7 +167,11 @@ enum Doctor {
         let list = ports.map(\.description).joined(separator: ", ")
         let told = configuration.media.advertised.map(\.description).joined(separator: ", ")
         let behind = told.isEmpty ? "" : "; clients are told \(told)"
-        return [.well("media", "UDP \(list)\(behind); clients must be able to reach these")]
+        let reach =
+            ports.allSatisfy(\.ip.isLoopback) && told.isEmpty
+            ? "only this machine can reach these; set media.addresses for others"
+            : "clients must be able to reach these"
+        return [.well("media", "UDP \(list)\(behind); \(reach)")]
     }
 
     private static func descriptors(_ configuration: Configuration) -> Finding {
