@@ -46,23 +46,16 @@ extension MediaEngine {
             iceGeneration: local.ufrag)
     }
 
-    /// Candidates of the peer, or new credentials. A lite agent needs no candidates: it answers whoever proves to be
-    /// the participant. Of a restart it answers with its own new credentials.
-    package func apply(
-        fragment text: String, to id: ParticipantID, now: Instant
-    ) throws(MediaError) -> String? {
-        guard participants[id] != nil else { throw .noSuchSession }
-        return nil
-    }
-
     package func leave(_ id: ParticipantID, now: Instant) {
         guard let participant = participants[id] else { return }
         participant.sayGoodbye(engine: self)
+        history.count(.left)
         remove(participant, now: now)
     }
 
     /// Takes everything away that the participant had; its tracks end for everybody.
     func remove(_ participant: Participant, now: Instant) {
+        history.retire(participant)
         participants.remove(participant.id)
         forgetDeadline(participant)
         unregister(participant.ice.localUfrag)

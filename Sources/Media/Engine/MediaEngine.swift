@@ -32,6 +32,8 @@ package final class MediaEngine {
     private var touched: [PublishedTrack] = []
     var nextTrack: UInt64 = 1
     private(set) var counters = EngineCounters()
+    /// What those did who are gone.
+    var history = EngineHistory()
 
     /// 24 bits of the batch's time, as abs-send-time has it.
     private(set) var absoluteSendTime: UInt32 = 0
@@ -172,6 +174,7 @@ package final class MediaEngine {
         while let index = wheel.next(dueAt: now) {
             guard let participant = participants[index] else { continue }
             if let end = participant.tick(now: now, engine: self) {
+                history.count(end)
                 remove(participant, now: now)
                 participantEnded(participant.id, end)
             } else {
@@ -197,7 +200,7 @@ package struct EngineCounters: Sendable {
 
 /// Participants by number. A number is given out again with the next generation.
 struct ParticipantTable {
-    private var entries: [Participant?] = []
+    private(set) var entries: [Participant?] = []
     private var generations: [UInt32] = []
     private var free: [UInt32] = []
     private(set) var count = 0

@@ -14,8 +14,12 @@ package enum MediaError: Error, Equatable, Sendable {
     /// Well-formed, but nothing that we can agree to.
     case notAcceptable(String)
     case noSuchSession
-    /// The fragment is for another generation of ICE credentials, or the session is being renegotiated.
+    /// Out of turn.
     case conflict(String)
+    /// The fragment is for another generation of ICE credentials than the session's.
+    case otherGeneration
+    /// A restart must say for which generation it is.
+    case conditionMissing
     case roomFull(limit: Int)
     case serverFull(limit: Int)
     case unavailable(String)
@@ -41,41 +45,89 @@ package final class MediaService: Sendable {
         var sessions: Int
     }
 
-    private struct Session {
+    /// Who may change a session is for the caller to decide: the service only remembers whose it is.
+    package struct Session: Sendable {
+        package let room: String
+        package let role: Role
+        package let owner: UUID
+        fileprivate let shard: Int
+        fileprivate let participant: ParticipantID
+    }
+
+    private struct Place: Hashable {
         let shard: Int
         let participant: ParticipantID
-        let room: String
     }
 
     private struct Directory {
         var rooms: [String: Room] = [:]
         var sessions: [UUID: Session] = [:]
+        /// The other way round, for shards that report an end.
+        var places: [Place: UUID] = [:]
         var sessionsOnShard: [Int]
         var isOpen = true
+
+        mutating func remove(_ id: UUID) -> Session? {
+            guard let session = sessions.removeValue(forKey: id) else { return nil }
+            places[Place(shard: session.shard, participant: session.participant)] = nil
+            return session
+        }
     }
 
     private let shards: [MediaShard]
-    private let settings: MediaSettings
+    private let limits: MediaLimits
     private let directory: Mutex<Directory>
 
     package init(shards: [MediaShard], settings: MediaSettings) {
         precondition(!shards.isEmpty, "media needs a shard")
         self.shards = shards
-        self.settings = settings
+        limits = settings.limits
         directory = Mutex(Directory(sessionsOnShard: [Int](repeating: 0, count: shards.count)))
     }
 
-    /// Answers an offer: from then on the session's candidates are checked for.
-    package func join(_ room: String, as role: Role, offer: String) async throws(MediaError) -> Answer {
+    /// From its return on the shards serve.
+    package func start() async throws(SystemError) {
+        for (number, shard) in shards.enumerated() {
+            try await shard.start { [weak self] participant, _ in
+                self?.participantEnded(participant, onShard: number)
+            }
+        }
+    }
+
+    /// Nobody comes any more, and who is there is told goodbye. From its return on no shard is served.
+    package func stop() async {
+        directory.withLock { $0.isOpen = false }
+        for shard in shards {
+            await shard.stop { engine, now in engine.leaveEverybody(now: now) }
+        }
+        directory.withLock { directory in
+            directory.sessions.removeAll()
+            directory.places.removeAll()
+            directory.rooms.removeAll()
+        }
+    }
+
+    /// Answers an offer: from then on the session's candidates are checked for. `owner` is remembered with it.
+    package func join(
+        _ room: String, as role: Role, owner: UUID, offer: String
+    ) async throws(MediaError) -> Answer {
         let id = UUID.random()
-        let shard = try reserve(room)
-        let result = await shards[shard].perform { engine, now in
-            Result { () throws(MediaError) in try engine.join(room, as: role, offer: offer, now: now) }
+        let number = try reserve(room)
+        let result = await shards[number].perform { [self] engine, now in
+            Result { () throws(MediaError) in
+                let joined = try engine.join(room, as: role, offer: offer, now: now)
+                // On the shard's thread, so that it cannot report the end of somebody who is not known yet.
+                let session = Session(
+                    room: room, role: role, owner: owner, shard: number, participant: joined.participant)
+                guard note(session, id) else {
+                    engine.leave(joined.participant, now: now)
+                    throw .unavailable(Self.stopping)
+                }
+                return joined
+            }
         }
         do throws(MediaError) {
             let joined = try result.get()
-            let session = Session(shard: shard, participant: joined.participant, room: room)
-            directory.withLock { $0.sessions[id] = session }
             return Answer(session: id, sdp: joined.sdp, iceGeneration: joined.iceGeneration)
         } catch {
             release(room)
@@ -83,39 +135,54 @@ package final class MediaService: Sendable {
         }
     }
 
+    private static let stopping = "the server is stopping"
+
+    /// False when the server has begun to stop meanwhile.
+    private func note(_ session: Session, _ id: UUID) -> Bool {
+        directory.withLock { directory in
+            guard directory.isOpen else { return false }
+            directory.sessions[id] = session
+            directory.places[Place(shard: session.shard, participant: session.participant)] = id
+            return true
+        }
+    }
+
     /// Candidates of the peer, or new credentials of an ICE restart; what comes back is our side of a restart.
-    package func patch(_ id: UUID, fragment: String) async throws(MediaError) -> String? {
-        let session = try find(id)
+    package func patch(
+        _ id: UUID, fragment: Bytes, if condition: FragmentCondition
+    ) async throws(MediaError) -> MediaEngine.Patched {
+        guard let session = session(id) else { throw .noSuchSession }
         let result = await shards[session.shard].perform { engine, now in
             Result { () throws(MediaError) in
-                try engine.apply(fragment: fragment, to: session.participant, now: now)
+                try engine.apply(fragment: fragment, if: condition, to: session.participant, now: now)
             }
         }
         return try result.get()
     }
 
     package func leave(_ id: UUID) async throws(MediaError) {
-        let removed = directory.withLock { $0.sessions.removeValue(forKey: id) }
-        guard let session = removed else { throw .noSuchSession }
+        guard let session = directory.withLock({ $0.remove(id) }) else { throw .noSuchSession }
         await shards[session.shard].perform { engine, now in engine.leave(session.participant, now: now) }
         release(session.room)
     }
 
-    /// Whether the session is still there: a peer that fell silent is removed by its shard.
-    package func exists(_ id: UUID) -> Bool { directory.withLock { $0.sessions[id] != nil } }
+    /// `nil` for one that has ended: a peer that fell silent is removed by its shard.
+    package func session(_ id: UUID) -> Session? { directory.withLock { $0.sessions[id] } }
+
+    package var sessionCount: Int { directory.withLock { $0.sessions.count } }
+
+    /// Of each shard, as they were at most a second ago.
+    package var statistics: [EngineStatistics] { shards.map(\.statistics) }
+
+    /// From any thread.
+    package func statistics(ofShard number: Int) -> EngineStatistics { shards[number].statistics }
 
     // MARK: Placement
 
-    private func find(_ id: UUID) throws(MediaError) -> Session {
-        guard let session = directory.withLock({ $0.sessions[id] }) else { throw .noSuchSession }
-        return session
-    }
-
     /// The room's shard, with one more session counted on it.
     private func reserve(_ name: String) throws(MediaError) -> Int {
-        let limits = settings.limits
         let result = directory.withLock { directory -> Result<Int, MediaError> in
-            guard directory.isOpen else { return .failure(.unavailable("the server is stopping")) }
+            guard directory.isOpen else { return .failure(.unavailable(Self.stopping)) }
             let total = directory.sessionsOnShard.reduce(0, +)
             guard total < limits.sessions else { return .failure(.serverFull(limit: limits.sessions)) }
             let emptiest = directory.sessionsOnShard.indices.min {
@@ -142,15 +209,10 @@ package final class MediaService: Sendable {
         }
     }
 
-    /// The shard has removed a participant that fell silent.
-    package func participantEnded(_ participant: ParticipantID, onShard shard: Int) {
-        let session = directory.withLock { directory -> Session? in
-            guard
-                let entry = directory.sessions.first(where: {
-                    $0.value.shard == shard && $0.value.participant == participant
-                })
-            else { return nil }
-            return directory.sessions.removeValue(forKey: entry.key)
+    /// The shard has removed a participant that fell silent, closed, or never came.
+    private func participantEnded(_ participant: ParticipantID, onShard shard: Int) {
+        let session = directory.withLock { directory in
+            directory.places[Place(shard: shard, participant: participant)].flatMap { directory.remove($0) }
         }
         if let session { release(session.room) }
     }

@@ -20,6 +20,9 @@ package final class MediaShard: @unchecked Sendable {
     private var watches: [any DescriptorWatch] = []
     private var alarm: (any ScheduledTimer)?
     private var alarmTime: Instant?
+    private let published = ShardStatistics()
+    private var statisticsAlarm: (any ScheduledTimer)?
+    private var statisticsAreDue = false
 
     /// Binds a UDP socket to each address. Not yet served: see `start`.
     package init(
@@ -34,12 +37,19 @@ package final class MediaShard: @unchecked Sendable {
     /// Where the sockets are bound, with the ports that the kernel chose.
     package var addresses: [TransportAddress] { sockets.map(\.local) }
 
-    /// Begins to serve. On the loop's thread.
+    /// Whether a shard could be bound there: binds and lets go.
+    package static func probe(_ address: TransportAddress) throws(SystemError) {
+        var slab = PacketSlab(count: DatagramSocket.batchSize)
+        _ = try DatagramSocket(address, slab: &slab)
+    }
+
+    /// Begins to serve. On the loop's thread. The loop keeps the shard alive until `stop`.
     package func start() throws(SystemError) {
-        alarm = loop.timer { [unowned self] in alarmRang() }
+        alarm = loop.timer { [self] in alarmRang() }
+        statisticsAlarm = loop.timer { [self] in publishStatistics() }
         for (index, socket) in sockets.enumerated() {
             watches.append(
-                try loop.watch(socket.descriptor, for: .readable) { [unowned self] _ in
+                try loop.watch(socket.descriptor, for: .readable) { [self] _ in
                     receive(from: socket, number: UInt32(index))
                 })
         }
@@ -51,6 +61,9 @@ package final class MediaShard: @unchecked Sendable {
         watches = []
         alarm?.cancel()
         alarm = nil
+        statisticsAlarm?.cancel()
+        statisticsAlarm = nil
+        publishStatistics()
     }
 
     // MARK: In
@@ -84,6 +97,10 @@ package final class MediaShard: @unchecked Sendable {
 
     /// Only moved forward: an alarm that rings early costs one empty look, moving it each time would cost every batch.
     private func armAlarm() {
+        if !statisticsAreDue, let statisticsAlarm {
+            statisticsAreDue = true
+            statisticsAlarm.arm(at: loop.now + ShardStatistics.interval)
+        }
         guard let deadline = engine.deadline else { return }
         if let alarmTime, alarmTime <= deadline { return }
         alarmTime = deadline
@@ -106,6 +123,26 @@ package final class MediaShard: @unchecked Sendable {
 
     // MARK: From other threads
 
+    /// Begins to serve, on the loop's thread. `ended` is told there of everybody who ended by himself.
+    package func start(
+        telling ended: @escaping @Sendable (ParticipantID, ParticipantEnd) -> Void
+    ) async throws(SystemError) {
+        let result = await perform { [self] engine, _ -> Result<Void, SystemError> in
+            engine.participantEnded = ended
+            return Result { () throws(SystemError) in try start() }
+        }
+        try result.get()
+    }
+
+    /// Does the last thing, sends it, and stops serving.
+    package func stop(after last: @escaping @Sendable (MediaEngine, Instant) -> Void) async {
+        await perform { [self] engine, now in
+            last(engine, now)
+            engine.outbox.flushIfNeeded()
+            stop()
+        }
+    }
+
     /// Runs `body` with the engine on its thread, and sends what it had to say.
     package func perform<Result: Sendable>(
         _ body: @escaping @Sendable (MediaEngine, Instant) -> sending Result
@@ -120,8 +157,15 @@ package final class MediaShard: @unchecked Sendable {
         }
     }
 
-    /// What the kernel did with what the sockets were given.
-    package var socketCounters: SocketCounters {
-        sockets.reduce(into: SocketCounters()) { $0.add($1.counters) }
+    // MARK: Statistics
+
+    private func publishStatistics() {
+        statisticsAreDue = false
+        var statistics = engine.statistics()
+        for socket in sockets { statistics.drops.add(socket.counters) }
+        published.publish(statistics)
     }
+
+    /// From any thread: as they were at most a second ago.
+    package var statistics: EngineStatistics { published.current }
 }
