@@ -110,6 +110,9 @@ package final class MediaEngine {
         touched.removeAll(keepingCapacity: true)
     }
 
+    /// For tests: what is left when all have gone.
+    var tableCounts: (paths: Int, ufrags: Int) { (paths.count, ufrags.count) }
+
     private func drop(_ slot: PacketSlab.Slot) -> PacketSlab.Slot {
         counters.unknown &+= 1
         return slot

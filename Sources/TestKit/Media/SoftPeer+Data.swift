@@ -64,6 +64,22 @@ extension SoftPeer {
     /// For a section that was added to a connection that is up.
     package func beginData(now: Instant) { startData(now: now) }
 
+    /// A packet of the association with a few bytes changed and the checksum left out, or bytes alone.
+    package func sendGarbage(using random: inout SplitMix) {
+        var packet = data?.packet ?? []
+        if packet.count < 12 || UInt8.random(in: 0..<4, using: &random) == 0 {
+            packet = (0..<Int.random(in: 1...200, using: &random)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        }
+        for _ in 0..<Int.random(in: 1...4, using: &random) where packet.count > 12 {
+            packet[Int.random(in: 12..<packet.count, using: &random)] = UInt8(truncatingIfNeeded: random.next())
+        }
+        // Zero stands for "no checksum" once both sides have agreed to it.
+        for index in 8..<12 where packet.count > 12 { packet[index] = 0 }
+        if handshake.send(packet) {
+            while let datagram = handshake.takeDatagram() { push(datagram) }
+        }
+    }
+
     // MARK: Driving
 
     func startData(now: Instant) {
