@@ -43,7 +43,8 @@ package final class MediaEngine {
     let noReports: [RTCPReportBlock] = []
     /// Asked once for every room, when its first participant joins.
     package var roomPolicy: (String) -> RoomPolicy = { _ in .freeSections }
-    /// Told once when there is something to offer to a participant, until `offer(to:)`. Must not call the engine.
+    /// Told once when there is something to offer to a participant, until `offer(to:)`; of one that joins, before `join`
+    /// returns. Must not call the engine.
     package var negotiationNeeded: (ParticipantID) -> Void = { _ in }
     /// Told of every participant that ended by itself.
     package var participantEnded: (ParticipantID, ParticipantEnd) -> Void = { _, _ in }

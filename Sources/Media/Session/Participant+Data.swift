@@ -156,10 +156,13 @@ extension Participant {
         let result = data.channels.send(message.payload, message.kind, on: id, now: now)
         switch result {
         case .accepted: room.noteWaiting(self, data)
-        case .full:
-            guard let channel = data.channels[id], DataFanOut.overflow(of: channel.reliability) == .close else { break }
+        case .full, .refused:
+            // Refused is what is longer than the peer takes.
+            guard let channel = data.channels[id], channel.isOpen,
+                DataFanOut.overflow(of: channel.reliability) == .close
+            else { break }
             closeChannel(id, now: now)
-        case .refused, .notConnected: break
+        case .notConnected: break
         }
         return result
     }

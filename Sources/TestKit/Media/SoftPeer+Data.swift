@@ -15,6 +15,7 @@ package final class SoftData {
     fileprivate var channels: DataChannels
     fileprivate var isUp = false
     fileprivate var packet: Bytes = []
+    fileprivate var lastPacket: Bytes = []
     fileprivate var labels: [DataChannels.ChannelID: String] = [:]
     package fileprivate(set) var messages: [Message] = []
     /// Labels of channels that were closed, in order.
@@ -66,7 +67,7 @@ extension SoftPeer {
 
     /// A packet of the association with a few bytes changed and the checksum left out, or bytes alone.
     package func sendGarbage(using random: inout SplitMix) {
-        var packet = data?.packet ?? []
+        var packet = data?.lastPacket ?? []
         if packet.count < 12 || UInt8.random(in: 0..<4, using: &random) == 0 {
             packet = (0..<Int.random(in: 1...200, using: &random)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         }
@@ -127,6 +128,7 @@ extension SoftPeer {
     private func flushData(now: Instant) {
         guard let data, data.isUp else { return }
         while data.channels.nextPacket(into: &data.packet, now: now) {
+            data.lastPacket = data.packet
             guard handshake.send(data.packet) else { return }
             while let datagram = handshake.takeDatagram() { push(datagram) }
         }

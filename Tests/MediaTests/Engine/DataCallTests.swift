@@ -198,6 +198,36 @@ import Wire
         #expect(world.peer(2).data?.closed == ["chat"])
     }
 
+    @Test func `a section that is given up ends the channels and not the media`() throws {
+        let world = try room(3, seed: 13, sections: [Self.application, .init(.audio, .sendReceive)])
+        world.peer(1).stop(0)
+        try world.reoffer(1)
+        _ = world.peer(0).say([1], on: "chat", now: world.net.now)
+        world.peer(1).sendMedia(
+            [1, 2], section: 1, type: SoftPeer.opus, sequence: 1, timestamp: 0, marker: false, now: world.net.now)
+        world.run(.seconds(2))
+        #expect(world.peer(1).data?.messages == [] && world.peer(1).data?.closed == ["chat"])
+        #expect(world.peer(2).data?.messages(on: "chat") == [[1]])
+        #expect(world.engine.rooms["r"]?.data.fanOut.recipients(label: "chat").count == 2)
+        #expect(world.engine.participants.count == 3)
+    }
+
+    @Test func `who takes no message of that length loses a reliable channel, not a message of it`() throws {
+        let world = try room(2, seed: 14)
+        let short = try SoftPeer([Self.application], identity: try DTLSIdentity.make(), seed: 5)
+        let number = try world.join("r", as: .viewer, short) { $0.replacing("size:262144", with: "size:1000") }
+        world.run(.seconds(1))
+        #expect(world.peer(number).openChannel(DataChannelOpen(label: "chat"), now: world.net.now))
+        world.run(.seconds(1))
+        _ = world.peer(0).say([1], on: "chat", now: world.net.now)
+        _ = world.peer(0).say(payload(1_001, 2), on: "chat", now: world.net.now)
+        _ = world.peer(0).say([3], on: "chat", now: world.net.now)
+        world.run(.seconds(2))
+        #expect(world.peer(number).data?.messages(on: "chat") == [[1]])
+        #expect(world.peer(number).data?.closed == ["chat"])
+        #expect(world.peer(1).data?.messages(on: "chat").count == 3)
+    }
+
     @Test func `the server speaks to one and to all, on channels of its own too`() throws {
         let world = try room(2, seed: 11)
         let now = world.net.now

@@ -31,11 +31,20 @@ final class EngineWorld {
         _ room: String, as role: MediaService.Role, _ sections: [SoftPeer.Section], up: [SimNet.LinkID] = [],
         down: [SimNet.LinkID] = [], identity: DTLSIdentity? = nil
     ) throws -> Int {
+        let peer = try SoftPeer(
+            sections, identity: try identity ?? DTLSIdentity.make(), seed: UInt64(peers.count) + 99)
+        return try join(room, as: role, peer, up: up, down: down)
+    }
+
+    /// With a peer of its own; `edit` may change what it offers.
+    func join(
+        _ room: String, as role: MediaService.Role, _ peer: SoftPeer, up: [SimNet.LinkID] = [],
+        down: [SimNet.LinkID] = [], edit: (String) -> String = { $0 }
+    ) throws -> Int {
         let number = peers.count
-        let peer = try SoftPeer(sections, identity: try identity ?? DTLSIdentity.make(), seed: UInt64(number) + 99)
         let address = TransportAddress(IPAddress(v4: 0xC000_0300 + UInt32(number)), 6_000)
         net.attach(address, up: up, down: down)
-        let joined = try engine.join(room, as: role, offer: peer.offer(), now: net.now)
+        let joined = try engine.join(room, as: role, offer: edit(peer.offer()), now: net.now)
         try peer.accept(answer: joined.sdp, now: net.now)
         peers.append((peer, address, joined.participant))
         return number

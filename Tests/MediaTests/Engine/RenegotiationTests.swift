@@ -120,6 +120,26 @@ import Wire
         expectSound(world)
     }
 
+    @Test func `a track that changes its terms goes on for those who watch it`() throws {
+        let world = try EngineWorld(seed: 12)
+        let publisher = try world.join("r", as: .publisher, [.init(.video, .sendOnly)])
+        let viewer = try world.join("r", as: .viewer, [.init(.video, .receiveOnly)])
+        world.run(.seconds(1))
+        var cameras = [Camera(publisher, 0)]
+        film(world, &cameras, frames: 20)
+        let old = try #require(world.engine.participants[world.id(publisher)]?.tracks.first?.id)
+        let answer = try world.engine.accept(
+            offer: world.peer(publisher).offer().replacing("a=rtcp-fb:96 nack pli\r\n", with: ""),
+            from: world.id(publisher), now: world.net.now)
+        try world.peer(publisher).accept(answer: answer, now: world.net.now)
+        let track = try #require(world.engine.participants[world.id(publisher)]?.tracks.first)
+        #expect(track.id != old && !track.takesPictureLoss)
+        film(world, &cameras, frames: 20)
+        #expect(packets(world, viewer) == 80)
+        #expect(media(world, viewer).count == 1)
+        expectSound(world)
+    }
+
     @Test func `an offer that is refused changes nothing`() throws {
         let world = try EngineWorld(seed: 4)
         let publisher = try world.join("r", as: .publisher, [.init(.video, .sendOnly)])
