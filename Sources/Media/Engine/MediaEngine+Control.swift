@@ -39,6 +39,7 @@ extension MediaEngine {
         }
         rooms[roomName] = room
         room.add(participant)
+        participant.dropIdleSenders()
         participant.applyAgreement(now: now, engine: self)
         look(participant)
         return Joined(
@@ -48,7 +49,7 @@ extension MediaEngine {
 
     package func leave(_ id: ParticipantID, now: Instant) {
         guard let participant = participants[id] else { return }
-        participant.sayGoodbye(engine: self)
+        participant.sayGoodbye(now: now, engine: self)
         history.count(.left)
         remove(participant, now: now)
     }
@@ -69,7 +70,7 @@ extension MediaEngine {
 
     // MARK: - Negotiation
 
-    private static func parse(_ text: String) throws(MediaError) -> SessionDescription {
+    static func parse(_ text: String) throws(MediaError) -> SessionDescription {
         do throws(SDPError) {
             return try SessionDescription(parsing: Bytes(text.utf8))
         } catch {
@@ -77,7 +78,7 @@ extension MediaEngine {
         }
     }
 
-    private static func negotiate<Result>(
+    static func negotiate<Result>(
         _ body: () throws(NegotiationError) -> Result
     ) throws(MediaError) -> Result {
         do throws(NegotiationError) {

@@ -43,6 +43,11 @@ package final class MediaEngine {
     var ssrcs: [SSRC] = []
     var reportBlocks: [RTCPReportBlock] = []
     let noReports: [RTCPReportBlock] = []
+    /// Asked once for every room, when its first participant joins.
+    package var roomPolicy: (String) -> RoomPolicy = { _ in .freeSections }
+    /// Told once when there is something to offer to a participant, until `offer(to:)`; of one that joins, before `join`
+    /// returns. Must not call the engine.
+    package var negotiationNeeded: (ParticipantID) -> Void = { _ in }
     /// Told of every participant that ended by itself.
     package var participantEnded: (ParticipantID, ParticipantEnd) -> Void = { _, _ in }
 
@@ -107,6 +112,9 @@ package final class MediaEngine {
         }
         touched.removeAll(keepingCapacity: true)
     }
+
+    /// For tests: what is left when all have gone.
+    var tableCounts: (paths: Int, ufrags: Int) { (paths.count, ufrags.count) }
 
     private func drop(_ slot: PacketSlab.Slot) -> PacketSlab.Slot {
         counters.unknown &+= 1

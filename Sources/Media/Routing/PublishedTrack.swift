@@ -138,6 +138,11 @@ extension PublishedTrack {
 // MARK: - What was agreed
 
 extension PublishedTrack {
+    func isSame(as receiving: Transceiver.Receiving) -> Bool {
+        codecs == receiving.codecs && announced == receiving.sources
+            && rids == receiving.layers.map { Array($0.rid.utf8) }
+    }
+
     var takesPictureLoss: Bool { codecs.contains { $0.feedback.contains(.pli) } }
 
     /// The codec of most packets.

@@ -7,10 +7,13 @@ final class Room {
     let name: String
     unowned let engine: MediaEngine
     private(set) var participants: [Participant] = []
+    var data = RoomData()
+    let policy: RoomPolicy
 
     init(_ name: String, engine: MediaEngine) {
         self.name = name
         self.engine = engine
+        policy = engine.roomPolicy(name)
     }
 
     var isEmpty: Bool { participants.isEmpty }
@@ -19,15 +22,16 @@ final class Room {
 
     func remove(_ participant: Participant) { participants.removeAll { $0 === participant } }
 
-    /// A track has come: everybody who has a free section gets it.
+    /// A track has come: everybody who has a free section gets it; by policy, others are offered one.
     func offer(_ track: PublishedTrack, now: Instant) {
         for participant in participants where participant !== track.publisher {
-            participant.show(track, now: now)
+            participant.showOrOffer(track, now: now, engine: engine)
         }
     }
 
     /// A track has gone: whoever saw it may see another one.
     func withdraw(_ track: PublishedTrack, now: Instant) {
+        for participant in participants { participant.withdrawOffer(of: track, engine: engine) }
         for subscription in track.subscriptions {
             subscription.detach()
             fill(subscription, now: now)

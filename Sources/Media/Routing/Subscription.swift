@@ -14,10 +14,13 @@ final class Subscription {
     let kind: MediaKind
     let sender: SenderID
     let ssrc: SSRC
-    let rtxSSRC: SSRC?
+    private(set) var rtxSSRC: SSRC?
     let cname: [UInt8]
-    private let codecs: [NegotiatedCodec]
-    private let extensions: ForwardedExtensions
+    private var codecs: [NegotiatedCodec]
+    private var agreedExtensions: ExtensionMap
+    private var extensions: ForwardedExtensions
+    /// Its section carries nothing now. The place and the numbers are kept: see `Participant.subscribe`.
+    private(set) var isEnded = false
 
     private(set) var source: PublishedTrack?
     /// The subscriber's payload type for each of the publisher's; `noType` for what the subscriber cannot take.
@@ -48,6 +51,7 @@ final class Subscription {
         ssrc = sending.ssrc
         rtxSSRC = sending.rtxSSRC
         codecs = sending.codecs
+        agreedExtensions = sending.extensions
         extensions = ForwardedExtensions(sending.extensions.wire)
         cname = Array(sending.cname.utf8)
         nextRTXSequence = ExtendedSequence(firstRTXSequence & 0x7FFF)
@@ -66,6 +70,7 @@ final class Subscription {
         detach()
         source = track
         payloadTypes = InlineArray(repeating: Self.noType)
+        rtxPayloadType = Self.noType
         for theirs in track.codecs {
             guard let ours = codecs.first(where: { $0.isSame(as: theirs) }) else { continue }
             payloadTypes[Int(theirs.payloadType & 127)] = ours.payloadType
@@ -75,6 +80,26 @@ final class Subscription {
         forwarder.setTarget(LayerTarget(simulcast: track.highestLayer))
         track.add(self)
         requestKeyframe(now: now)
+    }
+
+    /// The section carries nothing more of ours, for now or for good.
+    func end() {
+        detach()
+        isEnded = true
+    }
+
+    /// What is agreed of the section now. The stream goes on with its numbers.
+    func update(_ sending: Transceiver.Sending, now: Instant) {
+        isEnded = false
+        guard sending.codecs != codecs || sending.extensions != agreedExtensions || sending.rtxSSRC != rtxSSRC else {
+            return
+        }
+        codecs = sending.codecs
+        rtxSSRC = sending.rtxSSRC
+        agreedExtensions = sending.extensions
+        extensions = ForwardedExtensions(sending.extensions.wire)
+        guard let track = source else { return }
+        if canShow(track) { attach(track, now: now) } else { detach() }
     }
 
     func detach() {
@@ -87,7 +112,7 @@ final class Subscription {
 
     /// Whether the subscriber has a codec for what the track sends.
     func canShow(_ track: PublishedTrack) -> Bool {
-        track.kind == kind
+        !isEnded && track.kind == kind
             && track.codecs.contains { theirs in
                 !theirs.codec.isCompanion && codecs.contains { $0.isSame(as: theirs) }
             }

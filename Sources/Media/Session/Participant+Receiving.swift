@@ -43,12 +43,13 @@ extension Participant {
             counters.unknownSource &+= 1
             return slot
         }
-        var window = SRTPReplayWindow()
+        var window = sources.startWindow(header.ssrc)
         let verdict =
             receiver?.unprotectRTP(
                 engine.slab[slot], count: bytes.count, headerLength: Int(header.headerLength), ssrc: header.ssrc,
                 sequenceNumber: header.sequenceNumber, window: &window) ?? .forged
         guard let plain = accept(verdict) else { return slot }
+        notePeerHasKeys()
         let packet = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<plain])
         guard let found = identify(header, RawSpan(_unsafeBytes: packet)) else {
             counters.unknownSource &+= 1

@@ -11,7 +11,9 @@ extension Participant {
         let verdict = receiver?.unprotectRTCP(room, count: count, window: &reportWindow) ?? .forged
         let plain: Int
         switch verdict {
-        case .plain(let length): plain = length
+        case .plain(let length):
+            plain = length
+            notePeerHasKeys()
         case .replayed: return counters.replayed &+= 1
         case .forged: return counters.forged &+= 1
         case .tooShort: return counters.malformed &+= 1

@@ -14,6 +14,8 @@ extension Participant {
     /// Looks after everything that is due. Returns why the participant has ended, if it has.
     func tick(now: Instant, engine: MediaEngine) -> ParticipantEnd? {
         if let end = lookAfterTransport(now, engine) { return end }
+        tickData(now, engine)
+        if let end { return end }
         guard sending?.isOpen == true else {
             schedule(now)
             return nil
@@ -35,6 +37,7 @@ extension Participant {
         let isActive = !tracks.isEmpty || !subscriptions.isEmpty
         var next = now + (isActive ? Self.tick : Self.idleTick)
         if let deadline = handshake.deadline { next = min(next, deadline) }
+        if let deadline = dataDeadline { next = min(next, deadline) }
         if let deadline = ice.deadline { next = min(next, deadline) }
         if let deadline = sending?.bandwidth?.pacer.nextDeadline { next = min(next, deadline) }
         nextTick = max(next, now + .milliseconds(1))

@@ -75,6 +75,19 @@ final class Participant {
     // Media that it gets
     var subscriptions: [Subscription] = []
 
+    /// Senders that were made for one track, in rooms where everybody is offered what is new.
+    var dedicated: [SenderID: TrackID] = [:]
+    /// `negotiationNeeded` was told, and no offer was asked for since.
+    var hasAskedToOffer = false
+    /// Credentials that our next offer has, or the one that is out.
+    var restart: ICECredentials?
+    var isRestartOffered = false
+
+    /// Its data channels, made when the agreement has a section for them.
+    var data: ParticipantData?
+    /// A packet of the peer was authentic: it has the keys.
+    var hasProvedKeys = false
+
     // Time
     var nextTick: Instant
     var nextReports: Instant
@@ -98,7 +111,7 @@ final class Participant {
         reports.reserveCapacity(PacketSlab.slotSize)
     }
 
-    var isConnected: Bool { sending != nil }
+    var isConnected: Bool { sending != nil || data?.isUp == true }
 
     /// Asks to be looked at by then.
     func wake(at deadline: Instant?) {

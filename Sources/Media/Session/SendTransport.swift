@@ -12,7 +12,8 @@ final class SendTransport {
     private(set) var bandwidth: SendBandwidth?
     private let bandwidthConfiguration: BandwidthConfiguration
     /// The peer reports on transport-wide numbers, or sends REMB: without either nothing is known, and nothing paced.
-    let isEstimated: Bool
+    /// Changes with what is agreed.
+    var isEstimated: Bool
     private var nextTransportSequence: UInt16 = 1
 
     private(set) var packets: UInt64 = 0

@@ -14,6 +14,7 @@ extension SoftPeer {
             takeHandshake(now: now)
         }
         if phase == .connected { sendFeedback(now: now) }
+        tickData(now: now)
     }
 
     package func receive(_ datagram: Bytes, now: Instant) {
@@ -23,6 +24,7 @@ extension SoftPeer {
         case 20...63:
             receiveHandshake(datagram, now: now)
             takeHandshake(now: now)
+            receiveData(now: now)
         case 128...191: receiveMedia(datagram, now: now)
         default: break
         }
@@ -53,12 +55,12 @@ extension SoftPeer {
 
     package func sendMedia(
         _ payload: Bytes, section: Int, type: UInt8, sequence: SequenceNumber, timestamp: UInt32, marker: Bool,
-        now: Instant
+        rollover: ExtendedSequence = 0, now: Instant
     ) {
         let plain = rtp(
             payload, ssrc: ssrc(section), type: type, sequence: sequence, timestamp: timestamp, marker: marker)
         remember(plain, section: section, sequence)
-        protect(plain, index: ExtendedSequence(sequence))
+        protect(plain, index: rollover << 16 | ExtendedSequence(sequence))
     }
 }
 
@@ -90,14 +92,19 @@ extension SoftPeer {
         while let datagram = handshake.takeDatagram() { push(datagram) }
         switch handshake.phase {
         case .established where phase == .handshaking:
-            guard handshake.peerFingerprint(matches: remoteFingerprints), let keys = handshake.exportedKeys() else {
+            let keys = handshake.exportedKeys()
+            guard handshake.peerFingerprint(matches: remoteFingerprints), keys != nil || isForDataOnly else {
                 phase = .failed
                 return
             }
-            sender = try? SRTPSender(keys.profile, key: keys.localKey, salt: keys.localSalt)
-            receiver = try? SRTPReceiver(keys.profile, key: keys.remoteKey, salt: keys.remoteSalt)
+            if let keys {
+                sender = try? SRTPSender(keys.profile, key: keys.localKey, salt: keys.localSalt)
+                receiver = try? SRTPReceiver(keys.profile, key: keys.remoteKey, salt: keys.remoteSalt)
+            }
             phase = .connected
+            startData(now: now)
         case .failed: phase = .failed
+        case .closed: phase = .closed
         default: break
         }
     }
@@ -107,6 +114,7 @@ extension SoftPeer {
         var next = ice?.deadline
         if phase == .handshaking, let due = handshake.deadline { next = min(next ?? due, due) }
         if phase == .connected, let due = nextFeedback { next = min(next ?? due, due) }
+        if let due = dataDeadline { next = min(next ?? due, due) }
         return next
     }
 }
