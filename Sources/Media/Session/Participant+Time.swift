@@ -49,7 +49,7 @@ extension Participant {
         while true {
             switch ice.handleTimeout(now: now) {
             case .nothing:
-                if lostConsent { return .silent }
+                if lostConsent || isAbandoned(now) { return .silent }
                 if !isConnected, now - joined > Self.connectTimeout { return .neverConnected }
                 return nil
             case .pathExpired(let path): engine.forget(path)

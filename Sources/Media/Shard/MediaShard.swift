@@ -17,22 +17,28 @@ package final class MediaShard: @unchecked Sendable {
     package let loop: any EventLoop
     private let engine: MediaEngine
     private var sockets: [DatagramSocket] = []
+    private var streams: StreamListeners?
     private var watches: [any DescriptorWatch] = []
     private var alarm: (any ScheduledTimer)?
     private var alarmTime: Instant?
 
-    /// Binds a UDP socket to each address. Not yet served: see `start`.
+    /// Binds a UDP socket to each address, and beside it a TCP one of the same port for those who get no UDP through.
+    /// Not yet served: see `start`.
     package init(
-        on loop: any EventLoop, engine: MediaEngine, addresses: [TransportAddress]
+        on loop: any EventLoop, engine: MediaEngine, addresses: [TransportAddress], acceptsTCP: Bool = true
     ) throws(SystemError) {
         self.loop = loop
         self.engine = engine
         for address in addresses { sockets.append(try DatagramSocket(address, slab: &engine.slab)) }
         engine.outbox.flush = { [unowned self] outbox in send(outbox) }
+        guard acceptsTCP else { return }
+        streams = try StreamListeners(sockets.map(\.local), on: loop, engine: engine) { [unowned self] in armAlarm() }
     }
 
     /// Where the sockets are bound, with the ports that the kernel chose.
     package var addresses: [TransportAddress] { sockets.map(\.local) }
+    /// Where TCP connections are accepted.
+    package var connectionAddresses: [TransportAddress] { streams?.addresses ?? [] }
 
     /// Begins to serve. On the loop's thread.
     package func start() throws(SystemError) {
@@ -43,12 +49,14 @@ package final class MediaShard: @unchecked Sendable {
                     receive(from: socket, number: UInt32(index))
                 })
         }
+        try streams?.start()
     }
 
     /// On the loop's thread. No datagram and no timer reaches the engine any more.
     package func stop() {
         for watch in watches { watch.cancel() }
         watches = []
+        streams?.stop()
         alarm?.cancel()
         alarm = nil
     }
@@ -96,12 +104,18 @@ package final class MediaShard: @unchecked Sendable {
         var first = 0
         while first < outbox.burstCount {
             let number = outbox.sockets[first]
+            if ConnectionTable.isConnection(number) {
+                streams?.send(outbox.bursts[first], to: number)
+                first += 1
+                continue
+            }
             var end = first + 1
             while end < outbox.burstCount, outbox.sockets[end] == number { end += 1 }
             if Int(number) < sockets.count { sockets[Int(number)].send(outbox.bursts + first, end - first) }
             first = end
         }
         outbox.removeAll()
+        streams?.flush()
     }
 
     // MARK: From other threads
@@ -119,6 +133,9 @@ package final class MediaShard: @unchecked Sendable {
             }
         }
     }
+
+    package var connectionCounters: ConnectionCounters { streams?.counters ?? ConnectionCounters() }
+    package var connectionCount: Int { streams?.connectionCount ?? 0 }
 
     /// What the kernel did with what the sockets were given.
     package var socketCounters: SocketCounters {
