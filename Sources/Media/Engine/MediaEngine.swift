@@ -28,10 +28,12 @@ package final class MediaEngine {
     private var wheel: DeadlineWheel
     var participants = ParticipantTable()
     var rooms: [String: Room] = [:]
+    /// To the shards that share rooms with this one.
+    var links: [ShardLink] = []
     /// Tracks that this batch brought something for.
     private var touched: [PublishedTrack] = []
     var nextTrack: UInt64 = 1
-    private(set) var counters = EngineCounters()
+    var counters = EngineCounters()
 
     /// 24 bits of the batch's time, as abs-send-time has it.
     private(set) var absoluteSendTime: UInt32 = 0
@@ -103,6 +105,7 @@ package final class MediaEngine {
             look(track.publisher)
         }
         touched.removeAll(keepingCapacity: true)
+        for link in links { link.outgoing.publish() }
     }
 
     private func drop(_ slot: PacketSlab.Slot) -> PacketSlab.Slot {

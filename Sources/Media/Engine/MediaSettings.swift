@@ -11,6 +11,9 @@ package struct MediaSettings: Sendable {
     package var subscriberBitrateMax = 50_000_000
     /// What one publisher is asked to stay below.
     package var publisherBitrateMax = 8_000_000
+    /// Sessions of one room on one shard from which on the next shard takes part. Higher lets a room outgrow its core,
+    /// lower copies every packet to more cores before that is needed.
+    package var roomSpanThreshold = 200
 
     package init() {}
 }

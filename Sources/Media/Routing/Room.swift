@@ -6,7 +6,10 @@ import Base
 final class Room {
     let name: String
     unowned let engine: MediaEngine
+    /// Stand-ins of other shards' participants among them.
     private(set) var participants: [Participant] = []
+    /// To the other shards that the room is on.
+    var links: [ShardLink] = []
 
     init(_ name: String, engine: MediaEngine) {
         self.name = name
@@ -24,6 +27,8 @@ final class Room {
         for participant in participants where participant !== track.publisher {
             participant.show(track, now: now)
         }
+        guard track.publisher.origin == nil else { return }
+        for link in links { link.publish(track, in: name) }
     }
 
     /// A track has gone: whoever saw it may see another one.
@@ -32,6 +37,7 @@ final class Room {
             subscription.detach()
             fill(subscription, now: now)
         }
+        for mirror in track.mirrors { mirror.link.withdraw(track) }
     }
 
     /// A section is free: it shows the first track that its owner does not see.

@@ -10,6 +10,10 @@ extension Participant {
 
     /// Looks after everything that is due. Returns why the participant has ended, if it has.
     func tick(now: Instant, engine: MediaEngine) -> ParticipantEnd? {
+        if let origin {
+            tickStandIn(origin, now)
+            return nil
+        }
         if let end = lookAfterTransport(now, engine) { return end }
         guard sending?.isOpen == true else {
             schedule(now)

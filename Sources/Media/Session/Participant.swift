@@ -37,6 +37,8 @@ final class Participant {
     let id: ParticipantID
     unowned let room: Room
     let joined: Instant
+    /// Of a stand-in, which has no transport: whose tracks it holds.
+    var origin: ParticipantOrigin?
 
     // Transport
     var ice: ICELiteSession

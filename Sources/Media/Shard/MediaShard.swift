@@ -118,7 +118,44 @@ package final class MediaShard: @unchecked Sendable {
         streams?.flush()
     }
 
+    // MARK: Siblings
+
+    /// Joins every two of the shards by pipes, so that rooms may span them. Before anybody joins.
+    package static func connect(_ shards: [MediaShard]) {
+        for (low, first) in shards.enumerated() {
+            for (high, second) in shards.enumerated() where high > low {
+                let up = ShardPipe { [weak second] in second?.drain(from: low) }
+                let down = ShardPipe { [weak first] in first?.drain(from: high) }
+                first.link(own: low, to: second, as: high, outgoing: up, incoming: down)
+                second.link(own: high, to: first, as: low, outgoing: down, incoming: up)
+            }
+        }
+    }
+
+    private func link(
+        own: Int, to sibling: MediaShard, as number: Int, outgoing: ShardPipe, incoming: ShardPipe
+    ) {
+        let toSibling: SiblingPost = { [weak sibling] body in sibling?.post(body) }
+        post { engine, _ in
+            engine.connect(
+                ShardLink(own: own, sibling: number, outgoing: outgoing, incoming: incoming, post: toSibling))
+        }
+    }
+
+    private func drain(from sibling: Int) {
+        post { engine, now in engine.receiveFromSibling(sibling, now: now) }
+    }
+
     // MARK: From other threads
+
+    /// Runs `body` with the engine on its thread, in order of these calls, and sends what it had to say.
+    func post(_ body: @escaping @Sendable (MediaEngine, Instant) -> Void) {
+        loop.submit { [self] in
+            body(engine, Instant.now())
+            engine.outbox.flushIfNeeded()
+            armAlarm()
+        }
+    }
 
     /// Runs `body` with the engine on its thread, and sends what it had to say.
     package func perform<Result: Sendable>(

@@ -117,6 +117,8 @@ final class PollLoop: EventLoop, @unchecked Sendable {
                 guard let raw else { return nil }
                 let loop = Unmanaged<PollLoop>.fromOpaque(raw).takeRetainedValue()
                 while !loop.isStopping.load(ordering: .acquiring) { loop.turn(20) }
+                // What was submitted before `stop`.
+                loop.turn(0)
                 return nil
             }, context.toOpaque())
         pthread_detach(thread)

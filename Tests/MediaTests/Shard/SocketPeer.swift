@@ -157,3 +157,6 @@ final class ShardWorld {
         return condition()
     }
 }
+
+/// Lets the other threads have their turn.
+func pause() { usleep(500) }
