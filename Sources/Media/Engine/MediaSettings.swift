@@ -22,7 +22,7 @@ package struct MediaSettings: Sendable {
 package struct MediaLimits: Sendable {
     /// Participants in the process. Each idle one costs about 100 KiB with DTLS up.
     package var sessions = 10_000
-    /// Participants of one room. A room lives on one core.
+    /// Participants of one room, on all its shards. Each track is mirrored on each of them.
     package var sessionsPerRoom = 1_000
     /// Sources that one participant may send from: simulcast layers and their repair streams for a few tracks. A
     /// source takes state only after a packet of it was authenticated.

@@ -113,7 +113,8 @@ final class Subscription {
         guard let transport = subscriber.sending, transport.isOpen else { return }
         for index in 0..<track.pendingCount {
             let packet = track.pending[index]
-            guard let record = track.layer(packet.layer)?.ring.find(packet.sequence) else { continue }
+            // A layer may have gone since, with its packets.
+            guard let layer = track.layer(packet.layer), let record = layer.ring.find(packet.sequence) else { continue }
             switch forwarder.offer(record.pointee.input) {
             case .drop: continue
             case .fillGap: continue

@@ -55,10 +55,15 @@ final class StreamConnection {
     func flush() {
         isTouched = false
         switch queue.write(to: descriptor) {
-        case .drained: watch?.interest = .readable
-        case .blocked: watch?.interest = [.readable, .writable]
+        case .drained: listen(for: .readable)
+        case .blocked: listen(for: [.readable, .writable])
         case .failed: isEnded = true
         }
+    }
+
+    /// A change is a call to the kernel.
+    private func listen(for interest: Readiness) {
+        if let watch, watch.interest != interest { watch.interest = interest }
     }
 }
 

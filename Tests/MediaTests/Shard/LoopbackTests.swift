@@ -69,6 +69,28 @@ import Wire
             })
     }
 
+    @Test func `a viewer who stops reading costs others nothing, and reads on where frames begin`() throws {
+        let world = try ShardWorld([Self.v4])
+        let publisher = try world.join(.publisher, .init(.video, .sendOnly), over: .datagrams)
+        let stuck = try world.join(.viewer, .init(.video, .receiveOnly), over: .connection)
+        let other = try world.join(.viewer, .init(.video, .receiveOnly), over: .connection)
+        #expect(world.run { world.peers.allSatisfy { $0.peer.phase == .connected } })
+        stuck.isPaused = true
+        var sequence: SequenceNumber = 1
+        for frame in 0..<30 {
+            publisher.peer.sendFrame(
+                section: 0, packets: 4, size: 900, timestamp: UInt32(frame) * 3_000, isKeyframe: frame == 0,
+                pictureID: UInt16(frame), sequence: &sequence, now: .now())
+            let end = Instant.now() + .milliseconds(33)
+            while Instant.now() < end { world.turn() }
+        }
+        #expect(world.run { other.peer.streams.values.contains { $0.markers == 30 } })
+        stuck.isPaused = false
+        #expect(world.run { !stuck.peer.streams.isEmpty })
+        #expect(stuck.peer.unreadable == 0)
+        #expect(!stuck.isClosed)
+    }
+
     @Test func `a connection ends when its participant leaves`() throws {
         let world = try ShardWorld([Self.v4])
         let peer = try world.join(.publisher, .init(.audio, .sendOnly), over: .connection)

@@ -35,6 +35,11 @@ import Wire
         return numbers
     }
 
+    @Test func `what lies in a slot is plain memory`() {
+        #expect(_isPOD(PipeItem.self))
+        #expect(MemoryLayout<PipeItem>.stride <= 320)
+    }
+
     @Test func `what is published is seen, once and in order, and wakes once`() {
         let wakes = Wakes()
         let pipe = ShardPipe(capacity: 8) { wakes.count.add(1, ordering: .relaxed) }

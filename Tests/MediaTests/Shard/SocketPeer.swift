@@ -19,6 +19,8 @@ final class SocketPeer {
     private var deframer = StreamDeframer()
     private var unsent: Bytes = []
     private(set) var isClosed = false
+    /// Reads nothing.
+    var isPaused = false
 
     init(_ peer: SoftPeer, over way: Way, to server: TransportAddress) throws {
         self.peer = peer
@@ -39,7 +41,7 @@ final class SocketPeer {
     /// Receives what there is, does what is due and sends what is to be said.
     func turn() {
         let now = Instant.now()
-        if way == .datagrams { receiveDatagrams(now) } else { receiveFrames(now) }
+        if !isPaused { if way == .datagrams { receiveDatagrams(now) } else { receiveFrames(now) } }
         peer.tick(now: now)
         for datagram in peer.takeOutgoing() { send(datagram) }
         writeUnsent()

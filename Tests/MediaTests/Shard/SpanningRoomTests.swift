@@ -109,6 +109,27 @@ private final class TwinWorlds {
         #expect(late.streams.values.contains { $0.markers > 15 })
     }
 
+    /// Reports every loss, as a soft peer does not by itself.
+    @Test func `what a subscriber there lost is repeated from the mirror, not by the publisher`() throws {
+        let twins = try TwinWorlds()
+        let (here, there) = (twins.worlds[0], twins.worlds[1])
+        let source = here.peer(try here.join("r", as: .publisher, [.init(.video, .sendOnly)]))
+        twins.span("r")
+        let far = there.peer(try there.join("r", as: .viewer, [.init(.video, .receiveOnly)]))
+        twins.run(.milliseconds(500))
+        var publisher = Publisher()
+        send(20, &publisher, source, in: twins)
+        let (ssrc, stream) = try #require(far.streams.first { $0.value.markers == 20 })
+        var nack: Bytes = []
+        let lost = [stream.highest &- 9, stream.highest &- 4]
+        _ = RTCPNACK.write(from: 1, to: ssrc, lost: lost.span, into: &nack)
+        far.sendReports(nack)
+        twins.run(.milliseconds(100))
+        #expect(far.streams.values.contains { $0.retransmissions >= 2 })
+        #expect(source.nacksReceived == 0)
+        #expect(far.unreadable == 0)
+    }
+
     @Test func `mirrors go with their track, and the room falls apart when it is to`() throws {
         let twins = try TwinWorlds()
         let (here, there) = (twins.worlds[0], twins.worlds[1])
