@@ -65,7 +65,7 @@ extension MediaEngine {
         let room = participant.room
         room.remove(participant)
         participant.dismantle(now: now, engine: self)
-        if room.isEmpty { rooms[room.name] = nil }
+        if room.isEmpty, room.links.isEmpty { rooms[room.name] = nil }
     }
 
     // MARK: - Negotiation

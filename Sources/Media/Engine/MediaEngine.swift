@@ -23,15 +23,17 @@ package final class MediaEngine {
     private(set) var candidates: [String] = []
     let ntp: NTPClock
 
-    private var paths: PathTable
+    private(set) var paths: PathTable
     private var ufrags: UfragTable
     private var wheel: DeadlineWheel
     var participants = ParticipantTable()
     var rooms: [String: Room] = [:]
+    /// To the shards that share rooms with this one.
+    var links: [ShardLink] = []
     /// Tracks that this batch brought something for.
     private var touched: [PublishedTrack] = []
     var nextTrack: UInt64 = 1
-    private(set) var counters = EngineCounters()
+    var counters = EngineCounters()
     /// What those did who are gone.
     var history = EngineHistory()
 
@@ -67,14 +69,13 @@ package final class MediaEngine {
         reportBlocks.reserveCapacity(settings.limits.sourcesPerParticipant)
     }
 
-    /// Where peers are told to send to: set when the sockets are bound. The first is preferred.
-    package func advertise(_ addresses: [TransportAddress]) {
-        candidates = addresses.enumerated().map { index, address in
-            // `candidate:` itself is the attribute's name in a description.
-            let candidate = ICECandidate(
-                foundation: "\(index + 1)", address: address, localPreference: 65_535 - UInt16(index))
-            return String(candidate.line.dropFirst("candidate:".count))
-        }
+    /// Where peers are told to send to, and to connect to: set when the sockets are bound. The first is preferred.
+    package func advertise(_ addresses: [TransportAddress], tcp: [TransportAddress] = []) {
+        let all =
+            addresses.enumerated().map { ICECandidate.datagrams($1, number: $0) }
+            + tcp.enumerated().map { ICECandidate.connections($1, number: $0) }
+        // `candidate:` itself is the attribute's name in a description.
+        candidates = all.map { String($0.line.dropFirst("candidate:".count)) }
     }
 
     // MARK: - Datagrams
@@ -111,6 +112,7 @@ package final class MediaEngine {
             look(track.publisher)
         }
         touched.removeAll(keepingCapacity: true)
+        for link in links { link.outgoing.publish() }
     }
 
     /// For tests: what is left when all have gone.
@@ -141,7 +143,8 @@ package final class MediaEngine {
         guard let message = try? STUNMessage(parsing: RawSpan(_unsafeBytes: bytes)) else {
             return counters.malformed &+= 1
         }
-        let index = message.localUfrag.flatMap { ufrags.find($0) } ?? paths.find(path)
+        // A live path stays its participant's: who forges its address and names himself gets 401.
+        let index = paths.find(path) ?? message.localUfrag.flatMap { ufrags.find($0) }
         guard let index, let participant = participants[index] else {
             _ = ICELiteSession.handleStranger(message, into: &response)
             answer(path)
@@ -149,7 +152,10 @@ package final class MediaEngine {
         }
         let outcome = participant.ice.handle(message, on: path, now: now, into: &response)
         // The table is full of other people's paths: this one is not answered, and the peer tries its others.
-        if outcome.isNewPath, !paths.set(path, index) { return counters.strangers &+= 1 }
+        if outcome.isNewPath, !paths.set(path, index) {
+            _ = participant.ice.close(path)
+            return counters.strangers &+= 1
+        }
         if let evicted = outcome.evictedPath { forget(evicted) }
         if let retired = outcome.retiredUfrag { _ = ufrags.remove(retired) }
         answer(path)

@@ -11,6 +11,9 @@ package struct MediaSettings: Sendable {
     package var subscriberBitrateMax = 50_000_000
     /// What one publisher is asked to stay below.
     package var publisherBitrateMax = 8_000_000
+    /// Sessions of one room on one shard from which on the next shard takes part. Higher lets a room outgrow its core,
+    /// lower copies every packet to more cores before that is needed.
+    package var roomSpanThreshold = 200
 
     package init() {}
 }
@@ -19,7 +22,7 @@ package struct MediaSettings: Sendable {
 package struct MediaLimits: Sendable {
     /// Participants in the process. Each idle one costs about 100 KiB with DTLS up.
     package var sessions = 10_000
-    /// Participants of one room. A room lives on one core.
+    /// Participants of one room, on all its shards. Each track is mirrored on each of them.
     package var sessionsPerRoom = 1_000
     /// Sources that one participant may send from: simulcast layers and their repair streams for a few tracks. A
     /// source takes state only after a packet of it was authenticated.

@@ -70,6 +70,12 @@ final class PublishedTrack {
     let mid: String
     let clockRate: UInt32
     let codecs: [NegotiatedCodec]
+    /// What was agreed, for who mirrors the track.
+    let receiving: Transceiver.Receiving
+    /// On other shards.
+    var mirrors: [TrackMirror] = []
+    /// Of a mirror: where the track itself is.
+    var origin: TrackOrigin?
     /// Restriction identifiers of simulcast, the lowest layer first; empty without.
     let rids: [[UInt8]]
     /// Sources that SDP names, the lowest layer first.
@@ -92,6 +98,7 @@ final class PublishedTrack {
         self.mid = mid
         self.kind = kind
         codecs = receiving.codecs
+        self.receiving = receiving
         // Browsers list simulcast identifiers from low to high, and the sender's packets say which is which.
         rids = receiving.layers.map { Array($0.rid.utf8) }
         announced = receiving.sources
@@ -114,6 +121,7 @@ extension PublishedTrack {
     func forwardPending(now: Instant, engine: MediaEngine) {
         guard pendingCount > 0 else { return }
         for subscription in subscriptions { subscription.forward(self, now: now, engine: engine) }
+        if !mirrors.isEmpty { pushPending(engine) }
         pendingCount = 0
     }
 

@@ -6,9 +6,12 @@ import Base
 final class Room {
     let name: String
     unowned let engine: MediaEngine
+    /// Stand-ins of other shards' participants among them.
     private(set) var participants: [Participant] = []
     var data = RoomData()
     let policy: RoomPolicy
+    /// To the other shards that the room is on.
+    var links: [ShardLink] = []
 
     init(_ name: String, engine: MediaEngine) {
         self.name = name
@@ -27,6 +30,8 @@ final class Room {
         for participant in participants where participant !== track.publisher {
             participant.showOrOffer(track, now: now, engine: engine)
         }
+        guard track.publisher.origin == nil else { return }
+        for link in links { link.publish(track, in: name) }
     }
 
     /// A track has gone: whoever saw it may see another one.
@@ -36,6 +41,7 @@ final class Room {
             subscription.detach()
             fill(subscription, now: now)
         }
+        for mirror in track.mirrors { mirror.link.withdraw(track) }
     }
 
     /// A section is free: it shows the first track that its owner does not see.

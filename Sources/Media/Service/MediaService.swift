@@ -1,6 +1,7 @@
 // The way into the engine for who speaks HTTP or WebSocket: sessions by id, on whichever shard their room lives.
 //
-// A room lives on one shard from its first participant to its last; the shard with the fewest participants takes it.
+// A room lives on one shard, the one with the fewest participants when it began, until that has as many of its
+// participants as `MediaSettings.roomSpanThreshold`; then the next shard takes part (docs/media/shards.md).
 // Everything here may be called from any thread; the work itself happens on the shard's.
 
 package import Base
@@ -41,8 +42,9 @@ package final class MediaService: Sendable {
     }
 
     private struct Room {
-        var shard: Int
-        var sessions: Int
+        /// On each shard that takes part.
+        var sessions: [Int: Int] = [:]
+        var total: Int { sessions.values.reduce(0, +) }
     }
 
     /// Who may change a session is for the caller to decide: the service only remembers whose it is.
@@ -76,12 +78,15 @@ package final class MediaService: Sendable {
 
     private let shards: [MediaShard]
     private let limits: MediaLimits
+    private let roomSpanThreshold: Int
     private let directory: Mutex<Directory>
 
     package init(shards: [MediaShard], settings: MediaSettings) {
         precondition(!shards.isEmpty, "media needs a shard")
         self.shards = shards
         limits = settings.limits
+        roomSpanThreshold = settings.roomSpanThreshold
+        MediaShard.connect(shards)
         directory = Mutex(Directory(sessionsOnShard: [Int](repeating: 0, count: shards.count)))
     }
 
@@ -130,7 +135,7 @@ package final class MediaService: Sendable {
             let joined = try result.get()
             return Answer(session: id, sdp: joined.sdp, iceGeneration: joined.iceGeneration)
         } catch {
-            release(room)
+            release(room, on: number)
             throw error
         }
     }
@@ -163,7 +168,7 @@ package final class MediaService: Sendable {
     package func leave(_ id: UUID) async throws(MediaError) {
         guard let session = directory.withLock({ $0.remove(id) }) else { throw .noSuchSession }
         await shards[session.shard].perform { engine, now in engine.leave(session.participant, now: now) }
-        release(session.room)
+        release(session.room, on: session.shard)
     }
 
     /// `nil` for one that has ended: a peer that fell silent is removed by its shard.
@@ -179,33 +184,55 @@ package final class MediaService: Sendable {
 
     // MARK: Placement
 
-    /// The room's shard, with one more session counted on it.
+    /// The shard that is to take one more session of the room, with it counted there.
     private func reserve(_ name: String) throws(MediaError) -> Int {
         let result = directory.withLock { directory -> Result<Int, MediaError> in
             guard directory.isOpen else { return .failure(.unavailable(Self.stopping)) }
             let total = directory.sessionsOnShard.reduce(0, +)
             guard total < limits.sessions else { return .failure(.serverFull(limit: limits.sessions)) }
-            let emptiest = directory.sessionsOnShard.indices.min {
-                directory.sessionsOnShard[$0] < directory.sessionsOnShard[$1]
-            }
-            var room = directory.rooms[name] ?? Room(shard: emptiest ?? 0, sessions: 0)
-            guard room.sessions < limits.sessionsPerRoom else {
+            var room = directory.rooms[name] ?? Room()
+            guard room.total < limits.sessionsPerRoom else {
                 return .failure(.roomFull(limit: limits.sessionsPerRoom))
             }
-            room.sessions += 1
+            let shard = place(room, directory.sessionsOnShard)
+            // In the lock, so that shards hear of it in the order in which it was decided.
+            if room.sessions[shard] == nil { span(name, from: room.sessions.keys.sorted(), to: shard) }
+            room.sessions[shard, default: 0] += 1
             directory.rooms[name] = room
-            directory.sessionsOnShard[room.shard] += 1
-            return .success(room.shard)
+            directory.sessionsOnShard[shard] += 1
+            return .success(shard)
         }
         return try result.get()
     }
 
-    private func release(_ name: String) {
+    /// A shard that has the room and is below the threshold, the fullest first, so that few take part; else one that
+    /// has not got it; when all have, the one with the fewest of its sessions.
+    private func place(_ room: Room, _ load: [Int]) -> Int {
+        let below = room.sessions.filter { $0.value < roomSpanThreshold }
+        if let best = below.max(by: { ($0.value, -$0.key) < ($1.value, -$1.key) }) { return best.key }
+        let others = shards.indices.filter { room.sessions[$0] == nil }
+        if let next = others.min(by: { load[$0] < load[$1] }) { return next }
+        return room.sessions.min { ($0.value, $0.key) < ($1.value, $1.key) }?.key ?? 0
+    }
+
+    private func span(_ name: String, from present: [Int], to shard: Int) {
+        for other in present {
+            shards[shard].post { engine, now in engine.span(name, to: other, now: now) }
+            shards[other].post { engine, now in engine.span(name, to: shard, now: now) }
+        }
+    }
+
+    private func release(_ name: String, on shard: Int) {
         directory.withLock { directory in
-            guard var room = directory.rooms[name] else { return }
-            room.sessions -= 1
-            directory.sessionsOnShard[room.shard] -= 1
-            directory.rooms[name] = room.sessions > 0 ? room : nil
+            guard var room = directory.rooms[name], let count = room.sessions[shard] else { return }
+            directory.sessionsOnShard[shard] -= 1
+            room.sessions[shard] = count > 1 ? count - 1 : nil
+            directory.rooms[name] = room.sessions.isEmpty ? nil : room
+            guard count == 1 else { return }
+            for other in room.sessions.keys {
+                shards[shard].post { engine, now in engine.unspan(name, from: other, now: now) }
+                shards[other].post { engine, now in engine.unspan(name, from: shard, now: now) }
+            }
         }
     }
 
@@ -214,6 +241,6 @@ package final class MediaService: Sendable {
         let session = directory.withLock { directory in
             directory.places[Place(shard: shard, participant: participant)].flatMap { directory.remove($0) }
         }
-        if let session { release(session.room) }
+        if let session { release(session.room, on: shard) }
     }
 }

@@ -104,6 +104,13 @@ package struct Handshake: ~Copyable {
         self.peer = peer
     }
 
+    /// Of a participant without a transport: nothing ever happens.
+    init() {
+        association = .released
+        peer = []
+        phase = .closed
+    }
+
     // MARK: - Driving
 
     package mutating func pathValidated(now: Instant) {

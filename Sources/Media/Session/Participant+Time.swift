@@ -13,6 +13,10 @@ extension Participant {
 
     /// Looks after everything that is due. Returns why the participant has ended, if it has.
     func tick(now: Instant, engine: MediaEngine) -> ParticipantEnd? {
+        if let origin {
+            tickStandIn(origin, now)
+            return nil
+        }
         if let end = lookAfterTransport(now, engine) { return end }
         tickData(now, engine)
         if let end { return end }
@@ -55,7 +59,7 @@ extension Participant {
         while true {
             switch ice.handleTimeout(now: now) {
             case .nothing:
-                if lostConsent { return .silent }
+                if lostConsent || isAbandoned(now) { return .silent }
                 if !isConnected, now - joined > Self.connectTimeout { return .neverConnected }
                 return nil
             case .pathExpired(let path): engine.forget(path)

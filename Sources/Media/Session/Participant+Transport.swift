@@ -8,6 +8,7 @@ extension Participant {
     /// The peer has chosen a path, or shown the first that works.
     func select(_ path: MediaPath, now: Instant, engine: MediaEngine) {
         destination = Destination(path)
+        pathlessSince = nil
         sending?.destination = destination
         handshake.pathValidated(now: now)
         advanceHandshake(now, engine)

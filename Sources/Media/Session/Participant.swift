@@ -37,6 +37,8 @@ final class Participant {
     let id: ParticipantID
     unowned let room: Room
     let joined: Instant
+    /// Of a stand-in, which has no transport: whose tracks it holds.
+    var origin: ParticipantOrigin?
 
     // Transport
     var ice: ICELiteSession
@@ -45,6 +47,8 @@ final class Participant {
     var end: ParticipantEnd?
     /// Where its datagrams go, once a path is valid.
     var destination: Destination?
+    /// Since when no path is left, its connection having ended: the peer may connect anew for as long as consent lasts.
+    var pathlessSince: Instant?
     var receiver: SRTPReceiver?
     var sending: SendTransport?
     /// The SSRC that our reports about this participant's media come from.

@@ -17,6 +17,7 @@ package final class MediaShard: @unchecked Sendable {
     package let loop: any EventLoop
     private let engine: MediaEngine
     private var sockets: [DatagramSocket] = []
+    private var streams: StreamListeners?
     private var watches: [any DescriptorWatch] = []
     private var alarm: (any ScheduledTimer)?
     private var alarmTime: Instant?
@@ -24,18 +25,23 @@ package final class MediaShard: @unchecked Sendable {
     private var statisticsAlarm: (any ScheduledTimer)?
     private var statisticsAreDue = false
 
-    /// Binds a UDP socket to each address. Not yet served: see `start`.
+    /// Binds a UDP socket to each address, and beside it a TCP one of the same port for those who get no UDP through.
+    /// Not yet served: see `start`.
     package init(
-        on loop: any EventLoop, engine: MediaEngine, addresses: [TransportAddress]
+        on loop: any EventLoop, engine: MediaEngine, addresses: [TransportAddress], acceptsTCP: Bool = true
     ) throws(SystemError) {
         self.loop = loop
         self.engine = engine
         for address in addresses { sockets.append(try DatagramSocket(address, slab: &engine.slab)) }
         engine.outbox.flush = { [unowned self] outbox in send(outbox) }
+        guard acceptsTCP else { return }
+        streams = try StreamListeners(sockets.map(\.local), on: loop, engine: engine) { [unowned self] in armAlarm() }
     }
 
     /// Where the sockets are bound, with the ports that the kernel chose.
     package var addresses: [TransportAddress] { sockets.map(\.local) }
+    /// Where TCP connections are accepted.
+    package var connectionAddresses: [TransportAddress] { streams?.addresses ?? [] }
 
     /// Whether a shard could be bound there: binds and lets go.
     package static func probe(_ address: TransportAddress) throws(SystemError) {
@@ -53,12 +59,14 @@ package final class MediaShard: @unchecked Sendable {
                     receive(from: socket, number: UInt32(index))
                 })
         }
+        try streams?.start()
     }
 
     /// On the loop's thread. No datagram and no timer reaches the engine any more.
     package func stop() {
         for watch in watches { watch.cancel() }
         watches = []
+        streams?.stop()
         alarm?.cancel()
         alarm = nil
         statisticsAlarm?.cancel()
@@ -113,12 +121,46 @@ package final class MediaShard: @unchecked Sendable {
         var first = 0
         while first < outbox.burstCount {
             let number = outbox.sockets[first]
+            if ConnectionTable.isConnection(number) {
+                streams?.send(outbox.bursts[first], to: number)
+                first += 1
+                continue
+            }
             var end = first + 1
             while end < outbox.burstCount, outbox.sockets[end] == number { end += 1 }
             if Int(number) < sockets.count { sockets[Int(number)].send(outbox.bursts + first, end - first) }
             first = end
         }
         outbox.removeAll()
+        streams?.flush()
+    }
+
+    // MARK: Siblings
+
+    /// Joins every two of the shards by pipes, so that rooms may span them. Before anybody joins.
+    package static func connect(_ shards: [MediaShard]) {
+        for (low, first) in shards.enumerated() {
+            for (high, second) in shards.enumerated() where high > low {
+                let up = ShardPipe { [weak second] in second?.drain(from: low) }
+                let down = ShardPipe { [weak first] in first?.drain(from: high) }
+                first.link(own: low, to: second, as: high, outgoing: up, incoming: down)
+                second.link(own: high, to: first, as: low, outgoing: down, incoming: up)
+            }
+        }
+    }
+
+    private func link(
+        own: Int, to sibling: MediaShard, as number: Int, outgoing: ShardPipe, incoming: ShardPipe
+    ) {
+        let toSibling: SiblingPost = { [weak sibling] body in sibling?.post(body) }
+        post { engine, _ in
+            engine.connect(
+                ShardLink(own: own, sibling: number, outgoing: outgoing, incoming: incoming, post: toSibling))
+        }
+    }
+
+    private func drain(from sibling: Int) {
+        post { engine, now in engine.receiveFromSibling(sibling, now: now) }
     }
 
     // MARK: From other threads
@@ -143,6 +185,15 @@ package final class MediaShard: @unchecked Sendable {
         }
     }
 
+    /// Runs `body` with the engine on its thread, in order of these calls, and sends what it had to say.
+    func post(_ body: @escaping @Sendable (MediaEngine, Instant) -> Void) {
+        loop.submit { [self] in
+            body(engine, Instant.now())
+            engine.outbox.flushIfNeeded()
+            armAlarm()
+        }
+    }
+
     /// Runs `body` with the engine on its thread, and sends what it had to say.
     package func perform<Result: Sendable>(
         _ body: @escaping @Sendable (MediaEngine, Instant) -> sending Result
@@ -164,6 +215,14 @@ package final class MediaShard: @unchecked Sendable {
         var statistics = engine.statistics()
         for socket in sockets { statistics.drops.add(socket.counters) }
         published.publish(statistics)
+    }
+
+    package var connectionCounters: ConnectionCounters { streams?.counters ?? ConnectionCounters() }
+    package var connectionCount: Int { streams?.connectionCount ?? 0 }
+
+    /// What the kernel did with what the sockets were given.
+    package var socketCounters: SocketCounters {
+        sockets.reduce(into: SocketCounters()) { $0.add($1.counters) }
     }
 
     /// From any thread: as they were at most a second ago.
