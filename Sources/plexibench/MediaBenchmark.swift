@@ -1,6 +1,7 @@
 // plexibench media: what forwarding costs, ours beside the floor, in turns. Prints one line of JSON for each figure.
 //
 //   --profile video|audio|conference   --subscribers N   --seconds S   --rounds R   --reports 0|1   --cm 0|1
+//   --in-step 0|1                      a frame waits for the one before (`MediaLoad.inStep`)
 //   --server-core C                    pins what is measured; the generator is pinned by who starts it
 
 import Base
@@ -54,6 +55,7 @@ struct MediaOptions {
     /// Subscribers that open what they get.
     let opening = Arguments.integer("open", default: 2)
     let warmUp = Double(Arguments.integer("warm-up", default: 1))
+    let inStep = Arguments.integer("in-step", default: 0) != 0
     let core = Arguments.value("server-core").flatMap { Int($0) }
 
     var isVideo: Bool { profile != "audio" }
@@ -161,6 +163,8 @@ func benchmarkMedia() {
                 subscribers: options.subscribers, isVideo: options.isVideo, onlyCM: options.onlyCM,
                 opening: options.opening, core: options.core)
         defer { floor?.end() }
+        load.inStep = options.inStep && !options.isConference
+        floor?.inStep = options.inStep
         var ratios: [Double] = []
         var ours: [Double] = []
         for round in 0..<options.rounds {

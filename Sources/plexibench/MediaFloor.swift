@@ -33,6 +33,10 @@ final class FloorLoad {
     private let isVideo: Bool
     private var sequence: SequenceNumber = 1
     private(set) var received = 0
+    /// As in `MediaLoad`.
+    var inStep = false
+    private var awaited = 0
+    private var patience = Instant(nanoseconds: 0)
     var latencies: [UInt64] = []
     /// So many of the sinks open what they get.
     private let opening: Int
@@ -70,9 +74,12 @@ final class FloorLoad {
         while true {
             let now = Instant.now()
             if now.nanoseconds >= end { return }
-            if next <= now.nanoseconds {
-                next += isVideo ? MediaShape.frameInterval : MediaShape.talkInterval
+            if next <= now.nanoseconds, !inStep || received >= awaited || patience <= now {
+                let late = now.nanoseconds - next > 1_000_000_000
+                next = (late ? now.nanoseconds : next) + (isVideo ? MediaShape.frameInterval : MediaShape.talkInterval)
                 send(now)
+                awaited = received + sinks.count * (isVideo ? MediaShape.packetsPerFrame : 1)
+                patience = now + .milliseconds(500)
             }
             readable.wait(milliseconds: 1) { read($0) }
         }

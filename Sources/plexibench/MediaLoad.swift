@@ -40,6 +40,7 @@ final class LoadPeer {
     /// Receives nothing: its socket fills.
     var isDeaf = false
     var publishing: [Publishing] = []
+    private(set) var sent = 0
     var media = 0
     var repairs = 0
     var opened = 0
@@ -59,7 +60,7 @@ final class LoadPeer {
         if let deadline = peer.deadline, deadline <= now { peer.tick(now: now) }
         flush()
         due = peer.deadline ?? Instant(nanoseconds: now.nanoseconds + 1_000_000_000)
-        if isPublishing { for stream in publishing where stream.next < due { due = stream.next } }
+        for stream in publishing where stream.next < due { due = stream.next }
     }
 
     func flush() {
@@ -82,12 +83,14 @@ final class LoadPeer {
                 timestamp: stream.timestamp, isKeyframe: isKeyframe, pictureID: stream.pictureID,
                 sequence: &stream.sequence, now: now)
             stream.timestamp &+= 3_000
+            sent += MediaShape.packetsPerFrame
             stream.pictureID = (stream.pictureID + 1) & 0x7FFF
         } else {
             peer.sendTalk(
                 section: stream.section, size: MediaShape.audioPayload, timestamp: stream.timestamp,
                 sequence: &stream.sequence, now: now)
             stream.timestamp &+= 960
+            sent += 1
         }
     }
 }
@@ -102,9 +105,16 @@ final class MediaLoad {
     var isPublishing = true {
         didSet { for entry in peers { entry.due = Instant(nanoseconds: 0) } }
     }
+    /// The next frame waits until the one before has come everywhere, or is lost: on a busy machine frames would pile up
+    /// otherwise, leave together, and cost less each.
+    var inStep = false
+    private var total = 0
+    private var awaited = 0
+    private var patience = Instant(nanoseconds: 0)
     /// In nanoseconds, of peers that open what they get.
     var latencies: [UInt64] = []
     private var seed: UInt64 = 1
+    private static let patience = Duration.milliseconds(500)
 
     init(_ process: MediaProcess) throws {
         self.process = process
@@ -168,7 +178,14 @@ final class MediaLoad {
 
     func turn() {
         let now = Instant.now()
-        for entry in peers where entry.due <= now { entry.turn(now, isPublishing: isPublishing) }
+        let maySend = isPublishing && (!inStep || total >= awaited || now >= patience)
+        for entry in peers where entry.due <= now {
+            let before = entry.sent
+            entry.turn(now, isPublishing: maySend)
+            guard entry.sent > before else { continue }
+            awaited = total + (entry.sent - before) * (peers.count - 1)
+            patience = now + Self.patience
+        }
         readable.wait(milliseconds: 1) { read(peers[$0]) }
     }
 
@@ -185,6 +202,7 @@ final class MediaLoad {
             return entry.peer.receive(Bytes(datagram), now: now)
         }
         if datagram[1] & 0x7F == SoftPeer.rtx { entry.repairs += 1 } else { entry.media += 1 }
+        total += 1
         entry.peer.noteArrival(of: UnsafeRawBufferPointer(datagram), now: now)
         guard entry.opens || entry.firstMedia == nil else { return }
         guard let (payload, type) = entry.peer.open(datagram) else { return }
