@@ -2,6 +2,7 @@
 //
 //   --profile video|audio|conference   --subscribers N   --seconds S   --rounds R   --reports 0|1   --cm 0|1
 //   --in-step 0|1                      a frame waits for the one before (`MediaLoad.inStep`)
+//   --frame-microseconds M             33,333 unless told: shorter keeps the caches warm
 //   --server-core C                    pins what is measured; the generator is pinned by who starts it
 
 import Base

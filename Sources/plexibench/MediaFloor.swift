@@ -81,7 +81,8 @@ final class FloorLoad {
                 awaited = received + sinks.count * (isVideo ? MediaShape.packetsPerFrame : 1)
                 patience = now + .milliseconds(500)
             }
-            readable.wait(milliseconds: 1) { read($0) }
+            let isAwaiting = inStep && received < awaited && now < patience
+            readable.wait(milliseconds: isAwaiting ? 0 : 1) { read($0) }
         }
     }
 

@@ -24,7 +24,7 @@ enum MediaShape {
     /// A frame of video: 8 packets, 30 times a second: 2.3 Mbit/s.
     static let packetsPerFrame = 8
     static let videoPayload = 1_200
-    static let frameInterval: UInt64 = 33_333_333
+    static let frameInterval = UInt64(Arguments.integer("frame-microseconds", default: 33_333)) * 1_000
     /// Opus at 32 kbit/s: 50 packets a second.
     static let audioPayload = 80
     static let talkInterval: UInt64 = 20_000_000
@@ -186,7 +186,9 @@ final class MediaLoad {
             awaited = total + (entry.sent - before) * (peers.count - 1)
             patience = now + Self.patience
         }
-        readable.wait(milliseconds: 1) { read(peers[$0]) }
+        // Nobody sleeps while packets are on their way: waking us would cost the server, and of no network does it.
+        let isAwaiting = inStep && total < awaited && now < patience
+        readable.wait(milliseconds: isAwaiting ? 0 : 1) { read(peers[$0]) }
     }
 
     private func read(_ entry: LoadPeer) {

@@ -11,6 +11,7 @@ let benchmarks: [(name: String, body: () -> Void)] = [
     ("ws-handshakes", benchmarkWebSocketHandshakes),
     ("ws-fanout", benchmarkWebSocketFanout),
     ("media", benchmarkMedia),
+    ("media-joins", benchmarkMediaJoins),
     ("media-server", runMediaServer),
     ("media-floor", runMediaFloor),
 ]
