@@ -92,6 +92,9 @@ final class PublishedTrack {
     /// Filled while a batch is received, emptied at its end.
     let pending: UnsafeMutablePointer<PendingPacket>
     var pendingCount = 0
+    /// The same, found in their rings once for all subscribers. Valid until the next packet is received.
+    let records: UnsafeMutablePointer<UnsafePointer<PacketRecord>>
+    fileprivate(set) var recordCount = 0
 
     init(id: TrackID, mid: String, kind: MediaKind, receiving: Transceiver.Receiving, publisher: Participant) {
         self.id = id
@@ -110,9 +113,13 @@ final class PublishedTrack {
         clockRate = receiving.codecs.first { !$0.codec.isCompanion }?.clockRate ?? 90_000
         self.publisher = publisher
         pending = .allocate(capacity: Self.pendingLimit)
+        records = .allocate(capacity: Self.pendingLimit)
     }
 
-    deinit { pending.deallocate() }
+    deinit {
+        pending.deallocate()
+        records.deallocate()
+    }
 }
 
 extension PublishedTrack {
@@ -120,9 +127,22 @@ extension PublishedTrack {
     /// destination lies together.
     func forwardPending(now: Instant, engine: MediaEngine) {
         guard pendingCount > 0 else { return }
+        findPending()
         for subscription in subscriptions { subscription.forward(self, now: now, engine: engine) }
         if !mirrors.isEmpty { pushPending(engine) }
         pendingCount = 0
+    }
+
+    private func findPending() {
+        recordCount = 0
+        for index in 0..<pendingCount {
+            let packet = pending[index]
+            // By its number: a higher layer may have come first. It may have gone, too, or a long batch have driven its
+            // own beginning out.
+            guard let record = layer(packet.layer)?.ring.find(packet.sequence) else { continue }
+            records[recordCount] = record
+            recordCount &+= 1
+        }
     }
 
     /// True when the track had nothing pending before.

@@ -7,6 +7,17 @@ import Base
 import Crypto
 import Wire
 
+/// What changes with every packet, and nothing that is counted by reference. It lies behind a pointer: of a class's own
+/// properties the runtime would check, access by access, that nobody else has them.
+private struct SubscriptionState {
+    var forwarder: StreamForwarder
+    var history: SentHistory
+    var nextRTXSequence: ExtendedSequence
+    var newestSequence: ExtendedSequence = 0
+    var counters = StreamCounters()
+    var reportState = SenderReportState()
+}
+
 final class Subscription {
     unowned let subscriber: Participant
     /// Its place among the subscriber's.
@@ -28,15 +39,10 @@ final class Subscription {
     private var rtxPayloadType = Subscription.noType
     private static let noType: UInt8 = 0xFF
 
-    private var forwarder: StreamForwarder
+    private let hot: UnsafeMutablePointer<SubscriptionState>
     private let historyMemory: UnsafeMutableRawPointer
     private let historyCapacity: Int
-    private var history: SentHistory
-    private var nextRTXSequence: ExtendedSequence
-    private var newestSequence: ExtendedSequence = 0
 
-    private(set) var counters = StreamCounters()
-    private var reportState = SenderReportState()
     /// What the subscriber reports lost, in 256ths.
     var loss: UInt8 = 0
 
@@ -54,14 +60,20 @@ final class Subscription {
         agreedExtensions = sending.extensions
         extensions = ForwardedExtensions(sending.extensions.wire)
         cname = Array(sending.cname.utf8)
-        nextRTXSequence = ExtendedSequence(firstRTXSequence & 0x7FFF)
-        forwarder = StreamForwarder(kind)
         historyCapacity = kind == .video ? SentHistory.defaultCapacity : RingCapacity.audio
         historyMemory = .allocate(byteCount: SentHistory.byteCount(capacity: historyCapacity), alignment: 8)
-        history = SentHistory(over: historyMemory, capacity: historyCapacity)
+        hot = .allocate(capacity: 1)
+        hot.initialize(
+            to: SubscriptionState(
+                forwarder: StreamForwarder(kind),
+                history: SentHistory(over: historyMemory, capacity: historyCapacity),
+                nextRTXSequence: ExtendedSequence(firstRTXSequence & 0x7FFF)))
     }
 
-    deinit { historyMemory.deallocate() }
+    deinit {
+        hot.deallocate()
+        historyMemory.deallocate()
+    }
 
     // MARK: - Source
 
@@ -136,15 +148,13 @@ final class Subscription {
     /// What the batch brought. The hot path: once per subscriber, and inside once per packet.
     func forward(_ track: PublishedTrack, now: Instant, engine: MediaEngine) {
         guard let transport = subscriber.sending, transport.isOpen else { return }
-        for index in 0..<track.pendingCount {
-            let packet = track.pending[index]
-            // A layer may have gone since, with its packets.
-            guard let layer = track.layer(packet.layer), let record = layer.ring.find(packet.sequence) else { continue }
+        for index in 0..<track.recordCount {
+            let record = track.records[index]
             switch forwarder.offer(record.pointee.input) {
             case .drop: continue
             case .fillGap: continue
             case .forward(let rewrite):
-                history.record(rewrite, incoming: packet.sequence)
+                history.record(rewrite, incoming: record.pointee.sequence)
                 newestSequence = max(newestSequence, rewrite.sequence)
                 if kind == .video, transport.isEstimated {
                     pace(record, rewrite, transport, now, engine)
@@ -287,5 +297,39 @@ final class Subscription {
         return reportState.info(
             ssrc: ssrc, clockRate: source.clockRate, now: now, clock: engine.ntp,
             publisher: source.publisher.clock, stream: SenderClock(), timestampOffset: 0)
+    }
+}
+
+// MARK: - State
+
+extension Subscription {
+    private(set) var counters: StreamCounters {
+        @inline(__always) get { hot.pointee.counters }
+        @inline(__always) _modify { yield &hot.pointee.counters }
+    }
+
+    private var forwarder: StreamForwarder {
+        @inline(__always) get { hot.pointee.forwarder }
+        @inline(__always) _modify { yield &hot.pointee.forwarder }
+    }
+
+    private var history: SentHistory {
+        @inline(__always) get { hot.pointee.history }
+        @inline(__always) _modify { yield &hot.pointee.history }
+    }
+
+    private var nextRTXSequence: ExtendedSequence {
+        @inline(__always) get { hot.pointee.nextRTXSequence }
+        @inline(__always) _modify { yield &hot.pointee.nextRTXSequence }
+    }
+
+    private var newestSequence: ExtendedSequence {
+        @inline(__always) get { hot.pointee.newestSequence }
+        @inline(__always) _modify { yield &hot.pointee.newestSequence }
+    }
+
+    private var reportState: SenderReportState {
+        @inline(__always) get { hot.pointee.reportState }
+        @inline(__always) _modify { yield &hot.pointee.reportState }
     }
 }

@@ -46,6 +46,7 @@ extension SoftPeer {
             payload[3] = UInt8(truncatingIfNeeded: pictureID)
             // The payload header: bit 0 is clear in a keyframe.
             payload[4] = isKeyframe ? 0x10 : 0x11
+            Self.stamp(&payload, now)
             sendMedia(
                 payload, section: section, type: Self.vp8, sequence: sequence, timestamp: timestamp,
                 marker: index == packets - 1, now: now)

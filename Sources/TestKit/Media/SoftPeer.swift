@@ -45,6 +45,8 @@ package final class SoftPeer {
     package var onPacket: ((RTPHeader, Bytes) -> Void)?
     package var answersRetransmission = true
     package var sendsTransportFeedback = true
+    /// Without it the offer says nothing of transport-wide reports, and the server learns nothing of the network.
+    package var offersTransportFeedback = true
 
     let identity: DTLSIdentity
     var credentials: ICECredentials
@@ -122,15 +124,8 @@ package final class SoftPeer {
             "a=extmap:\(Self.transportExtension) "
                 + RTPExtensionKind.transportSequenceNumber.uri,
         ]
-        if isVideo {
-            lines += [
-                "a=rtpmap:\(Self.vp8) VP8/90000", "a=rtcp-fb:\(Self.vp8) nack", "a=rtcp-fb:\(Self.vp8) nack pli",
-                "a=rtcp-fb:\(Self.vp8) ccm fir", "a=rtcp-fb:\(Self.vp8) transport-cc",
-                "a=rtpmap:\(Self.rtx) rtx/90000", "a=fmtp:\(Self.rtx) apt=\(Self.vp8)",
-            ]
-        } else {
-            lines += ["a=rtpmap:\(Self.opus) opus/48000/2", "a=rtcp-fb:\(Self.opus) transport-cc"]
-        }
+        lines += isVideo ? videoCodec : ["a=rtpmap:\(Self.opus) opus/48000/2"]
+        if offersTransportFeedback { lines += ["a=rtcp-fb:\(isVideo ? Self.vp8 : Self.opus) transport-cc"] }
         if direction.sends {
             lines += ["a=msid:stream track\(index)"]
             if isVideo { lines += ["a=ssrc-group:FID \(ssrc(index)) \(ssrc(index) + 1)"] }
@@ -138,6 +133,13 @@ package final class SoftPeer {
             if isVideo { lines += ["a=ssrc:\(ssrc(index) + 1) cname:soft"] }
         }
         return lines
+    }
+
+    private var videoCodec: [String] {
+        [
+            "a=rtpmap:\(Self.vp8) VP8/90000", "a=rtcp-fb:\(Self.vp8) nack", "a=rtcp-fb:\(Self.vp8) nack pli",
+            "a=rtcp-fb:\(Self.vp8) ccm fir", "a=rtpmap:\(Self.rtx) rtx/90000", "a=fmtp:\(Self.rtx) apt=\(Self.vp8)",
+        ]
     }
 
     package func accept(answer text: String, now: Instant) throws {
