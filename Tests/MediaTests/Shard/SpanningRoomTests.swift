@@ -186,7 +186,7 @@ private final class TwinWorlds {
     }
 
     private func join(_ service: MediaService, _ role: MediaService.Role, _ soft: SoftPeer) async throws -> UUID {
-        let answer = try await service.join("r", as: role, offer: soft.offer())
+        let answer = try await service.join("r", as: role, owner: UUID.random(), offer: soft.offer())
         try soft.accept(answer: answer.sdp, now: .now())
         return answer.session
     }
