@@ -1,6 +1,7 @@
-// What a soft peer says after its offer: fragments with candidates, and ICE restarts (RFC 8840).
+// What a soft peer says after its offer: fragments with candidates, ICE restarts (RFC 8840), and goodbye.
 
 package import Base
+import Crypto
 import Media
 package import Wire
 
@@ -26,4 +27,12 @@ extension SoftPeer {
     }
 
     package var hasValidPath: Bool { ice?.isConnected == true }
+}
+
+extension SoftPeer {
+    /// Says close_notify, as a page that is closed does.
+    package func leave() {
+        handshake.close()
+        while let datagram = handshake.takeDatagram() { push(datagram) }
+    }
 }

@@ -142,6 +142,20 @@ import Wire
         try SoftPeer([.init(.video, .sendOnly)], identity: try .make(), seed: 3).offer()
     }
 
+    @Test func `who closes the association is gone at once`() throws {
+        let world = try EngineWorld(seed: 8)
+        let publisher = try world.join("r", as: .publisher, [.init(.video, .sendOnly)])
+        _ = try world.join("r", as: .viewer, [.init(.video, .receiveOnly)])
+        world.run(.milliseconds(500))
+        var told: [ParticipantEnd] = []
+        world.engine.participantEnded = { told.append($1) }
+        world.peer(publisher).leave()
+        world.run(.milliseconds(100))
+        #expect(told == [.left])
+        #expect(world.engine.statistics().participants == 1)
+        #expect(world.engine.statistics().ends.left == 1)
+    }
+
     @Test func `everybody is told goodbye, and the sums stay`() throws {
         let world = try EngineWorld(seed: 7)
         let publisher = try world.join("r", as: .publisher, [.init(.video, .sendOnly)])
