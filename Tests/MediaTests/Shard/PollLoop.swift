@@ -86,7 +86,9 @@ final class PollLoop: EventLoop, @unchecked Sendable {
                     | Int16(watch.interest.contains(.writable) ? POLLOUT : 0), revents: 0)
         }
         polled.append(pollfd(fd: wake.read, events: Int16(POLLIN), revents: 0))
-        _ = poll(&polled, nfds_t(polled.count), wait)
+        let next = timers.compactMap(\.deadline).min()
+        let due = next.map { Int32(clamping: max(0, ($0 - .now()).milliseconds)) } ?? wait
+        _ = poll(&polled, nfds_t(polled.count), min(wait, due))
         var bytes: [UInt8] = Array(repeating: 0, count: 64)
         while read(wake.read, &bytes, 64) > 0 {}
         for (watch, result) in zip(watches, polled) where result.revents != 0 {
