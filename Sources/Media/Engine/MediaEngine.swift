@@ -23,8 +23,8 @@ package final class MediaEngine {
     private(set) var candidates: [String] = []
     let ntp: NTPClock
 
-    private var paths: PathTable
-    private var ufrags: UfragTable
+    private(set) var paths: PathTable
+    private(set) var ufrags: UfragTable
     private var wheel: DeadlineWheel
     var participants = ParticipantTable()
     var rooms: [String: Room] = [:]
@@ -115,6 +115,23 @@ package final class MediaEngine {
         paths.find(path).flatMap { participants[$0] }
     }
 
+    /// A slot for the packet after one that goes into this layer's ring. A slab that runs short takes from rings that
+    /// are long, so that streams which begin then have a place, too.
+    func takeSlot(for layer: PublishedLayer) -> PacketSlab.Slot? {
+        if slab.freeCount < slab.count / RingCapacity.reservedPart {
+            for _ in 0..<2 where layer.ring.count > RingCapacity.shortage {
+                if let old = layer.ring.removeOldest() { slab.release(old) }
+            }
+        }
+        return slab.allocate() ?? layer.ring.removeOldest()
+    }
+
+    /// The track has ended: nothing of it is forwarded any more.
+    func forgetPending(of track: PublishedTrack) {
+        if track.pendingCount > 0 { touched.removeAll { $0 === track } }
+        track.pendingCount = 0
+    }
+
     func pend(_ packet: PendingPacket, of track: PublishedTrack) {
         if track.addPending(packet) { touched.append(track) }
     }
@@ -137,11 +154,20 @@ package final class MediaEngine {
             answer(path)
             return counters.strangers &+= 1
         }
+        // Who can write any source address could else take over another participant's path with checks of its own.
+        let owner = paths.find(path).flatMap { $0 == index ? nil : participants[$0] }
+        if let owner, owner.ice.isInUse(path, now: now) { return counters.strangers &+= 1 }
         let outcome = participant.ice.handle(message, on: path, now: now, into: &response)
-        // The table is full of other people's paths: this one is not answered, and the peer tries its others.
-        if outcome.isNewPath, !paths.set(path, index) { return counters.strangers &+= 1 }
         if let evicted = outcome.evictedPath { forget(evicted) }
         if let retired = outcome.retiredUfrag { _ = ufrags.remove(retired) }
+        if outcome.isNewPath {
+            if let owner { loseSilently(path, owner) }
+            // The table is full of other people's paths: this one is not answered, and the peer tries its others.
+            guard paths.set(path, index) else {
+                _ = participant.ice.close(path)
+                return counters.strangers &+= 1
+            }
+        }
         answer(path)
         if case .respondAndSelect(let selected) = outcome.action {
             participant.select(selected, now: now, engine: self)
@@ -152,6 +178,12 @@ package final class MediaEngine {
     private func answer(_ path: MediaPath) {
         guard !response.bytes.isEmpty else { return }
         outbox.append(response.bytes, to: Destination(path))
+    }
+
+    /// A network address translator has given the address to somebody else.
+    private func loseSilently(_ path: MediaPath, _ owner: Participant) {
+        if case .consentExpired = owner.ice.close(path) { owner.sending?.destination = nil }
+        owner.wake(at: owner.nextReports)
     }
 
     func forget(_ path: MediaPath) { _ = paths.remove(path) }
@@ -201,6 +233,8 @@ struct ParticipantTable {
     private var generations: [UInt32] = []
     private var free: [UInt32] = []
     private(set) var count = 0
+    /// Entries that were ever needed at once.
+    var capacity: Int { entries.count }
 
     subscript(index: UInt32) -> Participant? { Int(index) < entries.count ? entries[Int(index)] : nil }
 

@@ -49,6 +49,8 @@ package struct StreamCounters: Sendable {
     /// Asked for again, and gone.
     package var notRepeated: UInt64 = 0
     package var keyframeRequests: UInt64 = 0
+    /// Asked for again, and more than the subscriber may ask for.
+    package var refusedRepairs: UInt64 = 0
     /// Given up because the subscriber's network could not take it.
     package var droppedForBandwidth: UInt64 = 0
 }

@@ -50,7 +50,7 @@ extension Participant {
                 sequenceNumber: header.sequenceNumber, window: &window) ?? .forged
         guard let plain = accept(verdict) else { return slot }
         let packet = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<plain])
-        guard let found = identify(header, RawSpan(_unsafeBytes: packet)) else {
+        guard let found = identify(header, RawSpan(_unsafeBytes: packet), now) else {
             counters.unknownSource &+= 1
             return slot
         }
@@ -134,7 +134,7 @@ extension Participant {
             layer.keyframes.keyframeCame()
             layer.missing.keyframe(at: record.sequence)
         }
-        guard let free = engine.slab.allocate() else {
+        guard let free = engine.takeSlot(for: layer) else {
             counters.noSlot &+= 1
             return record.slot
         }

@@ -49,7 +49,8 @@ extension Participant {
         while true {
             switch ice.handleTimeout(now: now) {
             case .nothing:
-                if lostConsent { return .silent }
+                // Of several paths the selected one may have gone first.
+                if lostConsent || destination != nil && ice.pathCount == 0 { return .silent }
                 if !isConnected, now - joined > Self.connectTimeout { return .neverConnected }
                 return nil
             case .pathExpired(let path): engine.forget(path)
@@ -63,7 +64,13 @@ extension Participant {
 
     // MARK: What it sends
 
+    /// A compound of reports is sent when it is longer than this; the longest single report fits behind it. Lower
+    /// costs datagrams, higher would not fit.
+    private static let compoundSize = 400
+
     private func requestMissing(_ now: Instant, _ engine: MediaEngine) {
+        let age = UInt64(RingCapacity.ageLimit.nanoseconds)
+        let oldest = Instant(nanoseconds: now.nanoseconds &- min(now.nanoseconds, age))
         for track in tracks {
             for layer in track.layers {
                 if layer.missing.takeKeyframeWish(), track.kind == .video { layer.keyframes.want(now: now) }
@@ -76,6 +83,9 @@ extension Participant {
                 if case .request(let number) = layer.keyframes.poll(now: now, roundTrip: roundTrip) {
                     requestKeyframe(of: layer, number)
                 }
+                // The next layer's may need as much again: a compound beyond a datagram is not sent at all.
+                if reports.count > Self.compoundSize { flushReports(engine) }
+                layer.ring.removeAll(before: oldest, into: &engine.slab)
             }
         }
     }
