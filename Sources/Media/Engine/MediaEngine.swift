@@ -99,9 +99,9 @@ package final class MediaEngine {
     package func endBatch(now: Instant) {
         guard !touched.isEmpty else { return }
         absoluteSendTime = Self.absoluteSendTime(now)
-        for track in touched {
-            track.forwardPending(now: now, engine: self)
-            look(track.publisher)
+        for index in touched.indices {
+            touched[index].forwardPending(now: now, engine: self)
+            look(touched[index].publisher)
         }
         touched.removeAll(keepingCapacity: true)
     }

@@ -77,6 +77,8 @@ final class PublishedTrack {
     /// Sources that SDP names, the lowest layer first.
     let announced: [RemoteSource]
     let midBytes: [UInt8]
+    /// Losses are asked for again: only where the publisher repeats. Kept, for it is asked once per packet.
+    let isRepairable: Bool
     unowned let publisher: Participant
     /// By payload type: the codec, or what a repair packet of this type repairs.
     private var videoCodecs = InlineArray<128, UInt8>(repeating: PublishedTrack.none)
@@ -98,6 +100,7 @@ final class PublishedTrack {
         rids = receiving.layers.map { Array($0.rid.utf8) }
         announced = receiving.sources
         midBytes = Array(mid.utf8)
+        isRepairable = kind == .video && receiving.codecs.first?.feedback.contains(.nack) == true
         for codec in receiving.codecs {
             videoCodecs[Int(codec.payloadType & 127)] = codec.codec.video?.rawValue ?? Self.none
             if let rtx = codec.rtxPayloadType { repairs[Int(rtx & 127)] = codec.payloadType }
@@ -115,7 +118,8 @@ extension PublishedTrack {
     /// destination lies together.
     func forwardPending(now: Instant, engine: MediaEngine) {
         guard pendingCount > 0 else { return }
-        for subscription in subscriptions { subscription.forward(self, now: now, engine: engine) }
+        // By index, here and in `layer`: unoptimised, iterators take memory from the heap, and tests count that.
+        for index in subscriptions.indices { subscriptions[index].forward(self, now: now, engine: engine) }
         pendingCount = 0
     }
 
@@ -127,7 +131,11 @@ extension PublishedTrack {
         return pendingCount == 1
     }
 
-    func layer(_ index: UInt8) -> PublishedLayer? { layers.first { $0.index == index } }
+    @inline(__always)
+    func layer(_ number: UInt8) -> PublishedLayer? {
+        for index in layers.indices where layers[index].index == number { return layers[index] }
+        return nil
+    }
 
     /// Of simulcast, the best layer that there is; it may not have come yet.
     var highestLayer: UInt8 { UInt8(truncatingIfNeeded: max(max(rids.count, announced.count), 1) - 1) }
@@ -144,9 +152,6 @@ extension PublishedTrack {
 
     /// The codec of most packets.
     var mainVideoCodec: VideoCodec? { codecs.first { $0.codec.isVideo }?.codec.video }
-
-    /// Losses are asked for again: only where the publisher repeats.
-    var isRepairable: Bool { codecs.first.map { $0.feedback.contains(.nack) && kind == .video } ?? false }
 
     func videoCodec(of type: UInt8) -> VideoCodec? { VideoCodec(rawValue: videoCodecs[Int(type & 127)]) }
 

@@ -11,17 +11,31 @@ import Wire
 @testable import Media
 
 @Suite struct AllocationTests {
-    /// A publisher of video, so many viewers, and a second of packets that are already encrypted.
+    enum Kind: String, CaseIterable { case video, audio, estimated }
+
+    /// A publisher, some viewers, and packets that are already encrypted. `estimated`: the viewers' networks are
+    /// estimated, so every packet passes the pacer and is remembered until a report tells of it.
     private final class Prepared {
         let world: EngineWorld
         let datagrams: [Bytes]
         let path: MediaPath
+        /// Packets that come together, and nanoseconds between such.
+        let batch: Int
+        let interval: UInt64
         var taken = 0
 
-        init(viewers: Int, kind: SoftPeer.Section.Kind, packets: Int) throws {
+        init(viewers: Int, _ test: Kind, packets: Int) throws {
+            let kind: SoftPeer.Section.Kind = test == .audio ? .audio : .video
+            batch = test == .estimated ? 1 : 8
+            interval = test == .estimated ? 20_000_000 : 2_000_000
             world = try EngineWorld(seed: 71)
             let publisher = try world.join("r", as: .publisher, [.init(kind, .sendOnly)])
-            for _ in 0..<viewers { try world.join("r", as: .viewer, [.init(kind, .receiveOnly)]) }
+            for _ in 0..<viewers {
+                try world.join("r", as: .viewer, [.init(kind, .receiveOnly)]) { peer in
+                    test == .estimated
+                        ? peer.offer() : peer.offer().replacing("a=rtcp-fb:96 transport-cc\r\n", with: "")
+                }
+            }
             world.run(.milliseconds(400))
             let peer = world.peer(publisher)
             var sequence: SequenceNumber = 1
@@ -46,7 +60,7 @@ import Wire
             world.engine.outbox.flush = { $0.removeAll() }
         }
 
-        /// In batches of 8, 2 ms apart.
+        /// In batches, as sockets give them. Reports are not part of it: nothing is looked after.
         func feed(_ count: Int) {
             let engine = world.engine
             guard var slot = engine.slab.allocate() else { return }
@@ -54,7 +68,7 @@ import Wire
                 engine.slab[slot].copyBytes(from: datagrams[taken])
                 slot = engine.receive(slot, datagrams[taken].count, from: path, now: time)
                 taken += 1
-                if number % 8 == 7 {
+                if number % batch == batch - 1 {
                     engine.endBatch(now: time)
                     engine.outbox.removeAll()
                 }
@@ -62,26 +76,29 @@ import Wire
             engine.slab.release(slot)
         }
 
-        var time: Instant { world.net.now + .milliseconds(Int64(taken / 8) * 2) }
+        var time: Instant {
+            Instant(nanoseconds: world.net.now.nanoseconds + UInt64(taken / batch) * interval)
+        }
     }
 
-    static let budgets: [(kind: String, most: Int64)] = {
+    static let budgets: [(kind: Kind, most: Int64)] = {
         let value = (try? RTPVectors.json("../../Budgets/media.json")) ?? .null
-        return ["video", "audio"].map { kind in
-            (kind, value["objects_per_1000_forwarded_packets"]?[kind]?.integerValue ?? -1)
+        return Kind.allCases.map { kind in
+            (kind, value["allocations_per_1000_forwarded_packets"]?[kind.rawValue]?.integerValue ?? -1)
         }
     }()
 
-    @Test(arguments: budgets) func `A forwarded packet makes no object`(kind: String, most: Int64) throws {
+    @Test(arguments: budgets) func `A forwarded packet takes nothing from the heap`(kind: Kind, most: Int64) throws {
         #expect(most >= 0, "the budget cannot be read")
-        let prepared = try Prepared(viewers: 5, kind: kind == "video" ? .video : .audio, packets: 1_400)
-        prepared.feed(600)
+        let prepared = try Prepared(viewers: 5, kind, packets: 1_400)
+        // What the runtime makes once is not what is counted.
+        _ = HeapCalls.count { prepared.feed(600) }
         let forwarded = sent(prepared)
         let made = HeapCalls.count { prepared.feed(800) }
         let packets = sent(prepared) - forwarded
         #expect(packets >= 3_900)
         guard let made else { return }
-        print("objects made for \(packets) forwarded packets of \(kind): \(made)")
+        print("allocations for \(packets) forwarded packets of \(kind): \(made)")
         #expect(Int64(made) * 1_000 <= most * Int64(packets))
     }
 

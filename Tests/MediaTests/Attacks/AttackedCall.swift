@@ -35,7 +35,6 @@ final class AttackedCall {
     let viewer: Int
     private(set) var frames = 0
     private var sequence: SequenceNumber = 100
-    private let random: Bytes = (0..<64).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) }
 
     init(seed: UInt64, settings: MediaSettings = MediaSettings()) throws {
         world = try EngineWorld(seed: seed, settings: settings)
@@ -52,9 +51,9 @@ final class AttackedCall {
     var publisherPeer: SoftPeer { world.peer(publisher) }
     var viewerPeer: SoftPeer { world.peer(viewer) }
 
-    /// The viewer's stream of media.
-    var stream: SoftPeer.ReceivedStream? { viewerPeer.streams.values.max { $0.markers < $1.markers } }
-    var streamSSRC: SSRC { viewerPeer.streams.max { $0.value.markers < $1.value.markers }?.key ?? 0 }
+    /// The viewer's stream of media; the other one repairs it, and probes.
+    var stream: SoftPeer.ReceivedStream? { viewerPeer.mediaStream?.value }
+    var streamSSRC: SSRC { viewerPeer.mediaStream?.key ?? 0 }
 
     func participant(_ peer: Int) -> Participant? { engine.participants[world.peers[peer].id] }
 
@@ -96,5 +95,12 @@ final class AttackedCall {
             local: ICECredentials(randomBytes: (0..<ICECredentials.randomByteCount).map { UInt8($0) }),
             remote: try ICECredentials(ufrag: fragment, password: password), seed: seed, now: now)
         return peer.check()
+    }
+}
+
+extension SoftPeer {
+    /// The first stream that carries media, and no repair.
+    var mediaStream: (key: SSRC, value: ReceivedStream)? {
+        streams.filter { $0.value.retransmissions == 0 }.max { $0.value.packets < $1.value.packets }
     }
 }

@@ -48,7 +48,9 @@ import Wire
             for _ in 0..<5 {
                 guess += 1
                 let fragment = ICECredentials(
-                    randomBytes: (0..<ICECredentials.randomByteCount).map { UInt8(truncatingIfNeeded: guess &* 31 &+ UInt64($0)) }
+                    randomBytes: (0..<ICECredentials.randomByteCount).map {
+                        UInt8(truncatingIfNeeded: guess &* 31 &+ UInt64($0))
+                    }
                 ).ufrag
                 guard
                     let check = try? AttackedCall.check(
@@ -92,6 +94,11 @@ import Wire
             for (index, datagram) in recorded.enumerated() {
                 call.send(datagram, from: from)
                 call.send(Bytes(datagram.prefix(datagram.count * (index % 7) / 7)), from: from)
+                // A number that was not seen yet, so that the window has nothing against it.
+                guard datagram.count > 40 else { continue }
+                var fresh = Bytes(datagram.dropLast(index % 20))
+                fresh[2] &+= 16
+                call.send(fresh, from: from)
             }
         }
         call.expectUndisturbed()
@@ -143,7 +150,9 @@ import Wire
 extension DTLSSession {
     /// The first datagram of somebody else's handshake.
     static func clientHello(now: Instant) -> Bytes {
-        guard let identity = try? DTLSIdentity.make(), let session = try? DTLSSession(.client, identity) else { return [] }
+        guard let identity = try? DTLSIdentity.make(), let session = try? DTLSSession(.client, identity) else {
+            return []
+        }
         session.start(now: now)
         return session.takeDatagram() ?? []
     }
