@@ -17,7 +17,7 @@ SWIFT = $$(scripts/find-swift || echo false)
 RELEASE := --configuration release --static-swift-stdlib
 SWIFT_SOURCES := Sources Tests Package.swift
 
-.PHONY: help run build test lint format fuzz bench-http bench-store kill-test e2e docs clean
+.PHONY: help run build test lint format fuzz fuzz-all bench-http bench-store kill-test e2e docs clean
 
 help: ## List the targets.
 	@echo "make TARGET, where TARGET is one of:"
@@ -48,6 +48,10 @@ format: ## Format the sources.
 fuzz: ## Run one fuzzer for a minute: make fuzz FUZZER=json SECONDS_TO_FUZZ=600
 	@scripts/install build
 	@scripts/fuzz $(FUZZER) $(SECONDS_TO_FUZZ)
+
+fuzz-all: ## Run every fuzzer, two at a time: make fuzz-all SECONDS_TO_FUZZ=1800
+	@scripts/install build
+	@scripts/fuzz --all $(SECONDS_TO_FUZZ)
 
 bench-http: ## Measure HTTP and WebSocket against nginx on this machine.
 	@scripts/install bench

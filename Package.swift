@@ -14,7 +14,7 @@ let language: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// Targets that call C all day (OpenSSL, libuv, SQLite, libpq) would only repeat `unsafe` on every line; the others
+/// Targets that call C all day (OpenSSL, SQLite, libpq) would only repeat `unsafe` on every line; the others
 /// must mark each unsafe expression, so a reader finds them by searching for one word.
 let memorySafe = language + [.strictMemorySafety()]
 
@@ -46,7 +46,7 @@ let package = Package(
     ],
     targets: [
         // C: libraries that the system provides, and our own few lines of C.
-        system("COpenSSL"), system("CArgon2"), system("CUV"), system("CCurl"), system("CSQLite"), system("CPQ"),
+        system("COpenSSL"), system("CArgon2"), system("CCurl"), system("CSQLite"), system("CPQ"),
         system("CYAML"), system("CZlib"),
         .target(name: "CShims", publicHeadersPath: "include"),
 
@@ -55,7 +55,7 @@ let package = Package(
         library("Wire", ["Base"]),
         library("Crypto", ["Base", "COpenSSL", "CArgon2", "CShims"], settings: language),
         // L1
-        library("Net", ["Base", "Wire", "Crypto", "CShims", "CUV", "CCurl", "CZlib"], settings: language),
+        library("Net", ["Base", "Wire", "Crypto", "CShims", "CCurl", "CZlib"], settings: language),
         library("Store", ["Base", "Wire", "Crypto", "CShims", "CSQLite", "CPQ"], settings: language),
         library("Vault", ["Base", "Wire", "Crypto", "CShims"], settings: language),
         // L2

@@ -26,54 +26,29 @@ package struct MessageIntegrityCode: Sendable {
 }
 
 package struct MessageIntegrityKey: Sendable {
-    private static let blockBytes = 64
-
-    private var inner = SHA_CTX()
-    private var outer = SHA_CTX()
+    private var states = plexi_hmac_sha1()
 
     package init(_ key: Secret) {
-        var block = [UInt8](repeating: 0, count: Self.blockBytes)
         key.withExposedBytes { key in
-            if key.count > Self.blockBytes {
-                var state = SHA_CTX()
-                plexi_sha1_init(&state)
-                plexi_sha1_update(&state, key.baseAddress, key.count)
-                plexi_sha1_final(&block, &state)
-            } else {
-                for (index, byte) in key.enumerated() { block[index] = byte }
-            }
+            plexi_hmac_sha1_init(&states, key.bindMemory(to: UInt8.self).baseAddress, key.count)
         }
-        for index in block.indices { block[index] ^= 0x36 }
-        plexi_sha1_init(&inner)
-        plexi_sha1_update(&inner, block, block.count)
-        for index in block.indices { block[index] ^= 0x36 ^ 0x5C }
-        plexi_sha1_init(&outer)
-        plexi_sha1_update(&outer, block, block.count)
-        block.withUnsafeMutableBytes { OPENSSL_cleanse($0.baseAddress, $0.count) }
     }
 
-    package func code(over message: RawSpan) -> MessageIntegrityCode {
-        var state = inner
-        message.withUnsafeBytes { plexi_sha1_update(&state, $0.baseAddress, $0.count) }
-        return finish(&state)
-    }
+    package func code(over message: RawSpan) -> MessageIntegrityCode { code(nil, message) }
 
     /// Over four bytes and then `rest`: a STUN message is authenticated with another length than it carries.
-    package func code(over firstWord: UInt32, _ rest: RawSpan) -> MessageIntegrityCode {
-        var state = inner
-        var word = firstWord.bigEndian
-        plexi_sha1_update(&state, &word, 4)
-        rest.withUnsafeBytes { plexi_sha1_update(&state, $0.baseAddress, $0.count) }
-        return finish(&state)
-    }
+    package func code(over firstWord: UInt32, _ rest: RawSpan) -> MessageIntegrityCode { code(firstWord, rest) }
 
-    private func finish(_ state: inout SHA_CTX) -> MessageIntegrityCode {
+    private func code(_ firstWord: UInt32?, _ rest: RawSpan) -> MessageIntegrityCode {
         var code = MessageIntegrityCode()
-        var last = outer
-        code.bytes.withMutableBytes { bytes in
-            plexi_sha1_final(bytes, &state)
-            plexi_sha1_update(&last, bytes, MessageIntegrityCode.count)
-            plexi_sha1_final(bytes, &last)
+        var word = (firstWord ?? 0).bigEndian
+        withUnsafePointer(to: states) { states in
+            code.bytes.withMutableBytes { tag in
+                rest.withUnsafeBytes { rest in
+                    plexi_hmac_sha1_tag(
+                        states, &word, firstWord == nil ? 0 : 4, rest.baseAddress, rest.count, tag)
+                }
+            }
         }
         return code
     }

@@ -66,7 +66,7 @@ import Testing
         shard.stop()
     }
 
-    /// libuv would run the alarm of such a timer before it polls, and then wait for an event that never comes.
+    /// A loop that takes its time from before the work would wait for an event that never comes.
     @Test(.timeLimit(.minutes(1))) func `a timer that is due at once rings on a loop with nothing else to do`()
         async throws
     {

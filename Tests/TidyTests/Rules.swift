@@ -14,7 +14,7 @@ enum Rules {
         "CShims": [
             "Base", "Crypto", "Accounts", "Net", "Store", "Vault", "Media", "TestKit", "plexichat", "plexibench",
         ],
-        "COpenSSL": ["Crypto"], "CArgon2": ["Crypto"], "CUV": ["Net"], "CCurl": ["Net"], "CZlib": ["Net"],
+        "COpenSSL": ["Crypto"], "CArgon2": ["Crypto"], "CCurl": ["Net"], "CZlib": ["Net"],
         "CSQLite": ["Store"], "CPQ": ["Store"], "CYAML": ["Configuration"],
     ]
 

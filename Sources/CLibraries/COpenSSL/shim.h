@@ -15,6 +15,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+#include <string.h>
 
 // Names of parameters: macros whose definition moved between 3.0 and 3.5.
 static inline const char *plexi_mac_param_digest(void) { return OSSL_MAC_PARAM_DIGEST; }
@@ -29,19 +30,22 @@ static inline const char *plexi_pkey_param_rsa_e(void) { return OSSL_PKEY_PARAM_
 
 static inline const char *plexi_cipher_param_tag(void) { return OSSL_CIPHER_PARAM_AEAD_TAG; }
 
-// HMAC-SHA1 from hash states that already hold the key's blocks (SRTP). OpenSSL 3.0 has no other way that allocates
-// nothing per message: copying an EVP_MD_CTX or restarting an EVP_MAC duplicates the state on the heap.
+// HMAC-SHA1 from hash states that already hold the key's blocks (SRTP, STUN): a value that is copied per message.
+// OpenSSL 3.0 has no other way that allocates nothing: copying an EVP_MD_CTX or restarting an EVP_MAC duplicates the
+// state on the heap. These calls are deprecated there and kept; they are the same assembly.
 typedef struct { SHA_CTX inner, outer; } plexi_hmac_sha1;
-static inline void plexi_hmac_sha1_begin(SHA_CTX *state, const unsigned char key[20], unsigned char pad) {
-    unsigned char block[64];
-    for (int i = 0; i < 64; i++) block[i] = (i < 20 ? key[i] : 0) ^ pad;
+static inline void plexi_hmac_sha1_begin(SHA_CTX *state, const unsigned char *key, size_t count, unsigned char pad) {
+    unsigned char block[64] = {0};
+    if (count > sizeof block) SHA1(key, count, block);
+    else if (count > 0) memcpy(block, key, count);
+    for (int i = 0; i < 64; i++) block[i] ^= pad;
     SHA1_Init(state);
     SHA1_Update(state, block, sizeof block);
     OPENSSL_cleanse(block, sizeof block);
 }
-static inline void plexi_hmac_sha1_init(plexi_hmac_sha1 *keyed, const unsigned char key[20]) {
-    plexi_hmac_sha1_begin(&keyed->inner, key, 0x36);
-    plexi_hmac_sha1_begin(&keyed->outer, key, 0x5c);
+static inline void plexi_hmac_sha1_init(plexi_hmac_sha1 *keyed, const unsigned char *key, size_t count) {
+    plexi_hmac_sha1_begin(&keyed->inner, key, count, 0x36);
+    plexi_hmac_sha1_begin(&keyed->outer, key, count, 0x5c);
 }
 static inline void plexi_hmac_sha1_tag(
     const plexi_hmac_sha1 *keyed, const void *bytes, size_t count, const void *more, size_t more_count, void *tag) {
@@ -89,13 +93,3 @@ static inline unsigned long plexi_dtls_srtp_profile(SSL *session) {
     SRTP_PROTECTION_PROFILE *profile = SSL_get_selected_srtp_profile(session);
     return profile ? profile->id : 0;
 }
-
-// SHA-1 by its own state (MessageIntegrityKey): a value that is copied, where EVP allocates for every message. OpenSSL 3
-// deprecates the calls and keeps them; they are the same assembly.
-#include <openssl/sha.h>
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-static inline void plexi_sha1_init(SHA_CTX *state) { SHA1_Init(state); }
-static inline void plexi_sha1_update(SHA_CTX *state, const void *bytes, size_t count) { SHA1_Update(state, bytes, count); }
-static inline void plexi_sha1_final(unsigned char *hash, SHA_CTX *state) { SHA1_Final(hash, state); }
-#pragma GCC diagnostic pop

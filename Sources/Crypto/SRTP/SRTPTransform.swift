@@ -51,7 +51,7 @@ struct SRTPTransform: ~Copyable {
 
     private static func hashStates(_ key: Secret) -> UnsafeMutablePointer<plexi_hmac_sha1> {
         let states = UnsafeMutablePointer<plexi_hmac_sha1>.allocate(capacity: 1)
-        key.withExposedBytes { plexi_hmac_sha1_init(states, $0.bindMemory(to: UInt8.self).baseAddress) }
+        key.withExposedBytes { plexi_hmac_sha1_init(states, $0.bindMemory(to: UInt8.self).baseAddress, $0.count) }
         return states
     }
 

@@ -44,9 +44,10 @@ package struct AudioForwarder: Sendable, BitwiseCopyable {
         self.firstSequence = firstSequence
     }
 
-    /// From its next packet on; `nil` for none.
-    package mutating func select(_ source: UInt32?) {
+    /// From its next packet on; `nil` for none. Audio of another clock rate is another codec, and so another time line.
+    package mutating func select(_ source: UInt32?, clockRate: UInt32? = nil) {
         selected = source
+        if let clockRate, clockRate != timestamps.clockRate { timestamps = TimestampMapper(clockRate: clockRate) }
         if source == nil { current = nil }
     }
 

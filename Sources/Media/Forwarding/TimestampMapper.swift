@@ -8,7 +8,7 @@ struct TimestampMapper: BitwiseCopyable, Sendable {
     /// of senders whose clocks jump; lower distrusts long queues on the way.
     private static let largestDisagreementSeconds: Int64 = 2
 
-    private let clockRate: UInt32
+    let clockRate: UInt32
     private var offset: UInt32 = 0
     private var isStarted = false
     private var lastIncoming: UInt32 = 0

@@ -18,10 +18,10 @@ struct StreamForwarder {
         audio = AudioForwarder()
     }
 
-    mutating func attach(codec: VideoCodec?) {
+    mutating func attach(codec: VideoCodec?, clockRate: UInt32) {
         sourceNumber &+= 1
         if kind == .audio {
-            audio.select(sourceNumber)
+            audio.select(sourceNumber, clockRate: clockRate)
         } else if let codec {
             video.beginSource(codec: codec)
         }

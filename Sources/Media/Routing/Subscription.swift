@@ -76,7 +76,7 @@ final class Subscription {
             payloadTypes[Int(theirs.payloadType & 127)] = ours.payloadType
             if let rtx = ours.rtxPayloadType { rtxPayloadTypes[Int(theirs.payloadType & 127)] = rtx }
         }
-        forwarder.attach(codec: track.mainVideoCodec)
+        forwarder.attach(codec: track.mainVideoCodec, clockRate: track.clockRate)
         forwarder.setTarget(LayerTarget(simulcast: track.highestLayer))
         track.add(self)
         requestKeyframe(now: now)
@@ -92,7 +92,7 @@ final class Subscription {
     /// The source has begun anew, with other numbers: for the forwarder that is another source.
     func sourceChanged() {
         guard let source else { return }
-        forwarder.attach(codec: source.mainVideoCodec)
+        forwarder.attach(codec: source.mainVideoCodec, clockRate: source.clockRate)
         forgetSent()
     }
 
@@ -131,7 +131,7 @@ final class Subscription {
         for index in 0..<track.pendingCount {
             let packet = track.pending[index]
             // Both may be gone: a goodbye can come in the same batch.
-            guard let record = track.layer(packet.layer)?.ring.find(packet.sequence) else { continue }
+            guard let layer = track.layer(packet.layer), let record = layer.ring.find(packet.sequence) else { continue }
             guard payloadTypes[Int(record.pointee.payloadType & 127)] != Self.noType else {
                 forwarder.skip(record.pointee.input)
                 continue

@@ -8,6 +8,7 @@ extension Participant {
     /// Applies what is agreed now, by its difference from what was.
     func applyAgreement(now: Instant, engine: MediaEngine) {
         let transceivers = negotiator.transceivers
+        usesReducedSize = transceivers.allSatisfy { $0.kind == .data || $0.reducedSizeRTCP }
         for track in tracks where !transceivers.contains(where: { $0.mid == track.mid && $0.receiving != nil }) {
             tracks.removeAll { $0 === track }
             withdraw(track, now: now, engine: engine)

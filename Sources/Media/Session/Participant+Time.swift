@@ -7,6 +7,9 @@ import Wire
 extension Participant {
     /// RFC 3550 wants five seconds; WebRTC peers take bandwidth and round trips from reports, and send them every second.
     static let reportInterval = Duration.seconds(1)
+    /// A compound that is longer is sent before more is added: the longest that is added at once, a NACK of 256 pairs
+    /// with 1,036 bytes, has room behind it. What is longer than a slot would not be sent at all.
+    static let reportSizeMark = 400
 
     /// Looks after everything that is due. Returns why the participant has ended, if it has.
     func tick(now: Instant, engine: MediaEngine) -> ParticipantEnd? {
@@ -64,10 +67,6 @@ extension Participant {
 
     // MARK: What it sends
 
-    /// A compound of reports is sent when it is longer than this; the longest single report fits behind it. Lower
-    /// costs datagrams, higher would not fit.
-    private static let compoundSize = 400
-
     private func requestMissing(_ now: Instant, _ engine: MediaEngine) {
         let age = UInt64(RingCapacity.ageLimit.nanoseconds)
         let oldest = Instant(nanoseconds: now.nanoseconds &- min(now.nanoseconds, age))
@@ -83,8 +82,7 @@ extension Participant {
                 if case .request(let number) = layer.keyframes.poll(now: now, roundTrip: roundTrip) {
                     requestKeyframe(of: layer, number)
                 }
-                // The next layer's may need as much again: a compound beyond a datagram is not sent at all.
-                if reports.count > Self.compoundSize { flushReports(engine) }
+                if reports.count > Self.reportSizeMark { flushReports(engine) }
                 layer.ring.removeAll(before: oldest, into: &engine.slab)
             }
         }
@@ -126,7 +124,7 @@ extension Participant {
             RTCPReports.writeSenderReport(info, reports: none.span, into: &reports)
             let name = subscription.cname
             RTCPSourceDescription.write(subscription.ssrc, canonicalName: name.span, into: &reports)
-            if reports.count > 1_000 { flushReports(engine) }
+            if reports.count > Self.reportSizeMark { flushReports(engine) }
         }
         let limit = UInt64(engine.settings.publisherBitrateMax)
         if feedback == nil, !tracks.isEmpty, rembSchedule.poll(limit, now: now) { writeEstimate(engine) }
@@ -145,6 +143,14 @@ extension Participant {
     }
 
     private func flushReports(_ engine: MediaEngine) {
+        guard !reports.isEmpty else { return }
+        if !usesReducedSize, reports[1] != RTCPNumber.senderReport, reports[1] != RTCPNumber.receiverReport {
+            // RFC 3550 §6.1: a compound begins with a report, unless RFC 5506 was agreed.
+            var compound: [UInt8] = []
+            let none = engine.noReports
+            RTCPReports.writeReceiverReport(from: localSSRC, reports: none.span, into: &compound)
+            reports = compound + reports
+        }
         sending?.sendReports(reports, outbox: engine.outbox)
         reports.removeAll(keepingCapacity: true)
     }

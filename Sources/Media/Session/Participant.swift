@@ -52,6 +52,8 @@ final class Participant {
 
     // Negotiation
     var negotiator: Negotiator
+    /// Reports need not begin with a receiver report (RFC 5506).
+    var usesReducedSize = false
     /// Numbers of header extensions in what it sends.
     var extensionMap = RTPExtensionMap()
 

@@ -2,7 +2,7 @@
 //
 // A turn of the loop: wait for descriptors and call their watches; fire due timers; take what other threads left in
 // the mailbox; run jobs, up to a bound; let the objects that asked for it flush their output. `Poller` is the waiting
-// (libuv today); nothing outside this folder knows what it is made of.
+// (epoll); nothing outside this folder knows what it is made of.
 
 package import Base
 import CShims
