@@ -10,8 +10,8 @@ struct RepairBudget {
     /// Retransmitted bytes for each 100 of media. A network that loses more than a third cannot be repaired, only
     /// relieved: lower leaves bursts unrepaired, higher adds to the jam that loses.
     static let share: UInt64 = 50
-    /// And so much at once: half a second of 4 Mbit/s that was lost whole. Lower gives a viewer a frozen picture after a
-    /// short outage, higher is what one request can make us send.
+    /// And so much at once: half a second of 4 Mbit/s that was lost whole. Lower gives a viewer a frozen picture after
+    /// a short outage, higher is what one request can make us send.
     static let burst: UInt64 = 256 << 10
 
     private var left = RepairBudget.burst
@@ -38,8 +38,8 @@ struct RepairBudget {
     }
 }
 
-/// Packets that a participant's transport-wide reports may tell of. A report of 28 bytes can tell of 16,384 packets, and
-/// a datagram holds fifty of them.
+/// Packets that a participant's transport-wide reports may tell of. A report of 28 bytes can tell of 16,384 packets,
+/// and a datagram holds fifty of them.
 struct FeedbackBudget {
     /// Times that a sent packet may be told of: late packets make reports overlap. Lower refuses honest reports of a
     /// network that reorders, higher is work for nothing.
