@@ -24,7 +24,7 @@ package final class MediaEngine {
     let ntp: NTPClock
 
     private(set) var paths: PathTable
-    private var ufrags: UfragTable
+    private(set) var ufrags: UfragTable
     private var wheel: DeadlineWheel
     var participants = ParticipantTable()
     var rooms: [String: Room] = [:]
@@ -107,9 +107,9 @@ package final class MediaEngine {
     package func endBatch(now: Instant) {
         guard !touched.isEmpty else { return }
         absoluteSendTime = Self.absoluteSendTime(now)
-        for track in touched {
-            track.forwardPending(now: now, engine: self)
-            look(track.publisher)
+        for index in touched.indices {
+            touched[index].forwardPending(now: now, engine: self)
+            look(touched[index].publisher)
         }
         touched.removeAll(keepingCapacity: true)
         for link in links { link.outgoing.publish() }
@@ -125,6 +125,23 @@ package final class MediaEngine {
 
     private func participant(on path: MediaPath) -> Participant? {
         paths.find(path).flatMap { participants[$0] }
+    }
+
+    /// A slot for the packet after one that goes into this layer's ring. A slab that runs short takes from rings that
+    /// are long, so that streams which begin then have a place, too.
+    func takeSlot(for layer: PublishedLayer) -> PacketSlab.Slot? {
+        if slab.freeCount < slab.count / RingCapacity.reservedPart {
+            for _ in 0..<2 where layer.ring.count > RingCapacity.shortage {
+                if let old = layer.ring.removeOldest() { slab.release(old) }
+            }
+        }
+        return slab.allocate() ?? layer.ring.removeOldest()
+    }
+
+    /// The track has ended: nothing of it is forwarded any more.
+    func forgetPending(of track: PublishedTrack) {
+        if track.pendingCount > 0 { touched.removeAll { $0 === track } }
+        track.pendingCount = 0
     }
 
     func pend(_ packet: PendingPacket, of track: PublishedTrack) {
@@ -143,21 +160,28 @@ package final class MediaEngine {
         guard let message = try? STUNMessage(parsing: RawSpan(_unsafeBytes: bytes)) else {
             return counters.malformed &+= 1
         }
-        // A live path stays its participant's: who forges its address and names himself gets 401.
-        let index = paths.find(path) ?? message.localUfrag.flatMap { ufrags.find($0) }
-        guard let index, let participant = participants[index] else {
+        let holder = paths.find(path)
+        let named = message.localUfrag.flatMap { ufrags.find($0) }
+        // A live path stays its participant's: who forges its address and names himself gets 401. One that has been
+        // silent may have been given to somebody else by a network address translator.
+        let owner = holder.flatMap { $0 == named ? nil : participants[$0] }
+        let isHeld = owner?.ice.isInUse(path, now: now) ?? false
+        guard let index = isHeld ? holder : named ?? holder, let participant = participants[index] else {
             _ = ICELiteSession.handleStranger(message, into: &response)
             answer(path)
             return counters.strangers &+= 1
         }
         let outcome = participant.ice.handle(message, on: path, now: now, into: &response)
-        // The table is full of other people's paths: this one is not answered, and the peer tries its others.
-        if outcome.isNewPath, !paths.set(path, index) {
-            _ = participant.ice.close(path)
-            return counters.strangers &+= 1
-        }
         if let evicted = outcome.evictedPath { forget(evicted) }
         if let retired = outcome.retiredUfrag { _ = ufrags.remove(retired) }
+        if outcome.isNewPath {
+            if let owner, owner !== participant { loseSilently(path, owner) }
+            // The table is full of other people's paths: this one is not answered, and the peer tries its others.
+            guard paths.set(path, index) else {
+                _ = participant.ice.close(path)
+                return counters.strangers &+= 1
+            }
+        }
         answer(path)
         if case .respondAndSelect(let selected) = outcome.action {
             participant.select(selected, now: now, engine: self)
@@ -168,6 +192,12 @@ package final class MediaEngine {
     private func answer(_ path: MediaPath) {
         guard !response.bytes.isEmpty else { return }
         outbox.append(response.bytes, to: Destination(path))
+    }
+
+    /// A network address translator has given the address to somebody else.
+    private func loseSilently(_ path: MediaPath, _ owner: Participant) {
+        if case .consentExpired = owner.ice.close(path) { owner.sending?.destination = nil }
+        owner.wake(at: owner.nextReports)
     }
 
     func forget(_ path: MediaPath) { _ = paths.remove(path) }
@@ -218,6 +248,8 @@ struct ParticipantTable {
     private var generations: [UInt32] = []
     private var free: [UInt32] = []
     private(set) var count = 0
+    /// Entries that were ever needed at once.
+    var capacity: Int { entries.count }
 
     subscript(index: UInt32) -> Participant? { Int(index) < entries.count ? entries[Int(index)] : nil }
 

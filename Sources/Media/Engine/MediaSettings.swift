@@ -1,5 +1,6 @@
 // What the operator decides about media, and every bound of the engine with its reason.
 
+import Base
 package import Wire
 
 package struct MediaSettings: Sendable {
@@ -42,4 +43,12 @@ enum RingCapacity {
     static let video = 512
     /// 1.3 s of 20 ms packets.
     static let audio = 64
+    /// Packets older than this are given back, however few there are: players have gone on without them. Higher keeps
+    /// the slots of slow and of silent streams, which others need.
+    static let ageLimit = Duration.seconds(2)
+    /// When the slab runs short, rings shrink to this: enough for the losses of some 100 ms. Lower would leave repair
+    /// to the lucky, higher leaves newcomers without a slot.
+    static let shortage = 64
+    /// Rings shrink when less than this part of the slab is free: an eighth is 4,096 slots.
+    static let reservedPart = 8
 }

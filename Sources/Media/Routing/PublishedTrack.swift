@@ -49,6 +49,8 @@ package struct StreamCounters: Sendable {
     /// Asked for again, and gone.
     package var notRepeated: UInt64 = 0
     package var keyframeRequests: UInt64 = 0
+    /// Asked for again, and more than the subscriber may ask for.
+    package var refusedRepairs: UInt64 = 0
     /// Given up because the subscriber's network could not take it.
     package var droppedForBandwidth: UInt64 = 0
 }
@@ -81,6 +83,8 @@ final class PublishedTrack {
     /// Sources that SDP names, the lowest layer first.
     let announced: [RemoteSource]
     let midBytes: [UInt8]
+    /// Losses are asked for again: only where the publisher repeats. Kept, for it is asked once per packet.
+    let isRepairable: Bool
     unowned let publisher: Participant
     /// By payload type: the codec, or what a repair packet of this type repairs.
     private var videoCodecs = InlineArray<128, UInt8>(repeating: PublishedTrack.none)
@@ -106,6 +110,7 @@ final class PublishedTrack {
         rids = receiving.layers.map { Array($0.rid.utf8) }
         announced = receiving.sources
         midBytes = Array(mid.utf8)
+        isRepairable = kind == .video && receiving.codecs.first?.feedback.contains(.nack) == true
         for codec in receiving.codecs {
             videoCodecs[Int(codec.payloadType & 127)] = codec.codec.video?.rawValue ?? Self.none
             if let rtx = codec.rtxPayloadType { repairs[Int(rtx & 127)] = codec.payloadType }
@@ -128,7 +133,8 @@ extension PublishedTrack {
     func forwardPending(now: Instant, engine: MediaEngine) {
         guard pendingCount > 0 else { return }
         findPending()
-        for subscription in subscriptions { subscription.forward(self, now: now, engine: engine) }
+        // By index, here and in `layer`: unoptimised, iterators take memory from the heap, and tests count that.
+        for index in subscriptions.indices { subscriptions[index].forward(self, now: now, engine: engine) }
         if !mirrors.isEmpty { pushPending(engine) }
         pendingCount = 0
     }
@@ -153,7 +159,11 @@ extension PublishedTrack {
         return pendingCount == 1
     }
 
-    func layer(_ index: UInt8) -> PublishedLayer? { layers.first { $0.index == index } }
+    @inline(__always)
+    func layer(_ number: UInt8) -> PublishedLayer? {
+        for index in layers.indices where layers[index].index == number { return layers[index] }
+        return nil
+    }
 
     /// Of simulcast, the best layer that there is; it may not have come yet.
     var highestLayer: UInt8 { UInt8(truncatingIfNeeded: max(max(rids.count, announced.count), 1) - 1) }
@@ -175,9 +185,6 @@ extension PublishedTrack {
 
     /// The codec of most packets.
     var mainVideoCodec: VideoCodec? { codecs.first { $0.codec.isVideo }?.codec.video }
-
-    /// Losses are asked for again: only where the publisher repeats.
-    var isRepairable: Bool { codecs.first.map { $0.feedback.contains(.nack) && kind == .video } ?? false }
 
     func videoCodec(of type: UInt8) -> VideoCodec? { VideoCodec(rawValue: videoCodecs[Int(type & 127)]) }
 

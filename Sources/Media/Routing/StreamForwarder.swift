@@ -41,6 +41,20 @@ struct StreamForwarder {
     /// The layer of which the subscriber waits for a keyframe.
     var wantsKeyframe: UInt8? { kind == .video ? video.wantsKeyframe : nil }
 
+    /// A packet that the subscriber has no use for: its number is used by the next one.
+    mutating func skip(_ packet: borrowing ForwardInput) {
+        if kind == .video {
+            var empty = copy packet
+            empty.payloadLength = 0
+            _ = video.offer(empty)
+        } else {
+            _ = audio.offer(
+                AudioInput(
+                    source: sourceNumber, sequence: packet.sequence, timestamp: packet.timestamp,
+                    arrival: packet.arrival, isSilenced: true))
+        }
+    }
+
     @inline(__always)
     mutating func offer(_ packet: borrowing ForwardInput) -> ForwardVerdict {
         if kind == .video { return video.offer(packet) }

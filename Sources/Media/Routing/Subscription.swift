@@ -36,12 +36,16 @@ final class Subscription {
     private(set) var source: PublishedTrack?
     /// The subscriber's payload type for each of the publisher's; `noType` for what the subscriber cannot take.
     private var payloadTypes = InlineArray<128, UInt8>(repeating: Subscription.noType)
-    private var rtxPayloadType = Subscription.noType
+    /// And the type of what repairs it: each codec has its own.
+    private var rtxPayloadTypes = InlineArray<128, UInt8>(repeating: Subscription.noType)
     private static let noType: UInt8 = 0xFF
 
     private let hot: UnsafeMutablePointer<SubscriptionState>
     private let historyMemory: UnsafeMutableRawPointer
     private let historyCapacity: Int
+    /// No packet was sent under this number or a higher one; none before `firstOfSource` will be.
+    private var firstUnsent: ExtendedSequence = 0
+    private var firstOfSource: ExtendedSequence = 0
 
     /// What the subscriber reports lost, in 256ths.
     var loss: UInt8 = 0
@@ -82,11 +86,11 @@ final class Subscription {
         detach()
         source = track
         payloadTypes = InlineArray(repeating: Self.noType)
-        rtxPayloadType = Self.noType
+        rtxPayloadTypes = InlineArray(repeating: Self.noType)
         for theirs in track.codecs {
             guard let ours = codecs.first(where: { $0.isSame(as: theirs) }) else { continue }
             payloadTypes[Int(theirs.payloadType & 127)] = ours.payloadType
-            if let rtx = ours.rtxPayloadType { rtxPayloadType = rtx }
+            if let rtx = ours.rtxPayloadType { rtxPayloadTypes[Int(theirs.payloadType & 127)] = rtx }
         }
         forwarder.attach(codec: track.mainVideoCodec, clockRate: track.clockRate)
         forwarder.setTarget(LayerTarget(simulcast: track.highestLayer))
@@ -118,7 +122,19 @@ final class Subscription {
         source?.remove(self)
         source = nil
         forwarder.detach()
-        // What was sent is of another source now; nothing of it can be repeated.
+        forgetSent()
+    }
+
+    /// The source has begun anew, with other numbers: for the forwarder that is another source.
+    func sourceChanged() {
+        guard let source else { return }
+        forwarder.attach(codec: source.mainVideoCodec, clockRate: source.clockRate)
+        forgetSent()
+    }
+
+    /// What was sent is of another source now; nothing of it can be repeated.
+    private func forgetSent() {
+        firstOfSource = firstUnsent
         history = SentHistory(over: historyMemory, capacity: historyCapacity)
     }
 
@@ -150,10 +166,16 @@ final class Subscription {
         guard let transport = subscriber.sending, transport.isOpen else { return }
         for index in 0..<track.recordCount {
             let record = track.records[index]
+            guard payloadTypes[Int(record.pointee.payloadType & 127)] != Self.noType else {
+                forwarder.skip(record.pointee.input)
+                continue
+            }
             switch forwarder.offer(record.pointee.input) {
             case .drop: continue
             case .fillGap: continue
             case .forward(let rewrite):
+                guard isUnsent(rewrite.sequence) else { continue }
+                firstUnsent = max(firstUnsent, rewrite.sequence &+ 1)
                 history.record(rewrite, incoming: record.pointee.sequence)
                 newestSequence = max(newestSequence, rewrite.sequence)
                 if kind == .video, transport.isEstimated {
@@ -164,6 +186,15 @@ final class Subscription {
             }
         }
         if forwarder.wantsKeyframe != nil { requestKeyframe(now: now) }
+    }
+
+    /// Two packets under one number would be encrypted with one key stream, which gives both away, and with AES-GCM the
+    /// key of the tags. Forwarders give no number twice; this does not rely on it, for numbers come from the wire.
+    @inline(__always)
+    private func isUnsent(_ number: ExtendedSequence) -> Bool {
+        if number >= firstUnsent { return true }
+        return number >= firstOfSource && firstUnsent &- number <= ExtendedSequence(historyCapacity)
+            && history.mapBack(number) == nil
     }
 
     /// At once when the subscriber's network can take it, else when its turn comes.
@@ -182,7 +213,9 @@ final class Subscription {
             kind: .video, startsKeyframe: record.pointee.input.frame.isKeyframe)
         if let drop = bandwidth.pacer.enqueue(item, now: now) {
             counters.droppedForBandwidth &+= UInt64(drop.packets)
-            if drop.needsKeyframe { subscriber.subscriptions[Int(drop.stream)].requestKeyframe(now: now) }
+            if drop.needsKeyframe, Int(drop.stream) < subscriber.subscriptions.count {
+                subscriber.subscriptions[Int(drop.stream)].requestKeyframe(now: now)
+            }
         }
         if let due = bandwidth.pacer.nextDeadline { subscriber.wake(at: due) }
     }
@@ -203,8 +236,9 @@ final class Subscription {
         _ now: Instant, _ engine: MediaEngine
     ) {
         let isRepair = form == .retransmission
-        let type = isRepair ? rtxPayloadType : payloadTypes[Int(record.pointee.payloadType & 127)]
-        guard type != Self.noType, let original = UnsafeRawPointer(engine.slab[record.pointee.slot].baseAddress) else {
+        let original = Int(record.pointee.payloadType & 127)
+        let type = isRepair ? rtxPayloadTypes[original] : payloadTypes[original]
+        guard type != Self.noType, let bytes = UnsafeRawPointer(engine.slab[record.pointee.slot].baseAddress) else {
             return
         }
         let out = engine.outbox.reserve()
@@ -212,7 +246,7 @@ final class Subscription {
         let own = ForwardedExtensions.Own(
             transportSequence: transport.transportSequence, absoluteSendTime: engine.absoluteSendTime)
         let headerLength = extensions.write(
-            record.pointee.extensions, of: original, own: own, rewrite: rewrite, into: &span)
+            record.pointee.extensions, of: bytes, own: own, rewrite: rewrite, into: &span)
         let index = isRepair ? nextRTXSequence : rewrite.sequence
         let streamSSRC = isRepair ? rtxSSRC ?? ssrc : ssrc
         RTPFixedHeader.write(
@@ -226,7 +260,7 @@ final class Subscription {
         }
         let length = record.pointee.input.payloadLength
         guard start &+ length <= out.count, let base = out.baseAddress else { return }
-        (base + start).copyMemory(from: original + Int(record.pointee.payloadStart), byteCount: length)
+        (base + start).copyMemory(from: bytes + Int(record.pointee.payloadStart), byteCount: length)
         var payload = MutableRawSpan(_unsafeStart: base + start, byteCount: length)
         rewrite.apply(to: &payload)
         transport.finish(
@@ -252,7 +286,7 @@ final class Subscription {
     /// A packet that the subscriber reports missing. Without a repair stream nothing is repeated: the same numbers over
     /// different extensions would give the key of GCM away.
     func retransmit(_ number: SequenceNumber, now: Instant, engine: MediaEngine) {
-        guard let transport = subscriber.sending, transport.isOpen, canRepeat else { return }
+        guard let transport = subscriber.sending, transport.isOpen, rtxSSRC != nil else { return }
         // The number that was sent last with these 16 bits.
         let behind = SequenceNumber(truncatingIfNeeded: newestSequence) &- number
         guard newestSequence >= ExtendedSequence(behind),
@@ -261,11 +295,13 @@ final class Subscription {
             counters.notRepeated &+= 1
             return
         }
-        transport.bandwidth?.pacer.charge(record.pointee.input.payloadLength &+ Self.overhead, now: now)
+        let size = record.pointee.input.payloadLength &+ Self.overhead
+        guard subscriber.repairs.take(size, sentBytes: transport.bytes) else {
+            return counters.refusedRepairs &+= 1
+        }
+        transport.bandwidth?.pacer.charge(size, now: now)
         send(record, rewrite, as: .retransmission, transport, now, engine)
     }
-
-    private var canRepeat: Bool { rtxSSRC != nil && rtxPayloadType != Self.noType }
 
     private func sent(_ number: ExtendedSequence) -> (UnsafePointer<PacketRecord>, Rewrite)? {
         guard let sent = history.mapBack(number), !sent.isEmpty, let layer = source?.layer(sent.rewrite.layer),
@@ -282,7 +318,7 @@ final class Subscription {
 
     /// Bytes for a probe: the newest packet again, as a repair that nobody asked for. False when there is none.
     func sendProbe(now: Instant, engine: MediaEngine) -> Bool {
-        guard canRepeat, let transport = subscriber.sending, transport.isOpen, newestSequence > 0,
+        guard rtxSSRC != nil, let transport = subscriber.sending, transport.isOpen, newestSequence > 0,
             let (record, rewrite) = sent(newestSequence)
         else { return false }
         send(record, rewrite, as: .retransmission, transport, now, engine)

@@ -51,7 +51,7 @@ extension Participant {
         guard let plain = accept(verdict) else { return slot }
         notePeerHasKeys()
         let packet = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<plain])
-        guard let found = identify(header, RawSpan(_unsafeBytes: packet)) else {
+        guard let found = identify(header, RawSpan(_unsafeBytes: packet), now) else {
             counters.unknownSource &+= 1
             return slot
         }
@@ -135,7 +135,7 @@ extension Participant {
             layer.keyframes.keyframeCame()
             layer.missing.keyframe(at: record.sequence)
         }
-        guard let free = engine.slab.allocate() else {
+        guard let free = engine.takeSlot(for: layer) else {
             counters.noSlot &+= 1
             return record.slot
         }

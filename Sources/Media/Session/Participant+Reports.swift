@@ -80,7 +80,10 @@ extension Participant {
 
     private func takeFeedback(_ block: RTCPBlock, _ packet: RawSpan, _ now: Instant) throws(WireError) {
         var report = try RTCPTransportFeedback(parsing: block, in: packet)
-        guard let bandwidth = sending?.bandwidth else { return }
+        guard let sending, let bandwidth = sending.bandwidth else { return }
+        guard feedbackItems.take(report.statusCount, sentPackets: sending.packets) else {
+            return counters.excessive &+= 1
+        }
         let shift =
             feedbackClock.unwrap(Int64(report.referenceTime) &* RTCPTransportFeedback.referenceUnit)
             &- Int64(report.referenceTime) &* RTCPTransportFeedback.referenceUnit

@@ -7,9 +7,9 @@ import Wire
 extension Participant {
     /// RFC 3550 wants five seconds; WebRTC peers take bandwidth and round trips from reports, and send them every second.
     static let reportInterval = Duration.seconds(1)
-    /// A compound that is longer is sent before more is added: what is added at once (the losses of one stream, a sender
-    /// report) is shorter than what a datagram has left.
-    static let reportSizeMark = 600
+    /// A compound that is longer is sent before more is added: the longest that is added at once, a NACK of 256 pairs
+    /// with 1,036 bytes, has room behind it. What is longer than a slot would not be sent at all.
+    static let reportSizeMark = 400
 
     /// Looks after everything that is due. Returns why the participant has ended, if it has.
     func tick(now: Instant, engine: MediaEngine) -> ParticipantEnd? {
@@ -65,7 +65,8 @@ extension Participant {
         while true {
             switch ice.handleTimeout(now: now) {
             case .nothing:
-                if lostConsent || isAbandoned(now) { return .silent }
+                // Of several paths the selected one may have gone first.
+                if lostConsent || isAbandoned(now) || destination != nil && ice.pathCount == 0 { return .silent }
                 if !isConnected, now - joined > Self.connectTimeout { return .neverConnected }
                 return nil
             case .pathExpired(let path): engine.forget(path)
@@ -80,6 +81,8 @@ extension Participant {
     // MARK: What it sends
 
     private func requestMissing(_ now: Instant, _ engine: MediaEngine) {
+        let age = UInt64(RingCapacity.ageLimit.nanoseconds)
+        let oldest = Instant(nanoseconds: now.nanoseconds &- min(now.nanoseconds, age))
         for track in tracks {
             for layer in track.layers {
                 if layer.missing.takeKeyframeWish(), track.kind == .video { layer.keyframes.want(now: now) }
@@ -93,6 +96,7 @@ extension Participant {
                     requestKeyframe(of: layer, number)
                 }
                 if reports.count > Self.reportSizeMark { flushReports(engine) }
+                layer.ring.removeAll(before: oldest, into: &engine.slab)
             }
         }
     }

@@ -96,6 +96,6 @@ extension Participant {
             sources.removeAll(of: layer)
             layer.ring.removeAll(into: &engine.slab)
         }
-        track.pendingCount = 0
+        engine.forgetPending(of: track)
     }
 }

@@ -76,7 +76,12 @@ final class Participant {
     static let assumedRoundTrip = Duration.milliseconds(100)
     var reportWindow = SRTPReplayWindow()
 
+    /// Layers that it may still make.
+    var newLayers = LayerBudget()
+
     // Media that it gets
+    var repairs = RepairBudget()
+    var feedbackItems = FeedbackBudget()
     var subscriptions: [Subscription] = []
 
     /// Senders that were made for one track, in rooms where everybody is offered what is new.
@@ -133,4 +138,6 @@ package struct ParticipantCounters: Sendable {
     package var unknownSource: UInt64 = 0
     package var noSlot: UInt64 = 0
     package var notOurPath: UInt64 = 0
+    /// Reports on more packets than were ever sent.
+    package var excessive: UInt64 = 0
 }

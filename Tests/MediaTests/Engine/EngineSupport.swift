@@ -24,6 +24,7 @@ final class EngineWorld {
             settings: small, identity: try DTLSIdentity.make(), now: net.now, wallClock: .now(), seed: (seed, 7))
         engine.advertise([Self.serverAddress])
         net.attach(Self.serverAddress)
+        engine.outbox.flush = { [unowned self] _ in flushEngine() }
     }
 
     @discardableResult
