@@ -29,13 +29,13 @@ final class EngineWorld {
     @discardableResult
     func join(
         _ room: String, as role: MediaService.Role, _ sections: [SoftPeer.Section], up: [SimNet.LinkID] = [],
-        down: [SimNet.LinkID] = []
+        down: [SimNet.LinkID] = [], changing change: (String) -> String = { $0 }
     ) throws -> Int {
         let number = peers.count
         let peer = try SoftPeer(sections, identity: try DTLSIdentity.make(), seed: UInt64(number) + 99)
         let address = TransportAddress(IPAddress(v4: 0xC000_0300 + UInt32(number)), 6_000)
         net.attach(address, up: up, down: down)
-        let joined = try engine.join(room, as: role, offer: peer.offer(), now: net.now)
+        let joined = try engine.join(room, as: role, offer: change(peer.offer()), now: net.now)
         try peer.accept(answer: joined.sdp, now: net.now)
         peers.append((peer, address, joined.participant))
         return number
