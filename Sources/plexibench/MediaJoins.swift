@@ -4,6 +4,7 @@
 import Base
 import Glibc
 import TestKit
+import Wire
 
 func benchmarkMediaJoins() {
     raiseDescriptorLimit()

@@ -243,8 +243,3 @@ extension SoftPeer {
 
     var nextFeedback: Instant? { feedback.deadline }
 }
-
-extension SoftPeer {
-    /// A check, whatever the time; `nil` before the answer is known.
-    package func makeCheck() -> Bytes? { ice?.check() }
-}

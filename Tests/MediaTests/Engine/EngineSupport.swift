@@ -30,11 +30,11 @@ final class EngineWorld {
     @discardableResult
     func join(
         _ room: String, as role: MediaService.Role, _ sections: [SoftPeer.Section], up: [SimNet.LinkID] = [],
-        down: [SimNet.LinkID] = [], identity: DTLSIdentity? = nil
+        down: [SimNet.LinkID] = [], identity: DTLSIdentity? = nil, edit: (String) -> String = { $0 }
     ) throws -> Int {
         let peer = try SoftPeer(
             sections, identity: try identity ?? DTLSIdentity.make(), seed: UInt64(peers.count) + 99)
-        return try join(room, as: role, peer, up: up, down: down)
+        return try join(room, as: role, peer, up: up, down: down, edit: edit)
     }
 
     /// With a peer of its own; `edit` may change what it offers.
