@@ -52,6 +52,7 @@ struct ProbeController {
     /// The probe whose result is awaited.
     private(set) var awaited: (plan: ProbePlan, since: Int64)?
     private var further: Double?
+    private var isCapped = false
     private var lastProbe: Int64 = .min
     private var lastWanted = 0.0
     private var regainedDecrease: Int64 = .min
@@ -70,13 +71,16 @@ struct ProbeController {
         guard let rate = rate(input, now: now), cap > 0 else { return nil }
         let capped = min(rate, cap)
         guard capped > input.estimate * 1.05 else { return nil }
+        // Nothing beyond it is wanted: its success asks for no further one.
+        isCapped = rate >= cap
         return begin(capped, now: now)
     }
 
     /// The estimate follows from a result; the estimate after it is given.
     mutating func finished(result: Double, now: Int64) {
         guard let awaited else { return }
-        further = result > Self.successShare * Double(awaited.plan.bitsPerSecond) ? result * Self.factor : nil
+        let asksFurther = !isCapped && result > Self.successShare * Double(awaited.plan.bitsPerSecond)
+        further = asksFurther ? result * Self.factor : nil
         self.awaited = nil
     }
 

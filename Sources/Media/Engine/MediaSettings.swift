@@ -11,6 +11,11 @@ package struct MediaSettings: Sendable {
     package var subscriberBitrateMax = 50_000_000
     /// What one publisher is asked to stay below.
     package var publisherBitrateMax = 8_000_000
+    /// Video of only so many of the last speakers is sent, besides what is pinned; 0 for everybody's.
+    package var lastN = 0
+    /// In rooms with more people who send audio than this, only so many of them are heard at once; 0 for everybody.
+    /// Lower saves every listener's downlink and decoders; with less than three, people cannot interrupt each other.
+    package var loudestN = 8
 
     package init() {}
 }

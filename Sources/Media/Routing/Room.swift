@@ -7,20 +7,31 @@ final class Room {
     let name: String
     unowned let engine: MediaEngine
     private(set) var participants: [Participant] = []
+    var speakers: RoomSpeakers
+    var log = CallLog()
 
     init(_ name: String, engine: MediaEngine) {
         self.name = name
         self.engine = engine
+        speakers = RoomSpeakers(places: engine.settings.loudestN)
     }
 
     var isEmpty: Bool { participants.isEmpty }
 
-    func add(_ participant: Participant) { participants.append(participant) }
+    func add(_ participant: Participant) {
+        participants.append(participant)
+        speakers.ranksAreStale = true
+        log.note(.joined, participant.id, now: participant.joined)
+    }
 
-    func remove(_ participant: Participant) { participants.removeAll { $0 === participant } }
+    func remove(_ participant: Participant) {
+        participants.removeAll { $0 === participant }
+        speakers.remove(participant)
+    }
 
     /// A track has come: everybody who has a free section gets it.
     func offer(_ track: PublishedTrack, now: Instant) {
+        speakers.ranksAreStale = true
         for participant in participants where participant !== track.publisher {
             participant.show(track, now: now)
         }

@@ -37,17 +37,18 @@ extension Participant {
 
     private func applySending(_ transceivers: [Transceiver], _ now: Instant, _ engine: MediaEngine) {
         let senders = transceivers.compactMap { transceiver in
-            transceiver.sending.map { (transceiver.kind, $0) }
+            transceiver.sending.map { (transceiver.kind, $0, transceiver.mid) }
         }
         for subscription in subscriptions where !senders.contains(where: { $0.1.sender == subscription.sender }) {
             subscription.detach()
             subscriptions.removeAll { $0 === subscription }
         }
-        for (kind, sending) in senders where !subscriptions.contains(where: { $0.sender == sending.sender }) {
+        for (kind, sending, mid) in senders where !subscriptions.contains(where: { $0.sender == sending.sender }) {
             guard subscriptions.count < engine.settings.limits.tracksPerParticipant else { return }
             let subscription = Subscription(
-                subscriber: self, number: UInt16(subscriptions.count), kind: kind, sending: sending,
+                subscriber: self, number: nextSubscription, mid: mid, kind: kind, sending: sending,
                 firstRTXSequence: UInt16.random(in: 1...0x7FFF))
+            nextSubscription &+= 1
             subscriptions.append(subscription)
             room.fill(subscription, now: now)
         }

@@ -16,6 +16,7 @@ extension Participant {
             return nil
         }
         reports.removeAll(keepingCapacity: true)
+        lookAfterLayers(now, engine)
         requestMissing(now, engine)
         writeFeedback(now)
         if now >= nextReports {
@@ -74,6 +75,7 @@ extension Participant {
                     _ = RTCPNACK.write(from: localSSRC, to: layer.ssrc, lost: numbers.span, into: &reports)
                 }
                 if case .request(let number) = layer.keyframes.poll(now: now, roundTrip: roundTrip) {
+                    room.log.note(.keyframeRequested, id, value: Int64(layer.ssrc), now: now)
                     requestKeyframe(of: layer, number)
                 }
             }
@@ -146,20 +148,15 @@ extension Participant {
         bandwidth.estimator.tick(now)
         if let plan = bandwidth.estimator.nextProbe(now) { bandwidth.pacer.begin(plan, now: now) }
         bandwidth.pacer.setRate(bandwidth.estimator.pacingRate)
+        let prober = bandwidth.pacer.isProbing ? subscriptions.first { $0.probeSize != nil } : nil
+        if let size = prober?.probeSize { bandwidth.pacer.paddingSize = UInt16(clamping: max(size, 200)) }
         while let item = bandwidth.pacer.take(now) {
             guard item.kind != .padding else {
-                sendPadding(now, engine)
+                // Probes need bytes: what was sent lately is sent again on a repair stream, which the receiver drops.
+                _ = prober?.sendProbe(now: now, engine: engine)
                 continue
             }
-            guard Int(item.stream) < subscriptions.count else { continue }
-            subscriptions[Int(item.stream)].sendPaced(item.packet, now: now, engine: engine)
-        }
-    }
-
-    /// Probes need bytes: what was sent lately is sent again on a repair stream, which the receiver drops.
-    private func sendPadding(_ now: Instant, _ engine: MediaEngine) {
-        for subscription in subscriptions where subscription.kind == .video {
-            if subscription.sendProbe(now: now, engine: engine) { return }
+            subscription(number: item.stream)?.sendPaced(item.packet, now: now, engine: engine)
         }
     }
 }

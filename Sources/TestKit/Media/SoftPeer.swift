@@ -12,10 +12,13 @@ package final class SoftPeer {
         package enum Kind: String, Sendable { case audio, video }
         package let kind: Kind
         package let direction: SDPDirection
+        /// Identifiers of simulcast layers; empty without simulcast.
+        package let rids: [String]
 
-        package init(_ kind: Kind, _ direction: SDPDirection) {
+        package init(_ kind: Kind, _ direction: SDPDirection, rids: [String] = []) {
             self.kind = kind
             self.direction = direction
+            self.rids = rids
         }
     }
 
@@ -30,6 +33,8 @@ package final class SoftPeer {
     package internal(set) var streams: [SSRC: ReceivedStream] = [:]
     /// Requests for a keyframe that came.
     package internal(set) var keyframeRequests = 0
+    /// By the stream that they were for.
+    package var keyframesWanted: [SSRC: Int] = [:]
     package internal(set) var nacksReceived = 0
     /// Each media packet as it was decrypted.
     package var onPacket: ((RTPHeader, Bytes) -> Void)?
@@ -49,6 +54,8 @@ package final class SoftPeer {
     let ssrcBase: SSRC
     var transportSequence: UInt16 = 1
     var sentPackets: [SSRC: [SequenceNumber: Bytes]] = [:]
+    /// The newest packet of each stream, over the wraps of its numbers.
+    var sendIndexes: [SSRC: ExtendedSequence] = [:]
     var rtxSequence: [SSRC: ExtendedSequence] = [:]
     var feedback = TransportFeedbackRecorder()
     /// Transport-wide reports about what we send.
@@ -117,7 +124,8 @@ package final class SoftPeer {
         } else {
             lines += ["a=rtpmap:\(Self.opus) opus/48000/2", "a=rtcp-fb:\(Self.opus) transport-cc"]
         }
-        if section.direction.sends {
+        lines += describeLayers(section)
+        if section.direction.sends, section.rids.isEmpty {
             lines += ["a=msid:stream track\(index)"]
             if isVideo { lines += ["a=ssrc-group:FID \(ssrc(index)) \(ssrc(index) + 1)"] }
             lines += ["a=ssrc:\(ssrc(index)) cname:soft"]
