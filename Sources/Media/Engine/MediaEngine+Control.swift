@@ -63,6 +63,7 @@ extension MediaEngine {
         if let pending = participant.ice.pendingUfrag { unregister(pending) }
         while let path = participant.ice.removeAnyPath() { forget(path) }
         let room = participant.room
+        room.log.note(.left, participant.id, now: now)
         room.remove(participant)
         participant.dismantle(now: now, engine: self)
         if room.isEmpty, room.links.isEmpty { rooms[room.name] = nil }

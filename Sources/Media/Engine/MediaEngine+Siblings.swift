@@ -155,10 +155,14 @@ extension Participant {
     /// Of the pipe and two loops, at most: a request is repeated sooner than to a publisher.
     private static let pipeRoundTrip = Duration.milliseconds(100)
 
-    /// All that a stand-in does by itself: it passes wishes for keyframes on.
+    /// How often it is looked at what the layers of a track from elsewhere cost, as `AllocationState.interval` is here.
+    private static let standInTick = Duration.milliseconds(100)
+
+    /// All that a stand-in does by itself: it passes wishes for keyframes on, and measures its layers.
     func tickStandIn(_ origin: ParticipantOrigin, _ now: Instant) {
-        var next = now + Self.idleTick
+        var next = now + (tracks.isEmpty ? Self.idleTick : Self.standInTick)
         for track in tracks where track.kind == .video {
+            track.measure(now: now)
             guard let place = track.origin else { continue }
             for layer in track.layers {
                 if case .request = layer.keyframes.poll(now: now, roundTrip: Self.pipeRoundTrip) {

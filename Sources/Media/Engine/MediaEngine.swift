@@ -52,6 +52,12 @@ package final class MediaEngine {
     package var negotiationNeeded: (ParticipantID) -> Void = { _ in }
     /// Told of every participant that ended by itself.
     package var participantEnded: (ParticipantID, ParticipantEnd) -> Void = { _, _ in }
+    /// Told of what the people in a room may want to see: speakers, pauses, layers that nobody watches. On the shard's
+    /// thread, and the engine must not be called from it.
+    package var onEvent: (MediaEvent) -> Void = { _ in }
+    /// How long packets take from their arrival until they are sent.
+    let transit = TransitHistogram()
+    var wantedStreams: [WantedStream] = []
 
     /// `wallClock` is the time of day at `now`; `seed` is secret and random, so that nobody can choose addresses that
     /// collide in the tables.

@@ -15,6 +15,11 @@ package struct MediaSettings: Sendable {
     /// Sessions of one room on one shard from which on the next shard takes part. Higher lets a room outgrow its core,
     /// lower copies every packet to more cores before that is needed.
     package var roomSpanThreshold = 200
+    /// Video of only so many of the last speakers is sent, besides what is pinned; 0 for everybody's.
+    package var lastN = 0
+    /// In rooms with more people who send audio than this, only so many of them are heard at once; 0 for everybody.
+    /// Lower saves every listener's downlink and decoders; with less than three, people cannot interrupt each other.
+    package var loudestN = 8
 
     package init() {}
 }

@@ -23,6 +23,9 @@ final class PublishedLayer {
     /// What makes this layer's timestamps those of the publisher's clock, after a sender report.
     var clockOffset: UInt32?
     var counters = StreamCounters()
+    var meter = LayerMeter()
+    /// When it flowed last: layers that stopped keep their place among the others.
+    var lastRate = 0
 
     init(ssrc: SSRC, index: UInt8, track: PublishedTrack) {
         self.ssrc = ssrc
@@ -53,6 +56,8 @@ package struct StreamCounters: Sendable {
     package var refusedRepairs: UInt64 = 0
     /// Given up because the subscriber's network could not take it.
     package var droppedForBandwidth: UInt64 = 0
+    /// Numbers that the subscriber reported missing.
+    package var reportedMissing: UInt64 = 0
 }
 
 /// A packet that came in this batch and has not been forwarded yet.
@@ -92,6 +97,14 @@ final class PublishedTrack {
     private static let none: UInt8 = 0xFF
     private(set) var layers: [PublishedLayer] = []
     private(set) var subscriptions: [Subscription] = []
+    /// As measured last (`LayerMeter`), with the sum of all streams.
+    var flowing = MediaLayers()
+    var flowingBitsPerSecond = 0
+    /// Another one with every measurement.
+    var flowingVersion: UInt32 = 0
+    /// Indices of layers by their rates, the lowest first; layers that stopped keep their place.
+    var order: [UInt8] = []
+    var layerInterest = LayerInterest()
 
     /// Filled while a batch is received, emptied at its end.
     let pending: UnsafeMutablePointer<PendingPacket>

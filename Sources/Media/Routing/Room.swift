@@ -12,21 +12,32 @@ final class Room {
     let policy: RoomPolicy
     /// To the other shards that the room is on.
     var links: [ShardLink] = []
+    var speakers: RoomSpeakers
+    var log = CallLog()
 
     init(_ name: String, engine: MediaEngine) {
         self.name = name
         self.engine = engine
         policy = engine.roomPolicy(name)
+        speakers = RoomSpeakers(places: engine.settings.loudestN)
     }
 
     var isEmpty: Bool { participants.isEmpty }
 
-    func add(_ participant: Participant) { participants.append(participant) }
+    func add(_ participant: Participant) {
+        participants.append(participant)
+        speakers.ranksAreStale = true
+        log.note(.joined, participant.id, now: participant.joined)
+    }
 
-    func remove(_ participant: Participant) { participants.removeAll { $0 === participant } }
+    func remove(_ participant: Participant) {
+        participants.removeAll { $0 === participant }
+        speakers.remove(participant)
+    }
 
     /// A track has come: everybody who has a free section gets it; by policy, others are offered one.
     func offer(_ track: PublishedTrack, now: Instant) {
+        speakers.ranksAreStale = true
         for participant in participants where participant !== track.publisher {
             participant.showOrOffer(track, now: now, engine: engine)
         }

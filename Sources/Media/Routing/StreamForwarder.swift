@@ -55,12 +55,18 @@ struct StreamForwarder {
         }
     }
 
+    /// The simulcast layer that is sent now.
+    var shownLayer: UInt8? { kind == .video ? video.current : nil }
+    /// Of the layers sent now, the highest.
+    var shownSpatial: UInt8 { video.spatial }
+    var shownTemporal: UInt8 { video.temporal }
+
     @inline(__always)
     mutating func offer(_ packet: borrowing ForwardInput) -> ForwardVerdict {
         if kind == .video { return video.offer(packet) }
         return audio.offer(
             AudioInput(
                 source: sourceNumber, sequence: packet.sequence, timestamp: packet.timestamp, marker: packet.marker,
-                arrival: packet.arrival, senderClock: packet.senderClock))
+                arrival: packet.arrival, senderClock: packet.senderClock, isSilenced: packet.isSilenced))
     }
 }

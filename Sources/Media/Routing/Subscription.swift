@@ -49,13 +49,20 @@ final class Subscription {
 
     /// What the subscriber reports lost, in 256ths.
     var loss: UInt8 = 0
+    var quality = SubscriptionQuality()
+
+    /// The section's name in the subscriber's description.
+    let mid: String
+    var preference = StreamPreference()
+    var layers = SubscriptionLayers()
 
     init(
-        subscriber: Participant, number: UInt16, kind: MediaKind, sending: Transceiver.Sending,
+        subscriber: Participant, number: UInt16, mid: String, kind: MediaKind, sending: Transceiver.Sending,
         firstRTXSequence: UInt16
     ) {
         self.subscriber = subscriber
         self.number = number
+        self.mid = mid
         self.kind = kind
         sender = sending.sender
         ssrc = sending.ssrc
@@ -93,7 +100,7 @@ final class Subscription {
             if let rtx = ours.rtxPayloadType { rtxPayloadTypes[Int(theirs.payloadType & 127)] = rtx }
         }
         forwarder.attach(codec: track.mainVideoCodec, clockRate: track.clockRate)
-        forwarder.setTarget(LayerTarget(simulcast: track.highestLayer))
+        forwarder.setTarget(beginLayers(track))
         track.add(self)
         requestKeyframe(now: now)
     }
@@ -151,9 +158,13 @@ final class Subscription {
         if forwarder.wantsKeyframe != nil { requestKeyframe(now: now) }
     }
 
+    /// What is sent now: the simulcast layer, and the layers within it.
+    var shownLayer: UInt8? { forwarder.shownLayer }
+    var shownLayers: (spatial: UInt8, temporal: UInt8) { (forwarder.shownSpatial, forwarder.shownTemporal) }
+
     /// Asks the source, no sooner than the source's own limit allows.
     func requestKeyframe(now: Instant) {
-        guard kind == .video, let source, let layer = source.layer(forwarder.wantsKeyframe ?? source.highestLayer)
+        guard kind == .video, let source, let layer = source.layer(forwarder.wantsKeyframe ?? forwarder.shownLayer ?? 0)
         else { return }
         layer.keyframes.want(now: now)
         source.publisher.wake(at: layer.keyframes.deadline)
@@ -181,6 +192,7 @@ final class Subscription {
                 if kind == .video, transport.isEstimated {
                     pace(record, rewrite, transport, now, engine)
                 } else {
+                    transport.charge(record.pointee.input.payloadLength &+ Self.overhead, now: now)
                     send(record, rewrite, as: .media, transport, now, engine)
                 }
             }
@@ -213,9 +225,7 @@ final class Subscription {
             kind: .video, startsKeyframe: record.pointee.input.frame.isKeyframe)
         if let drop = bandwidth.pacer.enqueue(item, now: now) {
             counters.droppedForBandwidth &+= UInt64(drop.packets)
-            if drop.needsKeyframe, Int(drop.stream) < subscriber.subscriptions.count {
-                subscriber.subscriptions[Int(drop.stream)].requestKeyframe(now: now)
-            }
+            if drop.needsKeyframe { subscriber.subscription(number: drop.stream)?.requestKeyframe(now: now) }
         }
         if let due = bandwidth.pacer.nextDeadline { subscriber.wake(at: due) }
     }
@@ -263,6 +273,7 @@ final class Subscription {
         (base + start).copyMemory(from: bytes + Int(record.pointee.payloadStart), byteCount: length)
         var payload = MutableRawSpan(_unsafeStart: base + start, byteCount: length)
         rewrite.apply(to: &payload)
+        if !isRepair { engine.transit.sent(arrival: record.pointee.input.arrival, now: now) }
         transport.finish(
             out, count: start &+ length, headerLength: headerLength, ssrc: streamSSRC, index: index,
             outbox: engine.outbox, now: now)
@@ -278,6 +289,7 @@ final class Subscription {
         }
         counters.packets &+= 1
         counters.bytes &+= UInt64(length)
+        if rewrite.marker, kind == .video { quality.sentFrame(now: now) }
         reportState.sent(timestamp: rewrite.timestamp, payloadBytes: length, now: now)
     }
 
@@ -286,6 +298,7 @@ final class Subscription {
     /// A packet that the subscriber reports missing. Without a repair stream nothing is repeated: the same numbers over
     /// different extensions would give the key of GCM away.
     func retransmit(_ number: SequenceNumber, now: Instant, engine: MediaEngine) {
+        counters.reportedMissing &+= 1
         guard let transport = subscriber.sending, transport.isOpen, rtxSSRC != nil else { return }
         // The number that was sent last with these 16 bits.
         let behind = SequenceNumber(truncatingIfNeeded: newestSequence) &- number
@@ -316,11 +329,29 @@ final class Subscription {
         send(record, rewrite, as: .media, transport, now, engine)
     }
 
-    /// Bytes for a probe: the newest packet again, as a repair that nobody asked for. False when there is none.
+    /// Packets among which a probe's bytes are looked for.
+    private static let probeChoice: ExtendedSequence = 16
+
+    /// What a packet of a probe would weigh; nil when there is nothing to send.
+    var probeSize: Int? { probeBytes.map { $0.0.pointee.input.payloadLength &+ Self.overhead &+ 2 } }
+
+    private var probeBytes: (UnsafePointer<PacketRecord>, Rewrite)? {
+        guard rtxSSRC != nil, newestSequence > 0 else { return nil }
+        var best: (UnsafePointer<PacketRecord>, Rewrite)?
+        for back in 0..<min(Self.probeChoice, newestSequence) {
+            guard let found = sent(newestSequence &- back) else { continue }
+            let length = found.0.pointee.input.payloadLength
+            if best.map({ length > $0.0.pointee.input.payloadLength }) ?? true { best = found }
+        }
+        return best
+    }
+
+    /// Bytes for a probe: the longest of the newest packets again, as a repair that nobody asked for. False when there is
+    /// none.
     func sendProbe(now: Instant, engine: MediaEngine) -> Bool {
-        guard rtxSSRC != nil, let transport = subscriber.sending, transport.isOpen, newestSequence > 0,
-            let (record, rewrite) = sent(newestSequence)
-        else { return false }
+        guard let transport = subscriber.sending, transport.isOpen, let (record, rewrite) = probeBytes else {
+            return false
+        }
         send(record, rewrite, as: .retransmission, transport, now, engine)
         return true
     }

@@ -46,14 +46,14 @@ extension Participant {
 
     private func applySending(_ transceivers: [Transceiver], _ now: Instant, _ engine: MediaEngine) {
         let senders = transceivers.compactMap { transceiver in
-            transceiver.sending.map { (transceiver.kind, $0) }
+            transceiver.sending.map { (transceiver.kind, $0, transceiver.mid) }
         }
         for subscription in subscriptions where !senders.contains(where: { $0.1.sender == subscription.sender }) {
             subscription.end()
         }
-        for (kind, sending) in senders {
+        for (kind, sending, mid) in senders {
             guard let known = subscriptions.first(where: { $0.sender == sending.sender }) else {
-                subscribe(kind, sending, now, engine)
+                subscribe(kind, sending, mid, now, engine)
                 continue
             }
             known.update(sending, now: now)
@@ -65,7 +65,7 @@ extension Participant {
     /// for good is taken again: a sender that comes back goes on with its numbers, because the same key never encrypts a
     /// number twice.
     private func subscribe(
-        _ kind: MediaKind, _ sending: Transceiver.Sending, _ now: Instant, _ engine: MediaEngine
+        _ kind: MediaKind, _ sending: Transceiver.Sending, _ mid: String, _ now: Instant, _ engine: MediaEngine
     ) {
         let waiting = self.sending?.bandwidth?.pacer.queuedPackets ?? 0
         let reusable =
@@ -73,7 +73,7 @@ extension Participant {
         let place = reusable ?? subscriptions.count
         guard place < engine.settings.limits.tracksPerParticipant else { return }
         let subscription = Subscription(
-            subscriber: self, number: UInt16(place), kind: kind, sending: sending,
+            subscriber: self, number: UInt16(place), mid: mid, kind: kind, sending: sending,
             firstRTXSequence: UInt16.random(in: 1...0x7FFF))
         if place < subscriptions.count {
             subscriptions[place] = subscription

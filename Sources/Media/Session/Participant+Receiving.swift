@@ -98,9 +98,11 @@ extension Participant {
             counters.malformed &+= 1
             return slot
         }
-        let input = ForwardInput(
+        layer.meter.add(length, spatial: frame.spatial, temporal: frame.temporal)
+        var input = ForwardInput(
             simulcastLayer: layer.index, sequence: sequence, timestamp: header.timestamp, marker: header.marker,
             frame: frame, arrival: now, payloadLength: length, senderClock: layer.clockOffset)
+        if reading.hasAudioLevel { input.isSilenced = !room.hears(self, level: reading.audioLevel, now: now) }
         let record = PacketRecord(
             input: input, slot: slot, payloadStart: UInt16(truncatingIfNeeded: start), payloadType: type,
             extensions: reading)

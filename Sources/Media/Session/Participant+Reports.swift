@@ -72,7 +72,7 @@ extension Participant {
                 lastReport: report.lastSenderReport, delay: report.delaySinceLastSenderReport,
                 now: engine.ntp.time(now))
             if let trip { roundTrip = trip }
-            subscription.loss = report.fractionLost
+            subscription.quality.take(report, roundTrip: trip)
             sending?.bandwidth?.estimator.onReceiverReport(
                 fractionLost: Double(report.fractionLost) / 256, roundTrip: trip, now: now)
         }
@@ -101,8 +101,12 @@ extension Participant {
 
     /// A subscriber cannot decode: its source is asked for a keyframe, no sooner than the source's own limit allows.
     private func wantKeyframe(_ ssrc: SSRC, _ now: Instant) {
-        subscription(ssrc)?.requestKeyframe(now: now)
+        guard let subscription = subscription(ssrc) else { return }
+        subscription.quality.pictureLosses &+= 1
+        subscription.requestKeyframe(now: now)
     }
+
+    func subscription(number: UInt16) -> Subscription? { subscriptions.first { $0.number == number } }
 
     func subscription(_ ssrc: SSRC) -> Subscription? {
         subscriptions.first { $0.ssrc == ssrc || $0.rtxSSRC == ssrc }

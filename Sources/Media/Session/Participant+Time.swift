@@ -25,6 +25,7 @@ extension Participant {
             return nil
         }
         reports.removeAll(keepingCapacity: true)
+        lookAfterLayers(now, engine)
         requestMissing(now, engine)
         writeFeedback(now)
         if now >= nextReports {
@@ -42,6 +43,7 @@ extension Participant {
     private func schedule(_ now: Instant) {
         var next = now + (tracks.isEmpty ? Self.idleTick : Self.tick)
         if !subscriptions.isEmpty { next = min(next, nextReports) }
+        if hasChoiceOfLayers { next = min(next, Instant(nanoseconds: allocation.nextLook)) }
         if let deadline = handshake.deadline { next = min(next, deadline) }
         if let deadline = dataDeadline { next = min(next, deadline) }
         if let deadline = ice.deadline { next = min(next, deadline) }
@@ -51,6 +53,11 @@ extension Participant {
             if let deadline = bandwidth.pacer.nextDeadline { next = min(next, deadline) }
         }
         nextTick = max(next, now + .milliseconds(1))
+    }
+
+    /// Layers come and go by themselves; who gets one of several is looked after even if nothing comes from him.
+    private var hasChoiceOfLayers: Bool {
+        subscriptions.contains { $0.kind == .video && ($0.source?.highestLayer ?? 0) > 0 }
     }
 
     // MARK: Transport
@@ -93,6 +100,7 @@ extension Participant {
                     _ = RTCPNACK.write(from: localSSRC, to: layer.ssrc, lost: numbers.span, into: &reports)
                 }
                 if case .request(let number) = layer.keyframes.poll(now: now, roundTrip: roundTrip) {
+                    room.log.note(.keyframeRequested, id, value: Int64(layer.ssrc), now: now)
                     requestKeyframe(of: layer, number)
                 }
                 if reports.count > Self.reportSizeMark { flushReports(engine) }
@@ -175,20 +183,15 @@ extension Participant {
         bandwidth.estimator.tick(now)
         if let plan = bandwidth.estimator.nextProbe(now) { bandwidth.pacer.begin(plan, now: now) }
         bandwidth.pacer.setRate(bandwidth.estimator.pacingRate)
+        let prober = bandwidth.pacer.isProbing ? subscriptions.first { $0.probeSize != nil } : nil
+        if let size = prober?.probeSize { bandwidth.pacer.paddingSize = UInt16(clamping: max(size, 200)) }
         while let item = bandwidth.pacer.take(now) {
             guard item.kind != .padding else {
-                sendPadding(now, engine)
+                // Probes need bytes: what was sent lately is sent again on a repair stream, which the receiver drops.
+                _ = prober?.sendProbe(now: now, engine: engine)
                 continue
             }
-            guard Int(item.stream) < subscriptions.count else { continue }
-            subscriptions[Int(item.stream)].sendPaced(item.packet, now: now, engine: engine)
-        }
-    }
-
-    /// Probes need bytes: what was sent lately is sent again on a repair stream, which the receiver drops.
-    private func sendPadding(_ now: Instant, _ engine: MediaEngine) {
-        for subscription in subscriptions where subscription.kind == .video {
-            if subscription.sendProbe(now: now, engine: engine) { return }
+            subscription(number: item.stream)?.sendPaced(item.packet, now: now, engine: engine)
         }
     }
 }

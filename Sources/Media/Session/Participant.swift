@@ -83,6 +83,15 @@ final class Participant {
     var repairs = RepairBudget()
     var feedbackItems = FeedbackBudget()
     var subscriptions: [Subscription] = []
+    /// The number of the next one; sections come and go.
+    var nextSubscription: UInt16 = 0
+    var allocation = AllocationState()
+
+    /// Its place on the room's speaker board; negative before its first audio level.
+    var speakerSlot = -1
+    /// Its place among the last speakers, 0 the latest, and when it became the dominant one.
+    var speakerRank = Int.max
+    var lastDominant: UInt64 = 0
 
     /// Senders that were made for one track, in rooms where everybody is offered what is new.
     var dedicated: [SenderID: TrackID] = [:]

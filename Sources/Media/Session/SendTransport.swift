@@ -42,6 +42,10 @@ final class SendTransport {
         return made
     }
 
+    /// A packet that does not wait counts against those that do.
+    @inline(__always)
+    func charge(_ bytes: Int, now: Instant) { bandwidth?.pacer.charge(bytes, now: now) }
+
     /// The number for the packet that is being made; it counts once the packet has been sent.
     var transportSequence: UInt16 { nextTransportSequence }
 

@@ -89,6 +89,7 @@ package final class MediaShard: @unchecked Sendable {
             }
             engine.endBatch(now: now)
             engine.outbox.flushIfNeeded()
+            engine.noteBatchSent(startedAt: now, at: Instant.now())
             if count < DatagramSocket.batchSize { break }
         }
         armAlarm()

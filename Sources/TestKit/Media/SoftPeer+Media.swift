@@ -124,7 +124,7 @@ extension SoftPeer {
 
 extension SoftPeer {
     /// The fixed header and one extension of four bytes behind what announces it.
-    private static let headerLength = 20
+    static let headerLength = 20
 
     func rtp(
         _ payload: Bytes, ssrc: SSRC, type: UInt8, sequence: SequenceNumber, timestamp: UInt32, marker: Bool
@@ -148,12 +148,12 @@ extension SoftPeer {
         sentPackets[ssrc(section)]?[sequence &- 512] = nil
     }
 
-    func protect(_ plain: Bytes, index: ExtendedSequence) {
+    func protect(_ plain: Bytes, headerLength: Int = SoftPeer.headerLength, index: ExtendedSequence) {
         guard phase == .connected else { return }
         var packet = plain + Bytes(repeating: 0, count: 32)
         let ssrc = plain.span.bytes.uint32(8)
         let count = packet.withUnsafeMutableBytes { bytes in
-            sender?.protectRTP(bytes, count: plain.count, headerLength: Self.headerLength, ssrc: ssrc, index: index)
+            sender?.protectRTP(bytes, count: plain.count, headerLength: headerLength, ssrc: ssrc, index: index)
         }
         if let count = count ?? nil { push(Bytes(packet[..<count])) }
     }
@@ -211,7 +211,12 @@ extension SoftPeer {
         guard var reader = try? RTCPReader(span) else { return }
         while let block = reader.next() {
             switch block.kind {
-            case .pictureLoss, .fullIntraRequest: keyframeRequests += 1
+            case .pictureLoss:
+                keyframeRequests += 1
+                if let loss = try? RTCPPictureLoss(parsing: block, in: span) {
+                    keyframesWanted[loss.mediaSSRC, default: 0] += 1
+                }
+            case .fullIntraRequest: keyframeRequests += 1
             case .nack:
                 guard var nack = try? RTCPNACK(parsing: block, in: span) else { continue }
                 while let number = nack.next() { repeatPacket(nack.mediaSSRC, number) }
@@ -223,6 +228,7 @@ extension SoftPeer {
 
     private func repeatPacket(_ ssrc: SSRC, _ number: SequenceNumber) {
         nacksReceived += 1
+        if isLayer(ssrc) { return repeatLayerPacket(ssrc, number) }
         guard answersRetransmission, let original = sentPackets[ssrc]?[number] else { return }
         let index = rtxSequence[ssrc] ?? 1
         rtxSequence[ssrc] = index + 1

@@ -13,10 +13,13 @@ package final class SoftPeer {
         package let kind: Kind
         /// Of no meaning for `application`.
         package var direction: SDPDirection
+        /// Identifiers of simulcast layers; empty without simulcast.
+        package let rids: [String]
 
-        package init(_ kind: Kind, _ direction: SDPDirection) {
+        package init(_ kind: Kind, _ direction: SDPDirection, rids: [String] = []) {
             self.kind = kind
             self.direction = direction
+            self.rids = rids
         }
     }
 
@@ -40,6 +43,8 @@ package final class SoftPeer {
     package internal(set) var streams: [SSRC: ReceivedStream] = [:]
     /// Requests for a keyframe that came.
     package internal(set) var keyframeRequests = 0
+    /// By the stream that they were for.
+    package var keyframesWanted: [SSRC: Int] = [:]
     package internal(set) var nacksReceived = 0
     /// Each media packet as it was decrypted.
     package var onPacket: ((RTPHeader, Bytes) -> Void)?
@@ -62,6 +67,8 @@ package final class SoftPeer {
     let ssrcBase: SSRC
     var transportSequence: UInt16 = 1
     var sentPackets: [SSRC: [SequenceNumber: Bytes]] = [:]
+    /// The newest packet of each stream, over the wraps of its numbers.
+    var sendIndexes: [SSRC: ExtendedSequence] = [:]
     var rtxSequence: [SSRC: ExtendedSequence] = [:]
     var feedback = TransportFeedbackRecorder()
     /// Transport-wide reports about what we send.
@@ -126,7 +133,8 @@ package final class SoftPeer {
         ]
         lines += isVideo ? videoCodec : ["a=rtpmap:\(Self.opus) opus/48000/2"]
         if offersTransportFeedback { lines += ["a=rtcp-fb:\(isVideo ? Self.vp8 : Self.opus) transport-cc"] }
-        if direction.sends {
+        lines += describeLayers(section)
+        if direction.sends, section.rids.isEmpty {
             lines += ["a=msid:stream track\(index)"]
             if isVideo { lines += ["a=ssrc-group:FID \(ssrc(index)) \(ssrc(index) + 1)"] }
             lines += ["a=ssrc:\(ssrc(index)) cname:soft"]

@@ -15,6 +15,10 @@ final class EngineWorld {
     private(set) var peers: [(peer: SoftPeer, address: TransportAddress, id: ParticipantID)] = []
     private var batch: [SimDelivery] = []
 
+    /// Whether peers tell what their networks carry. Without, nothing is estimated, paced or held back: for tests of who
+    /// gets what, which do not want to wait for an estimate to climb.
+    var reportsNetwork = true
+
     init(seed: UInt64, settings: MediaSettings = MediaSettings()) throws {
         net = SimNet(seed: seed)
         var small = settings
@@ -34,7 +38,19 @@ final class EngineWorld {
     ) throws -> Int {
         let peer = try SoftPeer(
             sections, identity: try identity ?? DTLSIdentity.make(), seed: UInt64(peers.count) + 99)
+        peer.offersTransportFeedback = reportsNetwork
         return try join(room, as: role, peer, up: up, down: down, edit: edit)
+    }
+
+    /// With an offer that a test writes.
+    @discardableResult
+    func join(
+        _ room: String, as role: MediaService.Role, _ sections: [SoftPeer.Section], up: [SimNet.LinkID] = [],
+        down: [SimNet.LinkID] = [], offer: (SoftPeer) -> String
+    ) throws -> Int {
+        let peer = try SoftPeer(sections, identity: DTLSIdentity.make(), seed: UInt64(peers.count) + 99)
+        let text = offer(peer)
+        return try join(room, as: role, peer, up: up, down: down, edit: { _ in text })
     }
 
     /// With a peer of its own; `edit` may change what it offers.

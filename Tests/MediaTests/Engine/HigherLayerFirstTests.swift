@@ -9,12 +9,14 @@ import Wire
     @Test func `a higher layer of simulcast may come first`() throws {
         let world = try EngineWorld(seed: 5)
         // Two sources are announced; only the second, which is the higher layer, ever sends.
-        let publisher = try world.join("r", as: .publisher, [.init(.video, .sendOnly)]) { offer in
-            let group = offer.firstRange(of: "a=ssrc-group:FID ").map { offer[$0.upperBound...] } ?? ""
-            let own = group.prefix { $0.isNumber }
-            return offer.replacing(
-                "a=ssrc-group:FID", with: "a=ssrc-group:SIM 77 \(own)\r\na=ssrc:77 cname:soft\r\na=ssrc-group:FID")
-        }
+        let publisher = try world.join(
+            "r", as: .publisher, [.init(.video, .sendOnly)],
+            edit: { offer in
+                let group = offer.firstRange(of: "a=ssrc-group:FID ").map { offer[$0.upperBound...] } ?? ""
+                let own = group.prefix { $0.isNumber }
+                return offer.replacing(
+                    "a=ssrc-group:FID", with: "a=ssrc-group:SIM 77 \(own)\r\na=ssrc:77 cname:soft\r\na=ssrc-group:FID")
+            })
         let viewer = try world.join("r", as: .viewer, [.init(.video, .receiveOnly)])
         world.run(.milliseconds(500))
         var sequence: SequenceNumber = 100

@@ -168,6 +168,7 @@ import Wire
 
     private func call(_ count: Int, seed: UInt64) throws -> (EngineWorld, Wishes) {
         let world = try EngineWorld(seed: seed)
+        world.reportsNetwork = false
         let wishes = Wishes()
         world.engine.roomPolicy = { _ in .offerNew }
         world.engine.negotiationNeeded = { wishes.ids.append($0) }

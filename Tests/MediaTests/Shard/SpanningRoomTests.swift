@@ -30,6 +30,7 @@ private final class TwinWorlds {
 
     init() throws {
         worlds = [try EngineWorld(seed: 11), try EngineWorld(seed: 12)]
+        for world in worlds { world.reportsNetwork = false }
         let pipes = (0..<2).map { from in
             let queue = queues[1 - from]
             return ShardPipe(capacity: 256) {
