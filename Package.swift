@@ -49,6 +49,7 @@ let package = Package(
         system("COpenSSL"), system("CArgon2"), system("CCurl"), system("CSQLite"), system("CPQ"),
         system("CYAML"), system("CZlib"),
         .target(name: "CShims", publicHeadersPath: "include"),
+        .target(name: "CFloor", publicHeadersPath: "include", linkerSettings: [.linkedLibrary("crypto")]),
 
         // L0
         library("Base", ["CShims"], settings: language),
@@ -75,7 +76,9 @@ let package = Package(
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "API", "Configuration",
                 "CShims",
             ]),
-        program("plexibench", ["Base", "Wire", "Crypto", "Net", "Store", "Media", "CShims"]),
+        program(
+            "plexibench",
+            ["Base", "Wire", "Crypto", "Net", "Store", "Media", "TestKit", "CShims", "CFloor"]),
 
         tests("BaseTests", []),
         tests("WireTests", ["Wire"]),

@@ -1,4 +1,4 @@
-// API: five dialects over one domain.
+// API: five dialects over one domain, and a sixth of ours for WHIP and WHEP.
 //
 // Owns: which path belongs to whom, what each route takes and gives, who may call it and how often, and how values
 // and failures look in each dialect. Knows no SQL and no socket; decides nothing that the domain should decide.

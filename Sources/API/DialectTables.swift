@@ -7,6 +7,7 @@ package enum DialectTables {
         DesignRoutes.table,
         DialectTable(.calls, CallsFormat(), []),
         RoomsRoutes.table,
+        MediaRoutes.table,
     ]
 }
 

@@ -103,6 +103,14 @@ package final class Metrics: Sendable {
         register(name, help, "gauge", labels, .sampled(sample))
     }
 
+    /// The same for a count that only rises.
+    package func sampledCounter(
+        _ name: String, _ help: String, labels: KeyValuePairs<String, String> = [:],
+        _ sample: @escaping @Sendable () -> Double
+    ) {
+        register(name, help, "counter", labels, .sampled(sample))
+    }
+
     package func histogram(_ name: String, _ help: String, labels: KeyValuePairs<String, String> = [:]) -> Histogram {
         let histogram = Histogram()
         register(name, help, "histogram", labels, .histogram(histogram))

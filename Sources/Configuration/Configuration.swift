@@ -23,6 +23,7 @@ package struct Configuration: Sendable {
     package var mail = Mail()
     package var sms = SMS()
     package var outgoing = Outgoing()
+    package var media = Media()
     package var limits = Limits()
     package var rateLimits = RateLimits()
     package var cors = CORS()
@@ -37,7 +38,8 @@ package struct Configuration: Sendable {
     /// Every key, grouped as in the file and in the reference.
     package static let sections: [Section] = [
         serverSection, tlsSection, dataSection, vaultSection, storeSection, accountsSection, mfaSection,
-        mailSection, smsSection, outgoingSection, limitsSection, rateLimitsSection, corsSection, loggingSection,
+        mailSection, smsSection, outgoingSection, mediaSection, limitsSection, rateLimitsSection, corsSection,
+        loggingSection,
         metricsSection, idempotencySection, docsSection, webSection,
     ]
 

@@ -10,6 +10,10 @@ let benchmarks: [(name: String, body: () -> Void)] = [
     ("ws-idle", benchmarkIdleWebSockets),
     ("ws-handshakes", benchmarkWebSocketHandshakes),
     ("ws-fanout", benchmarkWebSocketFanout),
+    ("media", benchmarkMedia),
+    ("media-joins", benchmarkMediaJoins),
+    ("media-server", runMediaServer),
+    ("media-floor", runMediaFloor),
 ]
 
 for benchmark in benchmarks where CommandLine.arguments.dropFirst().contains(benchmark.name) { benchmark.body() }

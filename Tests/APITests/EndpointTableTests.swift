@@ -40,6 +40,8 @@ import Wire
         "POST /api/v1/auth/mfa/sent/confirm", "POST /api/v1/auth/mfa/send",
         "GET /docs/swagger.js", "GET /docs/redoc.js", "GET /docs/assets/swagger-ui/swagger-ui.css",
         "GET /docs/assets/swagger-ui/swagger-ui-bundle.js", "GET /docs/assets/redoc/bundles/redoc.standalone.js",
+        "POST /whip/{room}", "PATCH /whip/{room}/{session}", "DELETE /whip/{room}/{session}",
+        "POST /whep/{room}", "PATCH /whep/{room}/{session}", "DELETE /whep/{room}/{session}",
     ]
 
     @Test func `the file has all rows of the documents`() {

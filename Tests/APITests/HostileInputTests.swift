@@ -105,17 +105,24 @@ import Wire
             "\(UUID.random())", "user_\(UUID.random())", "msg_\(UUID.random())", "{id}",
             String(repeating: "x", count: 70_000),
         ]
-        try await APIHarness.run { api in
+        var setup = APIHarness.Setup()
+        setup.media = MediaAccess(service: try await TestMedia.make().service)
+        try await APIHarness.run(setup) { api in
             let root = try await api.administrator()
+            let type = if case .text(let type, _) = row.route.body { type } else { "application/json" }
             let body =
                 switch row.route.body {
                 case .none, .stream: ""
+                case .text: "v=0"
                 case .json, .optionalJSON:
                     "{\(Self.properties(row.route).map { "\"\($0.name)\": \(Self.plain($0.schema))" }.joined(separator: ", "))}"
                 }
             for value in values {
                 try await send(
-                    api, TestRequest(row.route.method, Self.filled(row.route.path, value), body, as: root))
+                    api,
+                    TestRequest(
+                        row.route.method, Self.filled(row.route.path, value), body, as: root,
+                        headers: [("Content-Type", type)]))
             }
         }
     }

@@ -89,7 +89,7 @@ import Wire
         #expect(ids.count == operations.count)
         #expect(Set(ids).count == ids.count)
         for operation in operations {
-            #expect(["get", "put", "post", "delete"].contains(operation.method))
+            #expect(["get", "put", "post", "patch", "delete"].contains(operation.method))
             #expect(operation.value["summary"]?.stringValue?.isEmpty == false)
             let responses = try #require(operation.value["responses"]?.objectValue)
             #expect(responses.pairs.contains { $0.key.hasPrefix("2") })
@@ -173,7 +173,7 @@ import Wire
                 }
                 switch route.body {
                 case .none: #expect(operation["requestBody"] == nil)
-                case .json, .stream: #expect(operation["requestBody"]?["required"] == .bool(true))
+                case .json, .stream, .text: #expect(operation["requestBody"]?["required"] == .bool(true))
                 case .optionalJSON: #expect(operation["requestBody"]?["required"] == .bool(false))
                 }
             }

@@ -219,7 +219,8 @@ class Server:
         return ["--data", self.data] + [word for setting in self.settings for word in ("--set", setting)]
 
     def start(self, within=20, before=None):
-        command = [Options.binary, "serve", *self.options(), "--listen", self.listen]
+        # Servers run side by side; a fixed UDP port has room for one. What a check sets wins.
+        command = [Options.binary, "serve", "--set", "media.port=0", *self.options(), "--listen", self.listen]
         with open(self.log, "ab") as log:
             self.process = spawn(
                 command, stdout=subprocess.PIPE, stderr=log, env=environment(self.env),

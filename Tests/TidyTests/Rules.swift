@@ -15,7 +15,7 @@ enum Rules {
             "Base", "Crypto", "Accounts", "Net", "Store", "Vault", "Media", "TestKit", "plexichat", "plexibench",
         ],
         "COpenSSL": ["Crypto"], "CArgon2": ["Crypto"], "CCurl": ["Net"], "CZlib": ["Net"],
-        "CSQLite": ["Store"], "CPQ": ["Store"], "CYAML": ["Configuration"],
+        "CFloor": ["plexibench"], "CSQLite": ["Store"], "CPQ": ["Store"], "CYAML": ["Configuration"],
     ]
 
     /// Modules of the toolchain. Foundation is not among them: it is 60 MB, and slow where it matters.

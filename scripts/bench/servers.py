@@ -23,6 +23,7 @@ ADMIN_PASSWORD = "a-password-for-benchmarks"
 UNREACHED_RATE = "1000000000/min"
 SETTINGS = {
     "logging.level": "warning",
+    "media.enabled": "false",
     "rate_limits.scale": "1",
     "rate_limits.tiers.anonymous": UNREACHED_RATE,
     "rate_limits.tiers.user": UNREACHED_RATE,

@@ -112,7 +112,11 @@ extension APIService {
         progress.dialect = PathClaims.owner(ofUnread: head.path)
         let segments = try Self.segments(head.path)
         progress.dialect = PathClaims.owner(of: segments)
-        if head.method == .options { return allowing(methods(at: segments), head) }
+        if head.method == .options {
+            var response = allowing(methods(at: segments), head)
+            addAcceptedTypes(at: segments, to: &response.headers)
+            return response
+        }
 
         if let page = page(head, segments) { return page }
         let match: Router.Match
@@ -150,7 +154,8 @@ extension APIService {
             services: services, request: request, route: route, requestID: progress.requestID,
             requestIDIsFromClient: progress.requestIDIsFromClient, time: progress.time, caller: progress.caller,
             origin: RequestOrigin(request, requestID: progress.requestID), parameters: parameters(route, match),
-            query: try query.validated(against: route.query), body: try body.validated(against: route.body))
+            query: try query.validated(against: route.query), body: try body.validated(against: route.body),
+            bodyBytes: body.bytes)
         let reply = try await idempotently(call, body.bytes) { try await route.operation(call) }
         return HTTPResponse(reply.status ?? route.status, headers: reply.headers, body: reply.body)
     }
@@ -223,6 +228,20 @@ extension APIService {
             options.cors.addPreflightHeaders(for: origin, methods: methods, to: &response.headers)
         }
         return response
+    }
+
+    /// What may be sent there, where it is not JSON (RFC 9725 §4.2, RFC 5789 §3.1).
+    private func addAcceptedTypes(at segments: [String], to headers: inout ResponseHeaders) {
+        let routing = PathClaims.routingSegments(segments)
+        if let type = textType(.post, routing) { headers.add("Accept-Post", type) }
+        if let type = textType(.patch, routing) { headers.add("Accept-Patch", type) }
+    }
+
+    private func textType(_ method: HTTPMethod, _ segments: ArraySlice<String>) -> String? {
+        guard case .found(let match) = router.route(method, segments),
+            case .text(let type, _)? = match.routes.first?.body
+        else { return nil }
+        return type
     }
 
     // MARK: Caller
@@ -324,10 +343,12 @@ extension APIService {
     }
 
     private func render(_ problem: Problem, _ dialect: Dialect, _ context: EnvelopeContext) -> HTTPResponse {
-        var headers = ResponseHeaders(["Content-Type": "application/json"])
+        let format = format(dialect)
+        var headers = ResponseHeaders()
+        headers.add("Content-Type", format.errorType)
         if problem.status == .unauthorized { headers.add("WWW-Authenticate", "Bearer") }
         if let seconds = problem.retryAfter { headers.add("Retry-After", seconds) }
-        return HTTPResponse(problem.status, headers: headers, body: .bytes(format(dialect).envelope(problem, context)))
+        return HTTPResponse(problem.status, headers: headers, body: .bytes(format.envelope(problem, context)))
     }
 
     private func format(_ dialect: Dialect) -> any DialectFormat {

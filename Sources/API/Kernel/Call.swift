@@ -21,6 +21,8 @@ package struct Call: Sendable {
     let query: JSONObject
     /// The body, checked against the route's schema; empty where there is none.
     package let body: JSONObject
+    /// The body as it came; empty where the route reads it itself.
+    let bodyBytes: Bytes
 
     package var context: EnvelopeContext {
         EnvelopeContext(requestID: requestID, requestIDIsFromClient: requestIDIsFromClient, time: time)

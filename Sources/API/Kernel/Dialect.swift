@@ -1,10 +1,12 @@
-// A dialect: how one of the five documents wraps values and failures.
+// A dialect: how one of the five documents, or we ourselves (`media`), wrap values and failures.
 
 package import Base
 package import Wire
 
 package enum Dialect: String, Sendable, CaseIterable {
     case manual, reference, design, calls, rooms
+    /// Ours: WHIP and WHEP, which have documents of their own.
+    case media
 }
 
 /// A failure in the words of one dialect, ready to be wrapped in its error envelope.
@@ -45,4 +47,10 @@ package protocol DialectFormat: Sendable {
     func envelope(_ problem: Problem, _ context: EnvelopeContext) -> Bytes
     /// The error envelope as a schema, for the OpenAPI document.
     var errorSchema: Schema { get }
+    /// The envelope's content type.
+    var errorType: String { get }
+}
+
+extension DialectFormat {
+    package var errorType: String { "application/json" }
 }

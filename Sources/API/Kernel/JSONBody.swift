@@ -1,4 +1,4 @@
-// Reading what came: query parameters and JSON bodies, bounded, parsed once, then checked against the chosen route.
+// Reading what came: query parameters and bodies, bounded, parsed once, then checked against the chosen route.
 
 import Base
 import Net
@@ -60,9 +60,10 @@ struct JSONBody {
         let takesJSON = routes.contains { route in
             switch route.body {
             case .json, .optionalJSON: true
-            case .none, .stream: false
+            case .none, .stream, .text: false
             }
         }
+        if case .text(let type, let limit)? = routes.first?.body { return try await read(request, type, limit) }
         guard takesJSON else { return JSONBody(bytes: [], value: nil) }
         let bytes = try await collect(request.body, options.bodyLimit)
         if bytes.isEmpty { return JSONBody(bytes: bytes, value: nil) }
@@ -76,12 +77,22 @@ struct JSONBody {
         }
     }
 
+    /// The type has to be said: there is no telling a description from anything else by its looks.
+    private static func read(
+        _ request: HTTPRequest, _ type: String, _ limit: Int
+    ) async throws(RequestFault) -> JSONBody {
+        guard request.head.headers["content-type"].flatMap({ MediaType($0) })?.essence == type else {
+            throw .unsupportedMediaType(expected: type)
+        }
+        return JSONBody(bytes: try await collect(request.body, limit), value: nil)
+    }
+
     func contains(_ name: String) -> Bool { value?.objectValue?[name] != nil }
 
     func validated(against body: RouteBody) throws(RequestFault) -> JSONObject {
         let schema: Schema
         switch body {
-        case .none, .stream: return JSONObject()
+        case .none, .stream, .text: return JSONObject()
         case .optionalJSON(let optional):
             if value == nil { return JSONObject() }
             schema = optional

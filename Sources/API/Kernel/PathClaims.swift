@@ -17,6 +17,7 @@ enum PathClaims {
         case "api" where segments.count > 1 && segments[1] == "v1": ownerUnderAPI(segments.dropFirst(2).first)
         case "docs", "redoc", "openapi.json", "ws": .reference
         case "auth", "users", "chatrooms", "upload", "health", "metrics": .rooms
+        case "whip", "whep": .media
         default: .manual
         }
     }

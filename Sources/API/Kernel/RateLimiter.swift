@@ -44,6 +44,8 @@ package struct RateLimitPolicy: Sendable {
         ],
         .rooms: [.standard: RateLimit(60, per: .minutes(1)), .upload: RateLimit(10, per: .hours(1))],
         .calls: [.messages: RateLimit(60, per: .minutes(1)), .callInitiation: RateLimit(10, per: .hours(1))],
+        // Ours, not a document's. A browser may send a request for each candidate that it finds.
+        .media: [.callInitiation: RateLimit(60, per: .minutes(1)), .standard: RateLimit(600, per: .minutes(1))],
     ]
     /// For requests that no route answers, by address and over all dialects together; `nil` for no limit. They cost
     /// little, so it is above what a client with an old address book sends by mistake, and far below what a scanner

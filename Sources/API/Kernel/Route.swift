@@ -43,6 +43,8 @@ package enum RouteBody: Sendable {
     case json(Schema)
     /// May be left out altogether.
     case optionalJSON(Schema)
+    /// Text of another type than JSON, read whole; longer is 413, another type 415.
+    case text(contentType: String, limit: Int)
     /// Read by the operation itself, as it comes.
     case stream(contentType: String)
 }
@@ -56,6 +58,8 @@ package final class Route: Sendable {
     package let path: String
     package let access: RouteAccess
     package let status: HTTPStatus
+    /// The status of an answer without a body, where a row has both kinds.
+    package let emptyStatus: HTTPStatus?
     package let limit: LimitClass
     package let query: [Parameter]
     package let body: RouteBody
@@ -72,7 +76,7 @@ package final class Route: Sendable {
 
     init(
         dialect: Dialect = .manual, method: HTTPMethod, path: String, access: RouteAccess, status: HTTPStatus,
-        limit: LimitClass, query: [Parameter], body: RouteBody, answer: Schema?,
+        emptyStatus: HTTPStatus? = nil, limit: LimitClass, query: [Parameter], body: RouteBody, answer: Schema?,
         answerType: String = "application/json", summary: String, contentSecurityPolicy: String? = nil,
         operation: @escaping Operation
     ) {
@@ -81,6 +85,7 @@ package final class Route: Sendable {
         self.path = path
         self.access = access
         self.status = status
+        self.emptyStatus = emptyStatus
         self.limit = limit
         self.query = query
         self.body = body
@@ -101,8 +106,9 @@ package final class Route: Sendable {
 
     private func with(_ dialect: Dialect, _ answerType: String, _ policy: String?) -> Route {
         Route(
-            dialect: dialect, method: method, path: path, access: access, status: status, limit: limit, query: query,
-            body: body, answer: answer, answerType: answerType, summary: summary, contentSecurityPolicy: policy,
+            dialect: dialect, method: method, path: path, access: access, status: status,
+            emptyStatus: emptyStatus, limit: limit, query: query, body: body, answer: answer, answerType: answerType,
+            summary: summary, contentSecurityPolicy: policy,
             operation: operation)
     }
 }
@@ -134,6 +140,15 @@ extension Route {
     ) -> Route {
         Route(
             method: .put, path: path, access: access, status: .ok, limit: limit, query: [],
+            body: body, answer: answer, summary: summary, operation: operation)
+    }
+
+    package static func patch(
+        _ path: String, _ access: RouteAccess, _ summary: String, orEmpty: HTTPStatus? = nil,
+        limit: LimitClass = .standard, body: RouteBody, answer: Schema?, _ operation: @escaping Operation
+    ) -> Route {
+        Route(
+            method: .patch, path: path, access: access, status: .ok, emptyStatus: orEmpty, limit: limit, query: [],
             body: body, answer: answer, summary: summary, operation: operation)
     }
 

@@ -10,16 +10,19 @@ package struct Services: Sendable {
     /// `nil` when the operator does not show the API's description.
     package let documentation: DocumentationPages?
     package let areMetricsPublic: Bool
+    /// `nil` when the server takes no part in calls.
+    package let media: MediaAccess?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
-        areMetricsPublic: Bool
+        areMetricsPublic: Bool, media: MediaAccess? = nil
     ) {
         self.accounts = accounts
         self.health = health
         self.metrics = metrics
         self.documentation = documentation
         self.areMetricsPublic = areMetricsPublic
+        self.media = media
     }
 }
 

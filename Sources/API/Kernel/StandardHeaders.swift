@@ -46,7 +46,7 @@ package struct CORSPolicy: Sendable {
     }
 
     private static let exposedHeaders =
-        "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Window, Retry-After, ETag, Idempotent-Replayed"
+        "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Window, Retry-After, ETag, Location, Link, Accept-Patch, Accept-Post, Idempotent-Replayed"
     private static let allowedHeaders =
         "Authorization, Content-Type, X-API-Key, X-Request-ID, X-CSRF-Token, Idempotency-Key, If-Match, If-None-Match, Range"
 

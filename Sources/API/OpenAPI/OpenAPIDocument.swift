@@ -46,7 +46,7 @@ package struct OpenAPIDocument: Sendable {
     }
 
     private static let description = """
-        Calls and chat in one server. Five dialects share one domain: what one writes, the others read. \
+        Calls and chat in one server. Five dialects share one domain: what one writes, the others read; a sixth is WHIP and WHEP. \
         Every mutating request may carry an Idempotency-Key; every answer carries X-Request-ID.
         """
 
@@ -71,18 +71,18 @@ package struct OpenAPIDocument: Sendable {
     /// Where two dialects have a row for one path and method, the first table's row stands for both in the merged
     /// document, with both bodies as alternatives.
     private func paths(_ tables: [DialectTable], _ json: inout JSONWriter, _ components: inout [String: Schema]) {
-        var byPath: [String: [(Route, Schema)]] = [:]
+        var byPath: [String: [(Route, any DialectFormat)]] = [:]
         for table in tables {
             for route in table.routes {
-                byPath[Self.canonical(route.path), default: []].append((route, table.format.errorSchema))
+                byPath[Self.canonical(route.path), default: []].append((route, table.format))
             }
         }
         for path in byPath.keys.sorted() {
             var item = JSONWriter()
             item.object { item in
                 var seen: Set<HTTPMethod> = []
-                for (route, fault) in byPath[path] ?? [] where seen.insert(route.method).inserted {
-                    item.member(route.method.rawValue.lowercased(), operation(route, fault, &components))
+                for (route, format) in byPath[path] ?? [] where seen.insert(route.method).inserted {
+                    item.member(route.method.rawValue.lowercased(), operation(route, format, &components))
                 }
             }
             json.member(path, item.bytes)
@@ -94,7 +94,9 @@ package struct OpenAPIDocument: Sendable {
         path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     }
 
-    private func operation(_ route: Route, _ fault: Schema, _ components: inout [String: Schema]) -> Bytes {
+    private func operation(
+        _ route: Route, _ format: any DialectFormat, _ components: inout [String: Schema]
+    ) -> Bytes {
         var json = JSONWriter(capacity: 2_048)
         json.object { json in
             json.field("summary", route.summary)
@@ -103,7 +105,7 @@ package struct OpenAPIDocument: Sendable {
             if case .everyone = route.access {} else { json.array("security", Self.security) }
             parameters(route, &json, &components)
             requestBody(route, &json, &components)
-            responses(route, fault, &json, &components)
+            responses(route, format, &json, &components)
         }
         return json.bytes
     }
@@ -159,6 +161,7 @@ package struct OpenAPIDocument: Sendable {
         case .none: return
         case .json(let body): (contentType, schema, isRequired) = ("application/json", body, true)
         case .optionalJSON(let body): (contentType, schema, isRequired) = ("application/json", body, false)
+        case .text(let type, _): (contentType, schema, isRequired) = (type, .text, true)
         case .stream(let type): (contentType, schema, isRequired) = (type, .binary, true)
         }
         let encoded = SchemaWriter.encode(schema, &components)
@@ -169,16 +172,17 @@ package struct OpenAPIDocument: Sendable {
     }
 
     private func responses(
-        _ route: Route, _ fault: Schema, _ json: inout JSONWriter, _ components: inout [String: Schema]
+        _ route: Route, _ format: any DialectFormat, _ json: inout JSONWriter, _ components: inout [String: Schema]
     ) {
         let answer = route.answer.map { SchemaWriter.encode($0, &components) }
-        let failure = SchemaWriter.encode(fault, &components)
+        let failure = SchemaWriter.encode(format.errorSchema, &components)
         json.object("responses") { json in
             json.member(String(route.status.code), Self.response("Success", route.answerType, answer))
+            if let empty = route.emptyStatus { json.member(String(empty.code), Self.response("Done", "", nil)) }
             for status in Self.failures(of: route) {
-                json.member(String(status.code), Self.response("\(status.reason)", "application/json", failure))
+                json.member(String(status.code), Self.response("\(status.reason)", format.errorType, failure))
             }
-            json.member("default", Self.response("Another failure", "application/json", failure))
+            json.member("default", Self.response("Another failure", format.errorType, failure))
         }
     }
 

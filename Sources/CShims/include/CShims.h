@@ -4,6 +4,7 @@
 
 #include "Datagrams.h"
 #include "Polling.h"
+#include "Streams.h"
 
 /// Sends one datagram to the service manager's notification socket. `state` is e.g. "READY=1".
 /// Returns 1 when sent, 0 when there is no service manager, and a negative errno on failure.

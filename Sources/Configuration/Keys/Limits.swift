@@ -51,6 +51,11 @@ extension Configuration {
             package var calls = Rate(10, per: .hours(1))
         }
 
+        package struct Media: Sendable {
+            package var sessions = Rate(60, per: .minutes(1))
+            package var updates = Rate(600, per: .minutes(1))
+        }
+
         package struct Load: Sendable {
             package var cpuPercent = 80
             package var memoryPercent = 90
@@ -64,13 +69,15 @@ extension Configuration {
         package var design = Design()
         package var rooms = Rooms()
         package var calls = Calls()
+        package var media = Media()
         package var load = Load()
     }
 
     static let rateLimitsSection = Section(
         "rate_limits",
         "How often clients may ask. Each API dialect has the limits that its own document states; more is answered 429.",
-        rateKeys + tierKeys + referenceRateKeys + designRateKeys + roomsRateKeys + callsRateKeys + loadKeys)
+        rateKeys + tierKeys + referenceRateKeys + designRateKeys + roomsRateKeys + callsRateKeys + mediaRateKeys
+            + loadKeys)
 
     private static let rateKeys = [
         Key(
@@ -119,6 +126,15 @@ extension Configuration {
     private static let callsRateKeys = [
         Key("rate_limits.calls.messages", \.rateLimits.calls.messages, .rate, "Messages sent through the calls' API."),
         Key("rate_limits.calls.calls", \.rateLimits.calls.calls, .rate, "Calls that a user begins."),
+    ]
+
+    private static let mediaRateKeys = [
+        Key(
+            "rate_limits.media.sessions", \.rateLimits.media.sessions, .rate,
+            "Sessions that a user begins by WHIP and WHEP."),
+        Key(
+            "rate_limits.media.updates", \.rateLimits.media.updates, .rate,
+            "Candidates, restarts and ends of such sessions, by user."),
     ]
 
     private static let loadKeys = [

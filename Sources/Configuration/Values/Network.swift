@@ -50,6 +50,17 @@ extension Codec where Value == ListenAddress {
     }
 }
 
+extension Codec where Value == IPAddress {
+    static let ipAddress = Codec.scalar("IP address") { text throws(ValueFault) in
+        guard let address = IPAddress(text) else {
+            throw ValueFault("is no IP address such as 192.0.2.1 or 2001:db8::1")
+        }
+        return address
+    } show: {
+        $0.description
+    }
+}
+
 extension Codec where Value == IPNetwork {
     static let addressRange = Codec.scalar("address range", allowed: "ADDRESS, ADDRESS/BITS") {
         text throws(ValueFault) in
@@ -79,6 +90,21 @@ extension Codec where Value == String {
         guard !text.hasSuffix("/"), !text.contains("?"), !text.contains("#") else {
             throw ValueFault("should end without a slash, query or fragment")
         }
+        return text
+    } show: {
+        $0
+    }
+
+    /// A STUN or TURN server (RFC 7064, RFC 7065).
+    static let iceServer = Codec.scalar("URI", allowed: "stun:HOST:PORT, turn:HOST:PORT?transport=udp, turns:HOST:PORT")
+    {
+        text throws(ValueFault) in
+        let schemes = ["stun:", "stuns:", "turn:", "turns:"]
+        let isPlain =
+            text.utf8.count <= 256 && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x3E && $0 != 0x22 }
+        guard isPlain, let scheme = schemes.first(where: text.hasPrefix), text.count > scheme.count,
+            !text.hasPrefix(scheme + "/")
+        else { throw ValueFault("is no STUN or TURN server such as stun:stun.example.org:3478") }
         return text
     } show: {
         $0

@@ -27,20 +27,21 @@ package final class DTLSIdentity: @unchecked Sendable {
     package let fingerprints: [DTLSFingerprint]
 
     package static func make(
-        validFor duration: Duration = defaultValidity, now: Timestamp = .now()
+        validFor duration: Duration = defaultValidity, now: Timestamp = .now(), offersSRTP: Bool = true
     ) throws(CryptoError) -> DTLSIdentity {
-        try DTLSIdentity(try SelfSignedCertificate.make(names: ["plexichat"], validFor: duration, now: now))
+        let certificate = try SelfSignedCertificate.make(names: ["plexichat"], validFor: duration, now: now)
+        return try DTLSIdentity(certificate, offersSRTP: offersSRTP)
     }
 
-    /// Another certificate and key, as a test's peer may have (RSA).
-    init(_ identity: TLSIdentity) throws(CryptoError) {
+    /// Another certificate and key, as a test's peer may have (RSA); without SRTP, as peers for data channels alone are.
+    init(_ identity: TLSIdentity, offersSRTP: Bool = true) throws(CryptoError) {
         let certificates = try PEM.certificates(in: identity.certificateChain)
         guard let certificate = certificates.first else { throw .badParameters("no certificate in the identity") }
         let key = try PEM.privateKey(in: identity.privateKey)
-        let server = try Self.context(DTLS_server_method(), certificate, key)
+        let server = try Self.context(DTLS_server_method(), certificate, key, offersSRTP)
         let client: OpaquePointer
         do throws(CryptoError) {
-            client = try Self.context(DTLS_client_method(), certificate, key)
+            client = try Self.context(DTLS_client_method(), certificate, key, offersSRTP)
         } catch {
             SSL_CTX_free(server)
             throw error
@@ -56,7 +57,7 @@ package final class DTLSIdentity: @unchecked Sendable {
     }
 
     private static func context(
-        _ method: OpaquePointer?, _ certificate: CertificateHandle, _ key: KeyHandle
+        _ method: OpaquePointer?, _ certificate: CertificateHandle, _ key: KeyHandle, _ offersSRTP: Bool
     ) throws(CryptoError) -> OpaquePointer {
         guard let context = SSL_CTX_new(method) else { throw OpenSSLFailure.error() }
         _ = SSL_CTX_set_options(context, plexi_dtls_options())
@@ -69,7 +70,8 @@ package final class DTLSIdentity: @unchecked Sendable {
         SSL_CTX_set_cert_verify_callback(context, { _, _ in 1 }, nil)
         let accepted =
             plexi_dtls_only_1_2(context) == 1 && SSL_CTX_set_cipher_list(context, suites) == 1
-            && plexi_tls_set_groups(context, groups) == 1 && SSL_CTX_set_tlsext_use_srtp(context, profiles) == 0
+            && plexi_tls_set_groups(context, groups) == 1
+            && (!offersSRTP || SSL_CTX_set_tlsext_use_srtp(context, profiles) == 0)
             && SSL_CTX_use_certificate(context, certificate.pointer) == 1
             && SSL_CTX_use_PrivateKey(context, key.pointer) == 1
         guard accepted else {

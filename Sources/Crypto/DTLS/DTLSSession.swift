@@ -196,6 +196,17 @@ package final class DTLSSession {
         SRTPProfile(rawValue: UInt16(truncatingIfNeeded: plexi_dtls_srtp_profile(session)))
     }
 
+    /// Offers nothing but this profile; before `start`. For tests and load: a server takes what it likes best.
+    package func offerOnly(_ profile: SRTPProfile) {
+        let name =
+            switch profile {
+            case .aes128CMSHA1_80: "SRTP_AES128_CM_SHA1_80"
+            case .aeadAES128GCM: "SRTP_AEAD_AES_128_GCM"
+            case .aeadAES256GCM: "SRTP_AEAD_AES_256_GCM"
+            }
+        _ = SSL_set_tlsext_use_srtp(session, name)
+    }
+
     /// `nil` before the end of the handshake, and when the peer offered none of our profiles (RFC 5764 §4.2).
     package func exportedKeys() -> DTLSExportedKeys? {
         guard phase == .established, let profile else { return nil }

@@ -27,7 +27,7 @@ package struct SpeakerBoard: Sendable {
     }
 
     private var speakers: [Speaker]
-    private let tables = SpeechTables()
+    private static let tables = SpeechTables()
     /// How many are sent at most.
     package let places: Int
     private var taken = 0
@@ -39,6 +39,13 @@ package struct SpeakerBoard: Sendable {
         precondition(capacity > 0 && places > 0, "a call has participants, and some are heard")
         speakers = Array(repeating: Speaker(), count: capacity)
         self.places = places
+    }
+
+    package var capacity: Int { speakers.count }
+
+    /// Room for more people; everybody keeps the number.
+    package mutating func grow(to capacity: Int) {
+        while speakers.count < capacity { speakers.append(Speaker()) }
     }
 
     /// False when the number is beyond the capacity.
@@ -99,11 +106,11 @@ package struct SpeakerBoard: Sendable {
     private func challenger(now: Instant) -> Int? {
         var best: Int?
         var bestMiddle = Self.margins.middle
-        let rival = dominant.map { speakers[$0].history.scores(tables) } ?? (1e-10, 1e-10, 1e-10)
+        let rival = dominant.map { speakers[$0].history.scores(Self.tables) } ?? (1e-10, 1e-10, 1e-10)
         for slot in speakers.indices where speakers[slot].isPresent && slot != dominant {
             // Who is silent now cannot win by the past of another.
             guard speakers[slot].history.isSpeaking(now: now, within: Self.interval) else { continue }
-            let scores = speakers[slot].history.scores(tables)
+            let scores = speakers[slot].history.scores(Self.tables)
             let middle = log(scores.middle / rival.1)
             guard log(scores.immediate / rival.0) > Self.margins.immediate || isSilent(dominant, now),
                 middle > bestMiddle, log(scores.long / rival.2) > Self.margins.long

@@ -4,7 +4,7 @@
 // Audio is reserved first. Then every wanted stream gets its lowest layer, in the order of priority; then streams go up
 // a step at a time in turns, the pinned ones first. A stream goes down at once and up only with a margin for a while.
 
-package struct MediaLayer: Sendable, Equatable {
+package struct MediaLayer: Sendable, Equatable, BitwiseCopyable {
     /// Simulcast or spatial index, lowest first.
     package var spatial: UInt8
     package var temporal: UInt8

@@ -70,6 +70,9 @@ package struct Pacer: ~Copyable {
     /// A probe that has not left after this is over.
     package static let longestProbe: UInt64 = 500_000_000
     package static let paddingSize: UInt16 = 1_200
+    /// What the caller has for the bytes of probes: a probe of shorter packets needs more of them, and would otherwise
+    /// leave more slowly than planned and show less than the link carries.
+    package var paddingSize = Pacer.paddingSize
 
     /// When all bytes charged so far will have left at the paced rate.
     private var freeAt: UInt64 = 0
@@ -156,8 +159,8 @@ package struct Pacer: ~Copyable {
             return item
         }
         guard probe != nil else { return nil }
-        charge(Int(Self.paddingSize), now: now)
-        return PacedItem(packet: 0, enqueuedAt: now, stream: 0, size: Self.paddingSize, kind: .padding)
+        charge(Int(paddingSize), now: now)
+        return PacedItem(packet: 0, enqueuedAt: now, stream: 0, size: paddingSize, kind: .padding)
     }
 
     /// When `take` has something; nil when nothing waits.
@@ -168,6 +171,8 @@ package struct Pacer: ~Copyable {
     }
 
     // MARK: - Probes
+
+    package var isProbing: Bool { probe != nil }
 
     /// All that leaves until the plan is fulfilled belongs to the probe; padding fills the gaps.
     package mutating func begin(_ plan: ProbePlan, now: Instant) {

@@ -12,6 +12,14 @@ struct ProbeController {
     static let factor = 2.0
     /// A result above this share of the probed rate asks for a further probe.
     static let successShare = 0.7
+    /// The same on a link that was full before and loses nothing: there a burst fits between the packets of others, and a
+    /// chain of such successes is what fills the queue. Higher finds freed bandwidth later.
+    static let fullLinkShare = 0.8
+    /// A periodic probe is at least this much above the estimate: twice little is too little for a small sender to get
+    /// its part of a shared link.
+    static let leastStepBits = 200_000.0
+    /// A raise that overuse follows so soon was too much; the next periodic probe waits for twice the period.
+    static let regretTime: Int64 = 1_500_000
     /// No probe beyond this multiple of what is wanted.
     static let wantedFactor = 1.5
     /// Microseconds between periodic probes. Less costs bytes and queue, more leaves a freed link unused.
@@ -35,6 +43,8 @@ struct ProbeController {
         let isApplicationLimited: Bool
         /// The queue is short and loss is no limit.
         let isClear: Bool
+        /// Losses are the path's, or may be: overuse then says little.
+        let isLossy: Bool
         let lastDecrease: Int64
         let rateBeforeDecrease: Double
         let roundTrip: Int64
@@ -52,6 +62,10 @@ struct ProbeController {
     /// The probe whose result is awaited.
     private(set) var awaited: (plan: ProbePlan, since: Int64)?
     private var further: Double?
+    private var isCapped = false
+    /// A raise that has not been judged yet, and whether the last one was too much.
+    private var raisedAt: Int64?
+    private var isRegretted = false
     private var lastProbe: Int64 = .min
     private var lastWanted = 0.0
     private var regainedDecrease: Int64 = .min
@@ -70,13 +84,19 @@ struct ProbeController {
         guard let rate = rate(input, now: now), cap > 0 else { return nil }
         let capped = min(rate, cap)
         guard capped > input.estimate * 1.05 else { return nil }
+        // Nothing beyond it is wanted: its success asks for no further one.
+        isCapped = rate >= cap
         return begin(capped, now: now)
     }
 
     /// The estimate follows from a result; the estimate after it is given.
-    mutating func finished(result: Double, now: Int64) {
+    mutating func finished(result: Double, wasFull: Bool, raised: Bool, now: Int64) {
         guard let awaited else { return }
-        further = result > Self.successShare * Double(awaited.plan.bitsPerSecond) ? result * Self.factor : nil
+        let asksFurther =
+            !isCapped
+            && result > (wasFull ? Self.fullLinkShare : Self.successShare) * Double(awaited.plan.bitsPerSecond)
+        if raised { raisedAt = now }
+        further = asksFurther ? result * Self.factor : nil
         self.awaited = nil
     }
 
@@ -103,12 +123,26 @@ struct ProbeController {
             return rate
         }
         if let rate = regained(input, now: now) { return rate }
+        judgeRaise(input, now: now)
         let hasJumped = input.wanted > 2 * lastWanted && lastWanted > 0
         lastWanted = input.wanted
-        let isDue = lastProbe == .min || now &- lastProbe >= Self.period
+        let isDue =
+            lastProbe == .min || now &- lastProbe >= (isRegretted && !input.isLossy ? 2 * Self.period : Self.period)
         guard isDue || hasJumped && now &- lastProbe >= Self.calm else { return nil }
         guard input.isApplicationLimited || input.wanted > input.estimate else { return nil }
-        return input.estimate * Self.factor
+        return max(input.estimate * Self.factor, input.estimate + Self.leastStepBits)
+    }
+
+    private mutating func judgeRaise(_ input: Input, now: Int64) {
+        guard let raised = raisedAt else { return }
+        if input.lastDecrease > raised, input.lastDecrease &- raised < Self.regretTime {
+            isRegretted = true
+        } else if now &- raised > Self.regretTime {
+            isRegretted = false
+        } else {
+            return
+        }
+        raisedAt = nil
     }
 
     private mutating func regained(_ input: Input, now: Int64) -> Double? {

@@ -199,7 +199,9 @@ package struct SendSideEstimator: ~Copyable {
     private mutating func takeProbeResult(now: Int64) {
         guard probes.awaited != nil, let result = measurement.result(inherentLoss: loss.inherent) else { return }
         measurement.end()
-        probes.finished(result: result, now: now)
+        probes.finished(
+            result: result, wasFull: rate.lastDecrease != .min && !loss.isLossy, raised: result > rate.bitsPerSecond,
+            now: now)
         if result > rate.bitsPerSecond {
             var raised = min(result, bounds.upperBound)
             if rate.lastDecrease != .min {
@@ -255,7 +257,7 @@ package struct SendSideEstimator: ~Copyable {
                 estimate: Double(target), wanted: wanted, largest: bounds.upperBound,
                 isApplicationLimited: limit.isLimited,
                 isClear: queue.microseconds <= Self.longQueue && trend.use != .over && !loss.isCongested,
-                lastDecrease: rate.lastDecrease, rateBeforeDecrease: rate.rateBeforeDecrease,
+                isLossy: loss.isLossy, lastDecrease: rate.lastDecrease, rateBeforeDecrease: rate.rateBeforeDecrease,
                 roundTrip: currentRoundTrip(time)),
             now: time)
         if let plan { measurement.expect(plan) }

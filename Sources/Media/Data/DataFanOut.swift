@@ -22,6 +22,11 @@ package struct DataFanOut {
         package var bytesPerSecond = 524_288
         /// How far a participant may be ahead of that: at least the longest message.
         package var burst = 1_048_576
+        /// In a room with more channels of a label than this, a message costs its sender that many times more, so that
+        /// one participant's messages leave at no more than this times the rate. Above four times this number the
+        /// longest message does not fit into the burst. Lower protects a large room's core, higher lets its people write
+        /// more.
+        package var fullRateRecipients = 64
 
         package init() {}
     }
@@ -86,8 +91,11 @@ package struct DataFanOut {
     package mutating func verdict(
         on payload: Bytes, from member: Member, label: String, reliability: DataChannelReliability, now: Instant
     ) -> Verdict {
-        guard labels[label]?.contains(where: { $0.member == member }) ?? false else { return .unknown }
-        guard spend(payload.count + SCTPLimits.perMessage, of: member, now: now) else {
+        guard let recipients = labels[label], recipients.contains(where: { $0.member == member }) else {
+            return .unknown
+        }
+        let weight = max(1, (recipients.count + limits.fullRateRecipients - 1) / max(1, limits.fullRateRecipients))
+        guard spend((payload.count + SCTPLimits.perMessage) * weight, of: member, now: now) else {
             refused += 1
             return .tooFast(Self.overflow(of: reliability))
         }

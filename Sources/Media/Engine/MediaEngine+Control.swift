@@ -39,6 +39,7 @@ extension MediaEngine {
         }
         rooms[roomName] = room
         room.add(participant)
+        participant.dropIdleSenders()
         participant.applyAgreement(now: now, engine: self)
         look(participant)
         return Joined(
@@ -46,37 +47,31 @@ extension MediaEngine {
             iceGeneration: local.ufrag)
     }
 
-    /// Candidates of the peer, or new credentials. A lite agent needs no candidates: it answers whoever proves to be
-    /// the participant. Of a restart it answers with its own new credentials.
-    package func apply(
-        fragment text: String, to id: ParticipantID, now: Instant
-    ) throws(MediaError) -> String? {
-        guard participants[id] != nil else { throw .noSuchSession }
-        return nil
-    }
-
     package func leave(_ id: ParticipantID, now: Instant) {
         guard let participant = participants[id] else { return }
-        participant.sayGoodbye(engine: self)
+        participant.sayGoodbye(now: now, engine: self)
+        history.count(.left)
         remove(participant, now: now)
     }
 
     /// Takes everything away that the participant had; its tracks end for everybody.
     func remove(_ participant: Participant, now: Instant) {
+        history.retire(participant)
         participants.remove(participant.id)
         forgetDeadline(participant)
         unregister(participant.ice.localUfrag)
         if let pending = participant.ice.pendingUfrag { unregister(pending) }
         while let path = participant.ice.removeAnyPath() { forget(path) }
         let room = participant.room
+        room.log.note(.left, participant.id, now: now)
         room.remove(participant)
         participant.dismantle(now: now, engine: self)
-        if room.isEmpty { rooms[room.name] = nil }
+        if room.isEmpty, room.links.isEmpty { rooms[room.name] = nil }
     }
 
     // MARK: - Negotiation
 
-    private static func parse(_ text: String) throws(MediaError) -> SessionDescription {
+    static func parse(_ text: String) throws(MediaError) -> SessionDescription {
         do throws(SDPError) {
             return try SessionDescription(parsing: Bytes(text.utf8))
         } catch {
@@ -84,7 +79,7 @@ extension MediaEngine {
         }
     }
 
-    private static func negotiate<Result>(
+    static func negotiate<Result>(
         _ body: () throws(NegotiationError) -> Result
     ) throws(MediaError) -> Result {
         do throws(NegotiationError) {

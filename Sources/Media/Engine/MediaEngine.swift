@@ -23,15 +23,19 @@ package final class MediaEngine {
     private(set) var candidates: [String] = []
     let ntp: NTPClock
 
-    private var paths: PathTable
-    private var ufrags: UfragTable
+    private(set) var paths: PathTable
+    private(set) var ufrags: UfragTable
     private var wheel: DeadlineWheel
     var participants = ParticipantTable()
     var rooms: [String: Room] = [:]
+    /// To the shards that share rooms with this one.
+    var links: [ShardLink] = []
     /// Tracks that this batch brought something for.
     private var touched: [PublishedTrack] = []
     var nextTrack: UInt64 = 1
-    private(set) var counters = EngineCounters()
+    var counters = EngineCounters()
+    /// What those did who are gone.
+    var history = EngineHistory()
 
     /// 24 bits of the batch's time, as abs-send-time has it.
     private(set) var absoluteSendTime: UInt32 = 0
@@ -41,8 +45,19 @@ package final class MediaEngine {
     var ssrcs: [SSRC] = []
     var reportBlocks: [RTCPReportBlock] = []
     let noReports: [RTCPReportBlock] = []
+    /// Asked once for every room, when its first participant joins.
+    package var roomPolicy: (String) -> RoomPolicy = { _ in .freeSections }
+    /// Told once when there is something to offer to a participant, until `offer(to:)`; of one that joins, before `join`
+    /// returns. Must not call the engine.
+    package var negotiationNeeded: (ParticipantID) -> Void = { _ in }
     /// Told of every participant that ended by itself.
     package var participantEnded: (ParticipantID, ParticipantEnd) -> Void = { _, _ in }
+    /// Told of what the people in a room may want to see: speakers, pauses, layers that nobody watches. On the shard's
+    /// thread, and the engine must not be called from it.
+    package var onEvent: (MediaEvent) -> Void = { _ in }
+    /// How long packets take from their arrival until they are sent.
+    let transit = TransitHistogram()
+    var wantedStreams: [WantedStream] = []
 
     /// `wallClock` is the time of day at `now`; `seed` is secret and random, so that nobody can choose addresses that
     /// collide in the tables.
@@ -60,14 +75,13 @@ package final class MediaEngine {
         reportBlocks.reserveCapacity(settings.limits.sourcesPerParticipant)
     }
 
-    /// Where peers are told to send to: set when the sockets are bound. The first is preferred.
-    package func advertise(_ addresses: [TransportAddress]) {
-        candidates = addresses.enumerated().map { index, address in
-            // `candidate:` itself is the attribute's name in a description.
-            let candidate = ICECandidate(
-                foundation: "\(index + 1)", address: address, localPreference: 65_535 - UInt16(index))
-            return String(candidate.line.dropFirst("candidate:".count))
-        }
+    /// Where peers are told to send to, and to connect to: set when the sockets are bound. The first is preferred.
+    package func advertise(_ addresses: [TransportAddress], tcp: [TransportAddress] = []) {
+        let all =
+            addresses.enumerated().map { ICECandidate.datagrams($1, number: $0) }
+            + tcp.enumerated().map { ICECandidate.connections($1, number: $0) }
+        // `candidate:` itself is the attribute's name in a description.
+        candidates = all.map { String($0.line.dropFirst("candidate:".count)) }
     }
 
     // MARK: - Datagrams
@@ -99,12 +113,16 @@ package final class MediaEngine {
     package func endBatch(now: Instant) {
         guard !touched.isEmpty else { return }
         absoluteSendTime = Self.absoluteSendTime(now)
-        for track in touched {
-            track.forwardPending(now: now, engine: self)
-            look(track.publisher)
+        for index in touched.indices {
+            touched[index].forwardPending(now: now, engine: self)
+            look(touched[index].publisher)
         }
         touched.removeAll(keepingCapacity: true)
+        for link in links { link.outgoing.publish() }
     }
+
+    /// For tests: what is left when all have gone.
+    var tableCounts: (paths: Int, ufrags: Int) { (paths.count, ufrags.count) }
 
     private func drop(_ slot: PacketSlab.Slot) -> PacketSlab.Slot {
         counters.unknown &+= 1
@@ -113,6 +131,23 @@ package final class MediaEngine {
 
     private func participant(on path: MediaPath) -> Participant? {
         paths.find(path).flatMap { participants[$0] }
+    }
+
+    /// A slot for the packet after one that goes into this layer's ring. A slab that runs short takes from rings that
+    /// are long, so that streams which begin then have a place, too.
+    func takeSlot(for layer: PublishedLayer) -> PacketSlab.Slot? {
+        if slab.freeCount < slab.count / RingCapacity.reservedPart {
+            for _ in 0..<2 where layer.ring.count > RingCapacity.shortage {
+                if let old = layer.ring.removeOldest() { slab.release(old) }
+            }
+        }
+        return slab.allocate() ?? layer.ring.removeOldest()
+    }
+
+    /// The track has ended: nothing of it is forwarded any more.
+    func forgetPending(of track: PublishedTrack) {
+        if track.pendingCount > 0 { touched.removeAll { $0 === track } }
+        track.pendingCount = 0
     }
 
     func pend(_ packet: PendingPacket, of track: PublishedTrack) {
@@ -131,17 +166,28 @@ package final class MediaEngine {
         guard let message = try? STUNMessage(parsing: RawSpan(_unsafeBytes: bytes)) else {
             return counters.malformed &+= 1
         }
-        let index = message.localUfrag.flatMap { ufrags.find($0) } ?? paths.find(path)
-        guard let index, let participant = participants[index] else {
+        let holder = paths.find(path)
+        let named = message.localUfrag.flatMap { ufrags.find($0) }
+        // A live path stays its participant's: who forges its address and names himself gets 401. One that has been
+        // silent may have been given to somebody else by a network address translator.
+        let owner = holder.flatMap { $0 == named ? nil : participants[$0] }
+        let isHeld = owner?.ice.isInUse(path, now: now) ?? false
+        guard let index = isHeld ? holder : named ?? holder, let participant = participants[index] else {
             _ = ICELiteSession.handleStranger(message, into: &response)
             answer(path)
             return counters.strangers &+= 1
         }
         let outcome = participant.ice.handle(message, on: path, now: now, into: &response)
-        // The table is full of other people's paths: this one is not answered, and the peer tries its others.
-        if outcome.isNewPath, !paths.set(path, index) { return counters.strangers &+= 1 }
         if let evicted = outcome.evictedPath { forget(evicted) }
         if let retired = outcome.retiredUfrag { _ = ufrags.remove(retired) }
+        if outcome.isNewPath {
+            if let owner, owner !== participant { loseSilently(path, owner) }
+            // The table is full of other people's paths: this one is not answered, and the peer tries its others.
+            guard paths.set(path, index) else {
+                _ = participant.ice.close(path)
+                return counters.strangers &+= 1
+            }
+        }
         answer(path)
         if case .respondAndSelect(let selected) = outcome.action {
             participant.select(selected, now: now, engine: self)
@@ -152,6 +198,12 @@ package final class MediaEngine {
     private func answer(_ path: MediaPath) {
         guard !response.bytes.isEmpty else { return }
         outbox.append(response.bytes, to: Destination(path))
+    }
+
+    /// A network address translator has given the address to somebody else.
+    private func loseSilently(_ path: MediaPath, _ owner: Participant) {
+        if case .consentExpired = owner.ice.close(path) { owner.sending?.destination = nil }
+        owner.wake(at: owner.nextReports)
     }
 
     func forget(_ path: MediaPath) { _ = paths.remove(path) }
@@ -172,6 +224,7 @@ package final class MediaEngine {
         while let index = wheel.next(dueAt: now) {
             guard let participant = participants[index] else { continue }
             if let end = participant.tick(now: now, engine: self) {
+                history.count(end)
                 remove(participant, now: now)
                 participantEnded(participant.id, end)
             } else {
@@ -197,10 +250,12 @@ package struct EngineCounters: Sendable {
 
 /// Participants by number. A number is given out again with the next generation.
 struct ParticipantTable {
-    private var entries: [Participant?] = []
+    private(set) var entries: [Participant?] = []
     private var generations: [UInt32] = []
     private var free: [UInt32] = []
     private(set) var count = 0
+    /// Entries that were ever needed at once.
+    var capacity: Int { entries.count }
 
     subscript(index: UInt32) -> Participant? { Int(index) < entries.count ? entries[Int(index)] : nil }
 

@@ -113,6 +113,8 @@ package struct ForwardInput: Sendable {
     package var payloadLength: Int
     /// What makes this layer's timestamps those of the publisher's clock (`PublisherTimeline.offset`), after a sender report.
     package var senderClock: UInt32?
+    /// Audio that is not among the loudest of a large room.
+    package var isSilenced = false
 
     package init(
         simulcastLayer: UInt8 = 0, sequence: UInt64, timestamp: UInt32, marker: Bool, frame: VideoFrameInfo,

@@ -320,6 +320,19 @@ extension ICELiteSession {
         return false
     }
 
+    /// A path without a check for this long is somebody else's as soon as he proves himself on it. Peers check every
+    /// 4 to 6 s: shorter would let a stranger who writes our peer's address take the path between two checks, longer
+    /// keeps out who got the address after him.
+    package static let pathClaim = Duration.seconds(15)
+
+    /// Whether the participant has shown lately that the path is its own.
+    package func isInUse(_ path: MediaPath, now: Instant) -> Bool {
+        for index in 0..<pathCount where paths[index].path == path {
+            return now - paths[index].lastCheck < Self.pathClaim
+        }
+        return false
+    }
+
     /// One path at a time; again until it is `.nothing`.
     package mutating func handleTimeout(now: Instant) -> ICETimeout {
         guard let due = deadline, due <= now else { return .nothing }

@@ -10,7 +10,7 @@ package import Wire
 package struct Negotiator: Sendable {
     package enum State: Equatable, Sendable { case stable, haveLocalOffer }
 
-    package let configuration: NegotiatorConfiguration
+    package private(set) var configuration: NegotiatorConfiguration
     package private(set) var state = State.stable
     /// What is agreed. Transceivers are in the order of the sections; sections not in use are not among them.
     package internal(set) var transport: AgreedTransport?
@@ -92,6 +92,9 @@ package struct Negotiator: Sendable {
 
     /// Asks for data channels in our next offer.
     package mutating func requestData() { wantsData = true }
+
+    /// From now on a new section for data channels is rejected: the transport could not carry it any more.
+    package mutating func refuseData() { configuration.acceptsData = false }
 
     /// New credentials for our next offer (RFC 8445 §9).
     package mutating func restartICE(_ fresh: TransportCredentials) {

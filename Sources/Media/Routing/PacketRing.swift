@@ -4,6 +4,7 @@
 // it. The bytes stay in the slab's slot that they were received into; the ring owns the slot until the packet that is
 // one capacity younger takes its place.
 
+package import Base
 package import Wire
 
 /// One decrypted packet: where its parts are, and what forwarding needs to know of it. Owns nothing itself.
@@ -24,6 +25,11 @@ package struct PacketRing: ~Copyable {
     private let records: UnsafeMutablePointer<PacketRecord>
     /// Sequence number plus one of what each place holds; 0 when it is empty.
     private let occupants: UnsafeMutablePointer<UInt64>
+    /// Nothing in the ring is older than `tail`, but for what a jump of the numbers left behind: that goes when its
+    /// place is taken.
+    private var tail: ExtendedSequence = 0
+    private var newest: ExtendedSequence = 0
+    package private(set) var count = 0
 
     /// A power of two.
     package init(capacity: Int) {
@@ -56,6 +62,9 @@ package struct PacketRing: ~Copyable {
         let occupant = occupants[place]
         guard occupant < record.sequence &+ 1 else { return .refused }
         let old = occupant == 0 ? nil : records[place].slot
+        tail = count == 0 ? record.sequence : min(tail, record.sequence)
+        newest = max(newest, record.sequence)
+        if old == nil { count &+= 1 }
         records[place] = record
         occupants[place] = record.sequence &+ 1
         return old.map { .replaced($0) } ?? .kept
@@ -68,11 +77,45 @@ package struct PacketRing: ~Copyable {
         return occupants[place] == sequence &+ 1 ? UnsafePointer(records + place) : nil
     }
 
+    /// Takes the oldest packet out, and gives its slot.
+    package mutating func removeOldest() -> PacketSlab.Slot? {
+        guard let place = oldestPlace() else { return nil }
+        tail &+= 1
+        return vacate(place)
+    }
+
+    /// Takes out what came before then, oldest first, as long as the oldest did.
+    package mutating func removeAll(before limit: Instant, into slab: inout PacketSlab) {
+        while let place = oldestPlace(), records[place].input.arrival < limit {
+            tail &+= 1
+            slab.release(vacate(place))
+        }
+    }
+
+    private mutating func vacate(_ place: Int) -> PacketSlab.Slot {
+        occupants[place] = 0
+        count &-= 1
+        return records[place].slot
+    }
+
+    /// Moves `tail` to the oldest packet. What is passed over is not looked at again.
+    private mutating func oldestPlace() -> Int? {
+        guard count > 0 else { return nil }
+        if newest >= UInt64(capacity) { tail = max(tail, newest &- UInt64(capacity &- 1)) }
+        while tail <= newest {
+            let place = place(tail)
+            if occupants[place] == tail &+ 1 { return place }
+            tail &+= 1
+        }
+        return nil
+    }
+
     /// Gives every slot back.
     package mutating func removeAll(into slab: inout PacketSlab) {
         for place in 0..<capacity where occupants[place] != 0 {
             slab.release(records[place].slot)
             occupants[place] = 0
         }
+        count = 0
     }
 }

@@ -23,6 +23,9 @@ final class PublishedLayer {
     /// What makes this layer's timestamps those of the publisher's clock, after a sender report.
     var clockOffset: UInt32?
     var counters = StreamCounters()
+    var meter = LayerMeter()
+    /// When it flowed last: layers that stopped keep their place among the others.
+    var lastRate = 0
 
     init(ssrc: SSRC, index: UInt8, track: PublishedTrack) {
         self.ssrc = ssrc
@@ -49,8 +52,12 @@ package struct StreamCounters: Sendable {
     /// Asked for again, and gone.
     package var notRepeated: UInt64 = 0
     package var keyframeRequests: UInt64 = 0
+    /// Asked for again, and more than the subscriber may ask for.
+    package var refusedRepairs: UInt64 = 0
     /// Given up because the subscriber's network could not take it.
     package var droppedForBandwidth: UInt64 = 0
+    /// Numbers that the subscriber reported missing.
+    package var reportedMissing: UInt64 = 0
 }
 
 /// A packet that came in this batch and has not been forwarded yet.
@@ -70,11 +77,19 @@ final class PublishedTrack {
     let mid: String
     let clockRate: UInt32
     let codecs: [NegotiatedCodec]
+    /// What was agreed, for who mirrors the track.
+    let receiving: Transceiver.Receiving
+    /// On other shards.
+    var mirrors: [TrackMirror] = []
+    /// Of a mirror: where the track itself is.
+    var origin: TrackOrigin?
     /// Restriction identifiers of simulcast, the lowest layer first; empty without.
     let rids: [[UInt8]]
     /// Sources that SDP names, the lowest layer first.
     let announced: [RemoteSource]
     let midBytes: [UInt8]
+    /// Losses are asked for again: only where the publisher repeats. Kept, for it is asked once per packet.
+    let isRepairable: Bool
     unowned let publisher: Participant
     /// By payload type: the codec, or what a repair packet of this type repairs.
     private var videoCodecs = InlineArray<128, UInt8>(repeating: PublishedTrack.none)
@@ -82,20 +97,33 @@ final class PublishedTrack {
     private static let none: UInt8 = 0xFF
     private(set) var layers: [PublishedLayer] = []
     private(set) var subscriptions: [Subscription] = []
+    /// As measured last (`LayerMeter`), with the sum of all streams.
+    var flowing = MediaLayers()
+    var flowingBitsPerSecond = 0
+    /// Another one with every measurement.
+    var flowingVersion: UInt32 = 0
+    /// Indices of layers by their rates, the lowest first; layers that stopped keep their place.
+    var order: [UInt8] = []
+    var layerInterest = LayerInterest()
 
     /// Filled while a batch is received, emptied at its end.
     let pending: UnsafeMutablePointer<PendingPacket>
     var pendingCount = 0
+    /// The same, found in their rings once for all subscribers. Valid until the next packet is received.
+    let records: UnsafeMutablePointer<UnsafePointer<PacketRecord>>
+    fileprivate(set) var recordCount = 0
 
     init(id: TrackID, mid: String, kind: MediaKind, receiving: Transceiver.Receiving, publisher: Participant) {
         self.id = id
         self.mid = mid
         self.kind = kind
         codecs = receiving.codecs
+        self.receiving = receiving
         // Browsers list simulcast identifiers from low to high, and the sender's packets say which is which.
         rids = receiving.layers.map { Array($0.rid.utf8) }
         announced = receiving.sources
         midBytes = Array(mid.utf8)
+        isRepairable = kind == .video && receiving.codecs.first?.feedback.contains(.nack) == true
         for codec in receiving.codecs {
             videoCodecs[Int(codec.payloadType & 127)] = codec.codec.video?.rawValue ?? Self.none
             if let rtx = codec.rtxPayloadType { repairs[Int(rtx & 127)] = codec.payloadType }
@@ -103,9 +131,13 @@ final class PublishedTrack {
         clockRate = receiving.codecs.first { !$0.codec.isCompanion }?.clockRate ?? 90_000
         self.publisher = publisher
         pending = .allocate(capacity: Self.pendingLimit)
+        records = .allocate(capacity: Self.pendingLimit)
     }
 
-    deinit { pending.deallocate() }
+    deinit {
+        pending.deallocate()
+        records.deallocate()
+    }
 }
 
 extension PublishedTrack {
@@ -113,8 +145,23 @@ extension PublishedTrack {
     /// destination lies together.
     func forwardPending(now: Instant, engine: MediaEngine) {
         guard pendingCount > 0 else { return }
-        for subscription in subscriptions { subscription.forward(self, now: now, engine: engine) }
+        findPending()
+        // By index, here and in `layer`: unoptimised, iterators take memory from the heap, and tests count that.
+        for index in subscriptions.indices { subscriptions[index].forward(self, now: now, engine: engine) }
+        if !mirrors.isEmpty { pushPending(engine) }
         pendingCount = 0
+    }
+
+    private func findPending() {
+        recordCount = 0
+        for index in 0..<pendingCount {
+            let packet = pending[index]
+            // By its number: a higher layer may have come first. It may have gone, too, or a long batch have driven its
+            // own beginning out.
+            guard let record = layer(packet.layer)?.ring.find(packet.sequence) else { continue }
+            records[recordCount] = record
+            recordCount &+= 1
+        }
     }
 
     /// True when the track had nothing pending before.
@@ -125,7 +172,11 @@ extension PublishedTrack {
         return pendingCount == 1
     }
 
-    func layer(_ index: UInt8) -> PublishedLayer? { layers.first { $0.index == index } }
+    @inline(__always)
+    func layer(_ number: UInt8) -> PublishedLayer? {
+        for index in layers.indices where layers[index].index == number { return layers[index] }
+        return nil
+    }
 
     /// Of simulcast, the best layer that there is; it may not have come yet.
     var highestLayer: UInt8 { UInt8(truncatingIfNeeded: max(max(rids.count, announced.count), 1) - 1) }
@@ -138,13 +189,15 @@ extension PublishedTrack {
 // MARK: - What was agreed
 
 extension PublishedTrack {
+    func isSame(as receiving: Transceiver.Receiving) -> Bool {
+        codecs == receiving.codecs && announced == receiving.sources
+            && rids == receiving.layers.map { Array($0.rid.utf8) }
+    }
+
     var takesPictureLoss: Bool { codecs.contains { $0.feedback.contains(.pli) } }
 
     /// The codec of most packets.
     var mainVideoCodec: VideoCodec? { codecs.first { $0.codec.isVideo }?.codec.video }
-
-    /// Losses are asked for again: only where the publisher repeats.
-    var isRepairable: Bool { codecs.first.map { $0.feedback.contains(.nack) && kind == .video } ?? false }
 
     func videoCodec(of type: UInt8) -> VideoCodec? { VideoCodec(rawValue: videoCodecs[Int(type & 127)]) }
 

@@ -6,32 +6,53 @@ import Base
 final class Room {
     let name: String
     unowned let engine: MediaEngine
+    /// Stand-ins of other shards' participants among them.
     private(set) var participants: [Participant] = []
+    var data = RoomData()
+    let policy: RoomPolicy
+    /// To the other shards that the room is on.
+    var links: [ShardLink] = []
+    var speakers: RoomSpeakers
+    var log = CallLog()
 
     init(_ name: String, engine: MediaEngine) {
         self.name = name
         self.engine = engine
+        policy = engine.roomPolicy(name)
+        speakers = RoomSpeakers(places: engine.settings.loudestN)
     }
 
     var isEmpty: Bool { participants.isEmpty }
 
-    func add(_ participant: Participant) { participants.append(participant) }
+    func add(_ participant: Participant) {
+        participants.append(participant)
+        speakers.ranksAreStale = true
+        log.note(.joined, participant.id, now: participant.joined)
+    }
 
-    func remove(_ participant: Participant) { participants.removeAll { $0 === participant } }
+    func remove(_ participant: Participant) {
+        participants.removeAll { $0 === participant }
+        speakers.remove(participant)
+    }
 
-    /// A track has come: everybody who has a free section gets it.
+    /// A track has come: everybody who has a free section gets it; by policy, others are offered one.
     func offer(_ track: PublishedTrack, now: Instant) {
+        speakers.ranksAreStale = true
         for participant in participants where participant !== track.publisher {
-            participant.show(track, now: now)
+            participant.showOrOffer(track, now: now, engine: engine)
         }
+        guard track.publisher.origin == nil else { return }
+        for link in links { link.publish(track, in: name) }
     }
 
     /// A track has gone: whoever saw it may see another one.
     func withdraw(_ track: PublishedTrack, now: Instant) {
+        for participant in participants { participant.withdrawOffer(of: track, engine: engine) }
         for subscription in track.subscriptions {
             subscription.detach()
             fill(subscription, now: now)
         }
+        for mirror in track.mirrors { mirror.link.withdraw(track) }
     }
 
     /// A section is free: it shows the first track that its owner does not see.

@@ -41,12 +41,32 @@ struct StreamForwarder {
     /// The layer of which the subscriber waits for a keyframe.
     var wantsKeyframe: UInt8? { kind == .video ? video.wantsKeyframe : nil }
 
+    /// A packet that the subscriber has no use for: its number is used by the next one.
+    mutating func skip(_ packet: borrowing ForwardInput) {
+        if kind == .video {
+            var empty = copy packet
+            empty.payloadLength = 0
+            _ = video.offer(empty)
+        } else {
+            _ = audio.offer(
+                AudioInput(
+                    source: sourceNumber, sequence: packet.sequence, timestamp: packet.timestamp,
+                    arrival: packet.arrival, isSilenced: true))
+        }
+    }
+
+    /// The simulcast layer that is sent now.
+    var shownLayer: UInt8? { kind == .video ? video.current : nil }
+    /// Of the layers sent now, the highest.
+    var shownSpatial: UInt8 { video.spatial }
+    var shownTemporal: UInt8 { video.temporal }
+
     @inline(__always)
     mutating func offer(_ packet: borrowing ForwardInput) -> ForwardVerdict {
         if kind == .video { return video.offer(packet) }
         return audio.offer(
             AudioInput(
                 source: sourceNumber, sequence: packet.sequence, timestamp: packet.timestamp, marker: packet.marker,
-                arrival: packet.arrival, senderClock: packet.senderClock))
+                arrival: packet.arrival, senderClock: packet.senderClock, isSilenced: packet.isSilenced))
     }
 }

@@ -7,6 +7,17 @@ import Base
 import Crypto
 import Wire
 
+/// What changes with every packet, and nothing that is counted by reference. It lies behind a pointer: of a class's own
+/// properties the runtime would check, access by access, that nobody else has them.
+private struct SubscriptionState {
+    var forwarder: StreamForwarder
+    var history: SentHistory
+    var nextRTXSequence: ExtendedSequence
+    var newestSequence: ExtendedSequence = 0
+    var counters = StreamCounters()
+    var reportState = SenderReportState()
+}
+
 final class Subscription {
     unowned let subscriber: Participant
     /// Its place among the subscriber's.
@@ -14,50 +25,66 @@ final class Subscription {
     let kind: MediaKind
     let sender: SenderID
     let ssrc: SSRC
-    let rtxSSRC: SSRC?
+    private(set) var rtxSSRC: SSRC?
     let cname: [UInt8]
-    private let codecs: [NegotiatedCodec]
-    private let extensions: ForwardedExtensions
+    private var codecs: [NegotiatedCodec]
+    private var agreedExtensions: ExtensionMap
+    private var extensions: ForwardedExtensions
+    /// Its section carries nothing now. The place and the numbers are kept: see `Participant.subscribe`.
+    private(set) var isEnded = false
 
     private(set) var source: PublishedTrack?
     /// The subscriber's payload type for each of the publisher's; `noType` for what the subscriber cannot take.
     private var payloadTypes = InlineArray<128, UInt8>(repeating: Subscription.noType)
-    private var rtxPayloadType = Subscription.noType
+    /// And the type of what repairs it: each codec has its own.
+    private var rtxPayloadTypes = InlineArray<128, UInt8>(repeating: Subscription.noType)
     private static let noType: UInt8 = 0xFF
 
-    private var forwarder: StreamForwarder
+    private let hot: UnsafeMutablePointer<SubscriptionState>
     private let historyMemory: UnsafeMutableRawPointer
     private let historyCapacity: Int
-    private var history: SentHistory
-    private var nextRTXSequence: ExtendedSequence
-    private var newestSequence: ExtendedSequence = 0
+    /// No packet was sent under this number or a higher one; none before `firstOfSource` will be.
+    private var firstUnsent: ExtendedSequence = 0
+    private var firstOfSource: ExtendedSequence = 0
 
-    private(set) var counters = StreamCounters()
-    private var reportState = SenderReportState()
     /// What the subscriber reports lost, in 256ths.
     var loss: UInt8 = 0
+    var quality = SubscriptionQuality()
+
+    /// The section's name in the subscriber's description.
+    let mid: String
+    var preference = StreamPreference()
+    var layers = SubscriptionLayers()
 
     init(
-        subscriber: Participant, number: UInt16, kind: MediaKind, sending: Transceiver.Sending,
+        subscriber: Participant, number: UInt16, mid: String, kind: MediaKind, sending: Transceiver.Sending,
         firstRTXSequence: UInt16
     ) {
         self.subscriber = subscriber
         self.number = number
+        self.mid = mid
         self.kind = kind
         sender = sending.sender
         ssrc = sending.ssrc
         rtxSSRC = sending.rtxSSRC
         codecs = sending.codecs
+        agreedExtensions = sending.extensions
         extensions = ForwardedExtensions(sending.extensions.wire)
         cname = Array(sending.cname.utf8)
-        nextRTXSequence = ExtendedSequence(firstRTXSequence & 0x7FFF)
-        forwarder = StreamForwarder(kind)
         historyCapacity = kind == .video ? SentHistory.defaultCapacity : RingCapacity.audio
         historyMemory = .allocate(byteCount: SentHistory.byteCount(capacity: historyCapacity), alignment: 8)
-        history = SentHistory(over: historyMemory, capacity: historyCapacity)
+        hot = .allocate(capacity: 1)
+        hot.initialize(
+            to: SubscriptionState(
+                forwarder: StreamForwarder(kind),
+                history: SentHistory(over: historyMemory, capacity: historyCapacity),
+                nextRTXSequence: ExtendedSequence(firstRTXSequence & 0x7FFF)))
     }
 
-    deinit { historyMemory.deallocate() }
+    deinit {
+        hot.deallocate()
+        historyMemory.deallocate()
+    }
 
     // MARK: - Source
 
@@ -66,28 +93,61 @@ final class Subscription {
         detach()
         source = track
         payloadTypes = InlineArray(repeating: Self.noType)
+        rtxPayloadTypes = InlineArray(repeating: Self.noType)
         for theirs in track.codecs {
             guard let ours = codecs.first(where: { $0.isSame(as: theirs) }) else { continue }
             payloadTypes[Int(theirs.payloadType & 127)] = ours.payloadType
-            if let rtx = ours.rtxPayloadType { rtxPayloadType = rtx }
+            if let rtx = ours.rtxPayloadType { rtxPayloadTypes[Int(theirs.payloadType & 127)] = rtx }
         }
         forwarder.attach(codec: track.mainVideoCodec, clockRate: track.clockRate)
-        forwarder.setTarget(LayerTarget(simulcast: track.highestLayer))
+        forwarder.setTarget(beginLayers(track))
         track.add(self)
         requestKeyframe(now: now)
+    }
+
+    /// The section carries nothing more of ours, for now or for good.
+    func end() {
+        detach()
+        isEnded = true
+    }
+
+    /// What is agreed of the section now. The stream goes on with its numbers.
+    func update(_ sending: Transceiver.Sending, now: Instant) {
+        isEnded = false
+        guard sending.codecs != codecs || sending.extensions != agreedExtensions || sending.rtxSSRC != rtxSSRC else {
+            return
+        }
+        codecs = sending.codecs
+        rtxSSRC = sending.rtxSSRC
+        agreedExtensions = sending.extensions
+        extensions = ForwardedExtensions(sending.extensions.wire)
+        guard let track = source else { return }
+        if canShow(track) { attach(track, now: now) } else { detach() }
     }
 
     func detach() {
         source?.remove(self)
         source = nil
         forwarder.detach()
-        // What was sent is of another source now; nothing of it can be repeated.
+        forgetSent()
+    }
+
+    /// The source has begun anew, with other numbers: for the forwarder that is another source.
+    func sourceChanged() {
+        guard let source else { return }
+        forwarder.attach(codec: source.mainVideoCodec, clockRate: source.clockRate)
+        forgetSent()
+    }
+
+    /// What was sent is of another source now; nothing of it can be repeated.
+    private func forgetSent() {
+        firstOfSource = firstUnsent
         history = SentHistory(over: historyMemory, capacity: historyCapacity)
     }
 
     /// Whether the subscriber has a codec for what the track sends.
     func canShow(_ track: PublishedTrack) -> Bool {
-        track.kind == kind
+        !isEnded && track.kind == kind
             && track.codecs.contains { theirs in
                 !theirs.codec.isCompanion && codecs.contains { $0.isSame(as: theirs) }
             }
@@ -98,9 +158,13 @@ final class Subscription {
         if forwarder.wantsKeyframe != nil { requestKeyframe(now: now) }
     }
 
+    /// What is sent now: the simulcast layer, and the layers within it.
+    var shownLayer: UInt8? { forwarder.shownLayer }
+    var shownLayers: (spatial: UInt8, temporal: UInt8) { (forwarder.shownSpatial, forwarder.shownTemporal) }
+
     /// Asks the source, no sooner than the source's own limit allows.
     func requestKeyframe(now: Instant) {
-        guard kind == .video, let source, let layer = source.layer(forwarder.wantsKeyframe ?? source.highestLayer)
+        guard kind == .video, let source, let layer = source.layer(forwarder.wantsKeyframe ?? forwarder.shownLayer ?? 0)
         else { return }
         layer.keyframes.want(now: now)
         source.publisher.wake(at: layer.keyframes.deadline)
@@ -111,24 +175,38 @@ final class Subscription {
     /// What the batch brought. The hot path: once per subscriber, and inside once per packet.
     func forward(_ track: PublishedTrack, now: Instant, engine: MediaEngine) {
         guard let transport = subscriber.sending, transport.isOpen else { return }
-        for index in 0..<track.pendingCount {
-            let packet = track.pending[index]
-            // A layer may have gone since, with its packets.
-            guard let layer = track.layer(packet.layer), let record = layer.ring.find(packet.sequence) else { continue }
+        for index in 0..<track.recordCount {
+            let record = track.records[index]
+            guard payloadTypes[Int(record.pointee.payloadType & 127)] != Self.noType else {
+                forwarder.skip(record.pointee.input)
+                continue
+            }
             switch forwarder.offer(record.pointee.input) {
             case .drop: continue
             case .fillGap: continue
             case .forward(let rewrite):
-                history.record(rewrite, incoming: packet.sequence)
+                guard isUnsent(rewrite.sequence) else { continue }
+                firstUnsent = max(firstUnsent, rewrite.sequence &+ 1)
+                history.record(rewrite, incoming: record.pointee.sequence)
                 newestSequence = max(newestSequence, rewrite.sequence)
                 if kind == .video, transport.isEstimated {
                     pace(record, rewrite, transport, now, engine)
                 } else {
+                    transport.charge(record.pointee.input.payloadLength &+ Self.overhead, now: now)
                     send(record, rewrite, as: .media, transport, now, engine)
                 }
             }
         }
         if forwarder.wantsKeyframe != nil { requestKeyframe(now: now) }
+    }
+
+    /// Two packets under one number would be encrypted with one key stream, which gives both away, and with AES-GCM the
+    /// key of the tags. Forwarders give no number twice; this does not rely on it, for numbers come from the wire.
+    @inline(__always)
+    private func isUnsent(_ number: ExtendedSequence) -> Bool {
+        if number >= firstUnsent { return true }
+        return number >= firstOfSource && firstUnsent &- number <= ExtendedSequence(historyCapacity)
+            && history.mapBack(number) == nil
     }
 
     /// At once when the subscriber's network can take it, else when its turn comes.
@@ -147,7 +225,7 @@ final class Subscription {
             kind: .video, startsKeyframe: record.pointee.input.frame.isKeyframe)
         if let drop = bandwidth.pacer.enqueue(item, now: now) {
             counters.droppedForBandwidth &+= UInt64(drop.packets)
-            if drop.needsKeyframe { subscriber.subscriptions[Int(drop.stream)].requestKeyframe(now: now) }
+            if drop.needsKeyframe { subscriber.subscription(number: drop.stream)?.requestKeyframe(now: now) }
         }
         if let due = bandwidth.pacer.nextDeadline { subscriber.wake(at: due) }
     }
@@ -168,8 +246,9 @@ final class Subscription {
         _ now: Instant, _ engine: MediaEngine
     ) {
         let isRepair = form == .retransmission
-        let type = isRepair ? rtxPayloadType : payloadTypes[Int(record.pointee.payloadType & 127)]
-        guard type != Self.noType, let original = UnsafeRawPointer(engine.slab[record.pointee.slot].baseAddress) else {
+        let original = Int(record.pointee.payloadType & 127)
+        let type = isRepair ? rtxPayloadTypes[original] : payloadTypes[original]
+        guard type != Self.noType, let bytes = UnsafeRawPointer(engine.slab[record.pointee.slot].baseAddress) else {
             return
         }
         let out = engine.outbox.reserve()
@@ -177,7 +256,7 @@ final class Subscription {
         let own = ForwardedExtensions.Own(
             transportSequence: transport.transportSequence, absoluteSendTime: engine.absoluteSendTime)
         let headerLength = extensions.write(
-            record.pointee.extensions, of: original, own: own, rewrite: rewrite, into: &span)
+            record.pointee.extensions, of: bytes, own: own, rewrite: rewrite, into: &span)
         let index = isRepair ? nextRTXSequence : rewrite.sequence
         let streamSSRC = isRepair ? rtxSSRC ?? ssrc : ssrc
         RTPFixedHeader.write(
@@ -191,9 +270,10 @@ final class Subscription {
         }
         let length = record.pointee.input.payloadLength
         guard start &+ length <= out.count, let base = out.baseAddress else { return }
-        (base + start).copyMemory(from: original + Int(record.pointee.payloadStart), byteCount: length)
+        (base + start).copyMemory(from: bytes + Int(record.pointee.payloadStart), byteCount: length)
         var payload = MutableRawSpan(_unsafeStart: base + start, byteCount: length)
         rewrite.apply(to: &payload)
+        if !isRepair { engine.transit.sent(arrival: record.pointee.input.arrival, now: now) }
         transport.finish(
             out, count: start &+ length, headerLength: headerLength, ssrc: streamSSRC, index: index,
             outbox: engine.outbox, now: now)
@@ -209,6 +289,7 @@ final class Subscription {
         }
         counters.packets &+= 1
         counters.bytes &+= UInt64(length)
+        if rewrite.marker, kind == .video { quality.sentFrame(now: now) }
         reportState.sent(timestamp: rewrite.timestamp, payloadBytes: length, now: now)
     }
 
@@ -217,7 +298,8 @@ final class Subscription {
     /// A packet that the subscriber reports missing. Without a repair stream nothing is repeated: the same numbers over
     /// different extensions would give the key of GCM away.
     func retransmit(_ number: SequenceNumber, now: Instant, engine: MediaEngine) {
-        guard let transport = subscriber.sending, transport.isOpen, canRepeat else { return }
+        counters.reportedMissing &+= 1
+        guard let transport = subscriber.sending, transport.isOpen, rtxSSRC != nil else { return }
         // The number that was sent last with these 16 bits.
         let behind = SequenceNumber(truncatingIfNeeded: newestSequence) &- number
         guard newestSequence >= ExtendedSequence(behind),
@@ -226,11 +308,13 @@ final class Subscription {
             counters.notRepeated &+= 1
             return
         }
-        transport.bandwidth?.pacer.charge(record.pointee.input.payloadLength &+ Self.overhead, now: now)
+        let size = record.pointee.input.payloadLength &+ Self.overhead
+        guard subscriber.repairs.take(size, sentBytes: transport.bytes) else {
+            return counters.refusedRepairs &+= 1
+        }
+        transport.bandwidth?.pacer.charge(size, now: now)
         send(record, rewrite, as: .retransmission, transport, now, engine)
     }
-
-    private var canRepeat: Bool { rtxSSRC != nil && rtxPayloadType != Self.noType }
 
     private func sent(_ number: ExtendedSequence) -> (UnsafePointer<PacketRecord>, Rewrite)? {
         guard let sent = history.mapBack(number), !sent.isEmpty, let layer = source?.layer(sent.rewrite.layer),
@@ -245,11 +329,29 @@ final class Subscription {
         send(record, rewrite, as: .media, transport, now, engine)
     }
 
-    /// Bytes for a probe: the newest packet again, as a repair that nobody asked for. False when there is none.
+    /// Packets among which a probe's bytes are looked for.
+    private static let probeChoice: ExtendedSequence = 16
+
+    /// What a packet of a probe would weigh; nil when there is nothing to send.
+    var probeSize: Int? { probeBytes.map { $0.0.pointee.input.payloadLength &+ Self.overhead &+ 2 } }
+
+    private var probeBytes: (UnsafePointer<PacketRecord>, Rewrite)? {
+        guard rtxSSRC != nil, newestSequence > 0 else { return nil }
+        var best: (UnsafePointer<PacketRecord>, Rewrite)?
+        for back in 0..<min(Self.probeChoice, newestSequence) {
+            guard let found = sent(newestSequence &- back) else { continue }
+            let length = found.0.pointee.input.payloadLength
+            if best.map({ length > $0.0.pointee.input.payloadLength }) ?? true { best = found }
+        }
+        return best
+    }
+
+    /// Bytes for a probe: the longest of the newest packets again, as a repair that nobody asked for. False when there is
+    /// none.
     func sendProbe(now: Instant, engine: MediaEngine) -> Bool {
-        guard canRepeat, let transport = subscriber.sending, transport.isOpen, newestSequence > 0,
-            let (record, rewrite) = sent(newestSequence)
-        else { return false }
+        guard let transport = subscriber.sending, transport.isOpen, let (record, rewrite) = probeBytes else {
+            return false
+        }
         send(record, rewrite, as: .retransmission, transport, now, engine)
         return true
     }
@@ -262,5 +364,39 @@ final class Subscription {
         return reportState.info(
             ssrc: ssrc, clockRate: source.clockRate, now: now, clock: engine.ntp,
             publisher: source.publisher.clock, stream: SenderClock(), timestampOffset: 0)
+    }
+}
+
+// MARK: - State
+
+extension Subscription {
+    private(set) var counters: StreamCounters {
+        @inline(__always) get { hot.pointee.counters }
+        @inline(__always) _modify { yield &hot.pointee.counters }
+    }
+
+    private var forwarder: StreamForwarder {
+        @inline(__always) get { hot.pointee.forwarder }
+        @inline(__always) _modify { yield &hot.pointee.forwarder }
+    }
+
+    private var history: SentHistory {
+        @inline(__always) get { hot.pointee.history }
+        @inline(__always) _modify { yield &hot.pointee.history }
+    }
+
+    private var nextRTXSequence: ExtendedSequence {
+        @inline(__always) get { hot.pointee.nextRTXSequence }
+        @inline(__always) _modify { yield &hot.pointee.nextRTXSequence }
+    }
+
+    private var newestSequence: ExtendedSequence {
+        @inline(__always) get { hot.pointee.newestSequence }
+        @inline(__always) _modify { yield &hot.pointee.newestSequence }
+    }
+
+    private var reportState: SenderReportState {
+        @inline(__always) get { hot.pointee.reportState }
+        @inline(__always) _modify { yield &hot.pointee.reportState }
     }
 }

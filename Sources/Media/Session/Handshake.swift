@@ -55,6 +55,8 @@ package enum HandshakeEvent: ~Copyable {
     case nothing
     /// The peer is who signaling said. Comes once.
     case connected(MediaProtection)
+    /// The same without a profile of SRTP in common: there are data channels and nothing else. Comes once.
+    case connectedForData
     /// Comes once; the participant is to be removed.
     case failed(HandshakeError)
     /// The peer said close_notify. Comes once.
@@ -85,6 +87,8 @@ package struct Handshake: ~Copyable {
     package private(set) var phase = Phase.awaitingPath
     /// DTLS datagrams that came from anywhere but a path of the peer, or too early.
     package private(set) var strayCount = 0
+    /// Nothing but data channels is agreed: a peer that knows no SRTP is welcome.
+    package var isForDataOnly = false
 
     private var association: Association
     private var peer: [DTLSFingerprint]
@@ -98,6 +102,13 @@ package struct Handshake: ~Copyable {
     ) throws(CryptoError) {
         association = .dtls12(try DTLSSession(role, identity))
         self.peer = peer
+    }
+
+    /// Of a participant without a transport: nothing ever happens.
+    init() {
+        association = .released
+        peer = []
+        phase = .closed
     }
 
     // MARK: - Driving
@@ -232,6 +243,7 @@ package struct Handshake: ~Copyable {
 
     private mutating func protect() -> HandshakeEvent {
         guard case .dtls12(let session) = association, let keys = session.exportedKeys() else {
+            if isForDataOnly { return .connectedForData }
             phase = .failed(.noCommonProfile)
             return .failed(.noCommonProfile)
         }

@@ -17,6 +17,9 @@ extension Participant {
             if let receiving = transceiver.receiving { applyReceiving(transceiver, receiving, now, engine) }
         }
         applySending(transceivers, now, engine)
+        applyData(transceivers, now, engine)
+        sending?.isEstimated = isEstimated
+        room.offerRest(to: self, now: now)
     }
 
     private func applyReceiving(
@@ -25,31 +28,68 @@ extension Participant {
         // Numbers of extensions are the same in all sections of one bundle (RFC 9143 §9.2).
         extensionMap.merge(receiving.extensions.wire)
         if feedback == nil, receiving.hasTransportFeedback { feedback = TransportFeedbackRecorder() }
-        guard !tracks.contains(where: { $0.mid == transceiver.mid }),
-            tracks.count < engine.settings.limits.tracksPerParticipant
-        else { return }
+        let previous = tracks.first { $0.mid == transceiver.mid }
+        if let previous, previous.isSame(as: receiving) { return }
+        guard previous != nil || tracks.count < engine.settings.limits.tracksPerParticipant else { return }
         let track = PublishedTrack(
             id: TrackID(number: engine.nextTrack), mid: transceiver.mid, kind: transceiver.kind,
             receiving: receiving, publisher: self)
         engine.nextTrack += 1
+        if let previous {
+            tracks.removeAll { $0 === previous }
+            room.replace(previous, with: track, now: now)
+            withdraw(previous, now: now, engine: engine)
+        }
         tracks.append(track)
         room.offer(track, now: now)
     }
 
     private func applySending(_ transceivers: [Transceiver], _ now: Instant, _ engine: MediaEngine) {
         let senders = transceivers.compactMap { transceiver in
-            transceiver.sending.map { (transceiver.kind, $0) }
+            transceiver.sending.map { (transceiver.kind, $0, transceiver.mid) }
         }
         for subscription in subscriptions where !senders.contains(where: { $0.1.sender == subscription.sender }) {
-            subscription.detach()
-            subscriptions.removeAll { $0 === subscription }
+            subscription.end()
         }
-        for (kind, sending) in senders where !subscriptions.contains(where: { $0.sender == sending.sender }) {
-            guard subscriptions.count < engine.settings.limits.tracksPerParticipant else { return }
-            let subscription = Subscription(
-                subscriber: self, number: UInt16(subscriptions.count), kind: kind, sending: sending,
-                firstRTXSequence: UInt16.random(in: 1...0x7FFF))
+        for (kind, sending, mid) in senders {
+            guard let known = subscriptions.first(where: { $0.sender == sending.sender }) else {
+                subscribe(kind, sending, mid, now, engine)
+                continue
+            }
+            known.update(sending, now: now)
+            if known.source == nil { fill(known, now: now) }
+        }
+    }
+
+    /// Subscriptions keep their places, by which packets that wait name them. Only the place of one whose sender is gone
+    /// for good is taken again: a sender that comes back goes on with its numbers, because the same key never encrypts a
+    /// number twice.
+    private func subscribe(
+        _ kind: MediaKind, _ sending: Transceiver.Sending, _ mid: String, _ now: Instant, _ engine: MediaEngine
+    ) {
+        let waiting = self.sending?.bandwidth?.pacer.queuedPackets ?? 0
+        let reusable =
+            waiting > 0 ? nil : subscriptions.firstIndex { $0.isEnded && negotiator.sender($0.sender) == nil }
+        let place = reusable ?? subscriptions.count
+        guard place < engine.settings.limits.tracksPerParticipant else { return }
+        let subscription = Subscription(
+            subscriber: self, number: UInt16(place), mid: mid, kind: kind, sending: sending,
+            firstRTXSequence: UInt16.random(in: 1...0x7FFF))
+        if place < subscriptions.count {
+            subscriptions[place] = subscription
+        } else {
             subscriptions.append(subscription)
+        }
+        fill(subscription, now: now)
+    }
+
+    /// The track that it was made for, or whatever is not seen yet.
+    private func fill(_ subscription: Subscription, now: Instant) {
+        if let wanted = dedicated[subscription.sender], let track = room.track(wanted), subscription.canShow(track),
+            !sees(track)
+        {
+            subscription.attach(track, now: now)
+        } else if dedicated[subscription.sender] == nil {
             room.fill(subscription, now: now)
         }
     }

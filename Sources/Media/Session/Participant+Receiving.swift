@@ -43,14 +43,15 @@ extension Participant {
             counters.unknownSource &+= 1
             return slot
         }
-        var window = SRTPReplayWindow()
+        var window = sources.startWindow(header.ssrc)
         let verdict =
             receiver?.unprotectRTP(
                 engine.slab[slot], count: bytes.count, headerLength: Int(header.headerLength), ssrc: header.ssrc,
                 sequenceNumber: header.sequenceNumber, window: &window) ?? .forged
         guard let plain = accept(verdict) else { return slot }
+        notePeerHasKeys()
         let packet = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<plain])
-        guard let found = identify(header, RawSpan(_unsafeBytes: packet)) else {
+        guard let found = identify(header, RawSpan(_unsafeBytes: packet), now) else {
             counters.unknownSource &+= 1
             return slot
         }
@@ -97,9 +98,11 @@ extension Participant {
             counters.malformed &+= 1
             return slot
         }
-        let input = ForwardInput(
+        layer.meter.add(length, spatial: frame.spatial, temporal: frame.temporal)
+        var input = ForwardInput(
             simulcastLayer: layer.index, sequence: sequence, timestamp: header.timestamp, marker: header.marker,
             frame: frame, arrival: now, payloadLength: length, senderClock: layer.clockOffset)
+        if reading.hasAudioLevel { input.isSilenced = !room.hears(self, level: reading.audioLevel, now: now) }
         let record = PacketRecord(
             input: input, slot: slot, payloadStart: UInt16(truncatingIfNeeded: start), payloadType: type,
             extensions: reading)
@@ -134,7 +137,7 @@ extension Participant {
             layer.keyframes.keyframeCame()
             layer.missing.keyframe(at: record.sequence)
         }
-        guard let free = engine.slab.allocate() else {
+        guard let free = engine.takeSlot(for: layer) else {
             counters.noSlot &+= 1
             return record.slot
         }

@@ -11,7 +11,9 @@ extension Participant {
         let verdict = receiver?.unprotectRTCP(room, count: count, window: &reportWindow) ?? .forged
         let plain: Int
         switch verdict {
-        case .plain(let length): plain = length
+        case .plain(let length):
+            plain = length
+            notePeerHasKeys()
         case .replayed: return counters.replayed &+= 1
         case .forged: return counters.forged &+= 1
         case .tooShort: return counters.malformed &+= 1
@@ -70,7 +72,7 @@ extension Participant {
                 lastReport: report.lastSenderReport, delay: report.delaySinceLastSenderReport,
                 now: engine.ntp.time(now))
             if let trip { roundTrip = trip }
-            subscription.loss = report.fractionLost
+            subscription.quality.take(report, roundTrip: trip)
             sending?.bandwidth?.estimator.onReceiverReport(
                 fractionLost: Double(report.fractionLost) / 256, roundTrip: trip, now: now)
         }
@@ -78,7 +80,10 @@ extension Participant {
 
     private func takeFeedback(_ block: RTCPBlock, _ packet: RawSpan, _ now: Instant) throws(WireError) {
         var report = try RTCPTransportFeedback(parsing: block, in: packet)
-        guard let bandwidth = sending?.bandwidth else { return }
+        guard let sending, let bandwidth = sending.bandwidth else { return }
+        guard feedbackItems.take(report.statusCount, sentPackets: sending.packets) else {
+            return counters.excessive &+= 1
+        }
         let shift =
             feedbackClock.unwrap(Int64(report.referenceTime) &* RTCPTransportFeedback.referenceUnit)
             &- Int64(report.referenceTime) &* RTCPTransportFeedback.referenceUnit
@@ -96,8 +101,12 @@ extension Participant {
 
     /// A subscriber cannot decode: its source is asked for a keyframe, no sooner than the source's own limit allows.
     private func wantKeyframe(_ ssrc: SSRC, _ now: Instant) {
-        subscription(ssrc)?.requestKeyframe(now: now)
+        guard let subscription = subscription(ssrc) else { return }
+        subscription.quality.pictureLosses &+= 1
+        subscription.requestKeyframe(now: now)
     }
+
+    func subscription(number: UInt16) -> Subscription? { subscriptions.first { $0.number == number } }
 
     func subscription(_ ssrc: SSRC) -> Subscription? {
         subscriptions.first { $0.ssrc == ssrc || $0.rtxSSRC == ssrc }

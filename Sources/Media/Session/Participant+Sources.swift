@@ -1,11 +1,14 @@
 // Where a new source belongs: by its announcement in SDP, by the identifiers in its packet, or by its payload type.
 
+import Base
 import Wire
 
 extension Participant {
     /// Only for authenticated packets. `nil` when nothing says where it belongs.
-    func identify(_ header: RTPHeader, _ packet: RawSpan) -> (layer: PublishedLayer, isRepair: Bool)? {
-        if let announced = announcedSource(header.ssrc) { return announced }
+    func identify(
+        _ header: RTPHeader, _ packet: RawSpan, _ now: Instant
+    ) -> (layer: PublishedLayer, isRepair: Bool)? {
+        if let announced = announcedSource(header.ssrc, now) { return announced }
         let reading = RTPExtensionReading(reading: packet, header: header, map: extensionMap)
         guard let track = track(named: reading[.mid], in: packet) ?? track(ofType: header.payloadType) else {
             return nil
@@ -16,22 +19,22 @@ extension Participant {
             let index = track.ridIndex(packet.extracting(rid.range))
             guard let index else { return nil }
             if isRepair { return track.layer(index).map { ($0, true) } }
-            return (layer(index, of: track, ssrc: header.ssrc), false)
+            return layer(index, of: track, ssrc: header.ssrc, now).map { ($0, false) }
         }
         // Without simulcast there is one layer; its repair comes after it.
         guard track.rids.isEmpty else { return nil }
         if isRepair { return track.layer(0).map { ($0, true) } }
-        return (layer(0, of: track, ssrc: header.ssrc), false)
+        return layer(0, of: track, ssrc: header.ssrc, now).map { ($0, false) }
     }
 
     /// Sources named in SDP have their layers since then.
-    private func announcedSource(_ ssrc: SSRC) -> (layer: PublishedLayer, isRepair: Bool)? {
+    private func announcedSource(_ ssrc: SSRC, _ now: Instant) -> (layer: PublishedLayer, isRepair: Bool)? {
         for track in tracks {
             for (index, source) in track.announced.enumerated() {
-                if source.ssrc == ssrc { return (layer(UInt8(index), of: track, ssrc: ssrc), false) }
-                if source.rtxSSRC == ssrc {
-                    return (layer(UInt8(index), of: track, ssrc: source.ssrc), true)
-                }
+                let index = UInt8(truncatingIfNeeded: index)
+                if source.ssrc == ssrc { return layer(index, of: track, ssrc: ssrc, now).map { ($0, false) } }
+                // Repair makes no layer, and none gives way to it: a sender that began anew may still repair the old.
+                if source.rtxSSRC == ssrc { return track.layer(index).map { ($0, true) } }
             }
         }
         return nil
@@ -43,12 +46,15 @@ extension Participant {
         track.ridIndex(packet.extracting(rid.range)).flatMap { track.layer($0) }
     }
 
-    /// The layer of an index, made or moved to a new source: a sender may begin anew under another SSRC.
-    private func layer(_ index: UInt8, of track: PublishedTrack, ssrc: SSRC) -> PublishedLayer {
-        if let known = track.layer(index) {
-            if known.ssrc == ssrc { return known }
-            remove(known)
-        }
+    /// The layer of an index, made or moved to a new source: a sender may begin anew under another SSRC. `nil` for one
+    /// that does so all the time.
+    private func layer(
+        _ index: UInt8, of track: PublishedTrack, ssrc: SSRC, _ now: Instant
+    ) -> PublishedLayer? {
+        let known = track.layer(index)
+        if let known, known.ssrc == ssrc { return known }
+        guard newLayers.take(now) else { return nil }
+        if let known { remove(known) }
         let layer = PublishedLayer(ssrc: ssrc, index: index, track: track)
         track.add(layer)
         return layer
@@ -58,6 +64,8 @@ extension Participant {
     func remove(_ layer: PublishedLayer) {
         sources.removeAll(of: layer)
         layer.track.remove(layer)
+        // What comes under this layer's number next is another stream, with numbers of its own.
+        for subscription in layer.track.subscriptions { subscription.sourceChanged() }
         layer.ring.removeAll(into: &room.engine.slab)
     }
 

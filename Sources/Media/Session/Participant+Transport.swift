@@ -8,6 +8,7 @@ extension Participant {
     /// The peer has chosen a path, or shown the first that works.
     func select(_ path: MediaPath, now: Instant, engine: MediaEngine) {
         destination = Destination(path)
+        pathlessSince = nil
         sending?.destination = destination
         handshake.pathValidated(now: now)
         advanceHandshake(now, engine)
@@ -17,6 +18,7 @@ extension Participant {
     func receiveHandshake(_ bytes: UnsafeRawBufferPointer, now: Instant, engine: MediaEngine) {
         handshake.receive(bytes, fromValidPath: true, now: now)
         advanceHandshake(now, engine)
+        receiveData(now, engine)
     }
 
     /// Sends what the handshake has to say, and takes the keys when it is done. A failed one ends the participant at its
@@ -27,7 +29,10 @@ extension Participant {
         }
         switch handshake.nextEvent() {
         case .nothing: break
-        case .connected(let protection): connect(protection, now, engine)
+        case .connected(let protection):
+            connect(protection, now, engine)
+            startData(now, engine)
+        case .connectedForData: startData(now, engine)
         case .failed: end = .handshakeFailed
         case .closed: end = .left
         }
@@ -47,7 +52,7 @@ extension Participant {
     }
 
     /// The peer can tell what its network carries.
-    private var isEstimated: Bool {
+    var isEstimated: Bool {
         negotiator.transceivers.contains { transceiver in
             guard let sending = transceiver.sending, transceiver.kind == .video else { return false }
             return sending.codecs.contains { codec in
@@ -60,8 +65,9 @@ extension Participant {
     // MARK: - The end
 
     /// Tells the peer that nothing more comes.
-    func sayGoodbye(engine: MediaEngine) {
+    func sayGoodbye(now: Instant, engine: MediaEngine) {
         guard isConnected else { return }
+        abortData(now, engine)
         reports.removeAll(keepingCapacity: true)
         let none = engine.noReports
         RTCPReports.writeReceiverReport(from: localSSRC, reports: none.span, into: &reports)
@@ -78,6 +84,7 @@ extension Participant {
     func dismantle(now: Instant, engine: MediaEngine) {
         for subscription in subscriptions { subscription.detach() }
         subscriptions.removeAll()
+        forgetData()
         let ended = tracks
         tracks.removeAll()
         for track in ended { withdraw(track, now: now, engine: engine) }
@@ -89,6 +96,6 @@ extension Participant {
             sources.removeAll(of: layer)
             layer.ring.removeAll(into: &engine.slab)
         }
-        track.pendingCount = 0
+        engine.forgetPending(of: track)
     }
 }

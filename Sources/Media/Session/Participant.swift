@@ -37,6 +37,8 @@ final class Participant {
     let id: ParticipantID
     unowned let room: Room
     let joined: Instant
+    /// Of a stand-in, which has no transport: whose tracks it holds.
+    var origin: ParticipantOrigin?
 
     // Transport
     var ice: ICELiteSession
@@ -45,6 +47,8 @@ final class Participant {
     var end: ParticipantEnd?
     /// Where its datagrams go, once a path is valid.
     var destination: Destination?
+    /// Since when no path is left, its connection having ended: the peer may connect anew for as long as consent lasts.
+    var pathlessSince: Instant?
     var receiver: SRTPReceiver?
     var sending: SendTransport?
     /// The SSRC that our reports about this participant's media come from.
@@ -72,8 +76,35 @@ final class Participant {
     static let assumedRoundTrip = Duration.milliseconds(100)
     var reportWindow = SRTPReplayWindow()
 
+    /// Layers that it may still make.
+    var newLayers = LayerBudget()
+
     // Media that it gets
+    var repairs = RepairBudget()
+    var feedbackItems = FeedbackBudget()
     var subscriptions: [Subscription] = []
+    /// The number of the next one; sections come and go.
+    var nextSubscription: UInt16 = 0
+    var allocation = AllocationState()
+
+    /// Its place on the room's speaker board; negative before its first audio level.
+    var speakerSlot = -1
+    /// Its place among the last speakers, 0 the latest, and when it became the dominant one.
+    var speakerRank = Int.max
+    var lastDominant: UInt64 = 0
+
+    /// Senders that were made for one track, in rooms where everybody is offered what is new.
+    var dedicated: [SenderID: TrackID] = [:]
+    /// `negotiationNeeded` was told, and no offer was asked for since.
+    var hasAskedToOffer = false
+    /// Credentials that our next offer has, or the one that is out.
+    var restart: ICECredentials?
+    var isRestartOffered = false
+
+    /// Its data channels, made when the agreement has a section for them.
+    var data: ParticipantData?
+    /// A packet of the peer was authentic: it has the keys.
+    var hasProvedKeys = false
 
     // Time
     var nextTick: Instant
@@ -98,7 +129,7 @@ final class Participant {
         reports.reserveCapacity(PacketSlab.slotSize)
     }
 
-    var isConnected: Bool { sending != nil }
+    var isConnected: Bool { sending != nil || data?.isUp == true }
 
     /// Asks to be looked at by then.
     func wake(at deadline: Instant?) {
@@ -116,4 +147,6 @@ package struct ParticipantCounters: Sendable {
     package var unknownSource: UInt64 = 0
     package var noSlot: UInt64 = 0
     package var notOurPath: UInt64 = 0
+    /// Reports on more packets than were ever sent.
+    package var excessive: UInt64 = 0
 }

@@ -8,20 +8,28 @@ import Wire
 final class SendTransport {
     /// `nil` while no path is valid: what would be sent then is dropped.
     var destination: Destination?
-    private var protection: SRTPSender
+    /// Behind a pointer for the same reason as a subscription's state.
+    private let protection: UnsafeMutablePointer<SRTPSender>
     private(set) var bandwidth: SendBandwidth?
     private let bandwidthConfiguration: BandwidthConfiguration
     /// The peer reports on transport-wide numbers, or sends REMB: without either nothing is known, and nothing paced.
-    let isEstimated: Bool
+    /// Changes with what is agreed.
+    var isEstimated: Bool
     private var nextTransportSequence: UInt16 = 1
 
     private(set) var packets: UInt64 = 0
     private(set) var bytes: UInt64 = 0
 
     init(_ protection: consuming SRTPSender, bandwidth: BandwidthConfiguration, isEstimated: Bool) {
-        self.protection = protection
+        self.protection = .allocate(capacity: 1)
+        self.protection.initialize(to: protection)
         bandwidthConfiguration = bandwidth
         self.isEstimated = isEstimated
+    }
+
+    deinit {
+        protection.deinitialize(count: 1)
+        protection.deallocate()
     }
 
     var isOpen: Bool { destination != nil }
@@ -34,6 +42,10 @@ final class SendTransport {
         return made
     }
 
+    /// A packet that does not wait counts against those that do.
+    @inline(__always)
+    func charge(_ bytes: Int, now: Instant) { bandwidth?.pacer.charge(bytes, now: now) }
+
     /// The number for the packet that is being made; it counts once the packet has been sent.
     var transportSequence: UInt16 { nextTransportSequence }
 
@@ -44,7 +56,7 @@ final class SendTransport {
         outbox: Outbox, now: Instant
     ) {
         guard let destination,
-            let total = protection.protectRTP(
+            let total = protection.pointee.protectRTP(
                 packet, count: count, headerLength: headerLength, ssrc: ssrc, index: index)
         else { return }
         outbox.commit(total, to: destination)
@@ -58,11 +70,12 @@ final class SendTransport {
 
     /// Encrypts and sends a compound packet of reports.
     func sendReports(_ reports: [UInt8], outbox: Outbox) {
-        guard let destination, !reports.isEmpty, reports.count + protection.profile.rtcpOverhead <= PacketSlab.slotSize
+        guard let destination, !reports.isEmpty,
+            reports.count + protection.pointee.profile.rtcpOverhead <= PacketSlab.slotSize
         else { return }
         let packet = outbox.reserve()
         packet.copyBytes(from: reports)
-        guard let total = protection.protectRTCP(packet, count: reports.count) else { return }
+        guard let total = protection.pointee.protectRTCP(packet, count: reports.count) else { return }
         outbox.commit(total, to: destination)
     }
 }

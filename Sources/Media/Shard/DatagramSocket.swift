@@ -23,6 +23,16 @@ package struct SocketCounters: Sendable {
     }
 }
 
+/// The kernel's part in sending; tests put something more stubborn in its place. Plain functions, so that the seam costs
+/// nothing.
+struct DatagramCalls {
+    typealias SendBursts = @convention(c) (Int32, UnsafePointer<plexi_burst>?, UInt32) -> Int32
+
+    var sendBursts: SendBursts = { plexi_send_bursts($0, $1, $2) }
+    /// One burst, datagram by datagram, from the numbered one on.
+    var sendDatagrams: SendBursts = { plexi_send_datagrams($0, $1, $2) }
+}
+
 final class DatagramSocket {
     /// Datagrams taken from the kernel at once. Higher amortises the call and lets more packets of a frame be forwarded
     /// together, lower bounds how long a busy publisher keeps others waiting.
@@ -37,10 +47,18 @@ final class DatagramSocket {
     private let receiver: OpaquePointer
     /// The slab's slots that the next batch goes into.
     private let slots: UnsafeMutablePointer<PacketSlab.Slot>
-    /// False for ever after the first time that the kernel refused UDP_SEGMENT here.
+    /// False for ever once the kernel has shown that it cannot do UDP_SEGMENT here.
     private(set) var segmentationWorks = true
+    /// Bursts in a row that it called invalid.
+    private var invalidInARow = 0
+    /// So many, to whomever they go, are the kernel's fault and not a destination's.
+    static let invalidLimit = 64
+    private let calls: DatagramCalls
 
-    init(_ wanted: TransportAddress, slab: inout PacketSlab) throws(SystemError) {
+    init(
+        _ wanted: TransportAddress, slab: inout PacketSlab, calls: DatagramCalls = DatagramCalls()
+    ) throws(SystemError) {
+        self.calls = calls
         var address = plexi_address(wanted)
         descriptor = plexi_datagram_socket(&address, Self.kernelBufferSize)
         guard descriptor >= 0 else { throw SystemError("bind UDP \(wanted)") }
@@ -101,9 +119,9 @@ final class DatagramSocket {
                 first += 1
                 continue
             }
-            let taken = plexi_send_bursts(descriptor, bursts + first, UInt32(run(bursts, first, count)))
+            let taken = calls.sendBursts(descriptor, bursts + first, UInt32(run(bursts, first, count)))
             if taken > 0 {
-                for index in first..<(first + Int(taken)) { counters.sent &+= Self.datagrams(bursts[index]) }
+                for index in first..<(first + Int(taken)) { noteSent(bursts[index]) }
                 first += Int(taken)
             } else {
                 refused(bursts + first, errno)
@@ -124,14 +142,24 @@ final class DatagramSocket {
         Int((burst.count + burst.segment - 1) / max(burst.segment, 1))
     }
 
+    private func noteSent(_ burst: plexi_burst) {
+        counters.sent &+= Self.datagrams(burst)
+        if burst.count > burst.segment { invalidInARow = 0 }
+    }
+
     private func refused(_ burst: UnsafePointer<plexi_burst>, _ code: Int32) {
+        let isCut = burst.pointee.count > burst.pointee.segment
         switch code {
-        case EAGAIN, ENOBUFS:
-            counters.droppedByKernel &+= Self.datagrams(burst.pointee)
-        // Only bursts ask for anything that a kernel could refuse in these words.
-        case EIO, EINVAL, EOPNOTSUPP, ENOPROTOOPT:
-            guard burst.pointee.count > burst.pointee.segment else { fallthrough }
+        case EAGAIN, ENOBUFS: counters.droppedByKernel &+= Self.datagrams(burst.pointee)
+        case EIO where isCut, EOPNOTSUPP where isCut, ENOPROTOOPT where isCut:
+            // An interface that cannot sum up what it would cut, or a kernel that does not know the wish.
             segmentationWorks = false
+            sendOneByOne(burst)
+        case EINVAL where isCut:
+            // Datagrams that are longer than the path to this destination carries are called so too, and how long that
+            // is, who is there can say: it must not cost the others their bursts. One by one they are fragmented.
+            invalidInARow += 1
+            if invalidInARow >= Self.invalidLimit { segmentationWorks = false }
             sendOneByOne(burst)
         default:
             // No route, refused by the peer's host, larger than the path: this subscriber's trouble, nobody else's.
@@ -143,7 +171,7 @@ final class DatagramSocket {
         let total = Self.datagrams(burst.pointee)
         var next = 0
         while next < total {
-            let taken = plexi_send_datagrams(descriptor, burst, UInt32(next))
+            let taken = calls.sendDatagrams(descriptor, burst, UInt32(next))
             if taken > 0 {
                 counters.sent &+= Int(taken)
                 next += Int(taken)

@@ -17,40 +17,61 @@ package final class MediaShard: @unchecked Sendable {
     package let loop: any EventLoop
     private let engine: MediaEngine
     private var sockets: [DatagramSocket] = []
+    private var streams: StreamListeners?
     private var watches: [any DescriptorWatch] = []
     private var alarm: (any ScheduledTimer)?
     private var alarmTime: Instant?
+    private let published = ShardStatistics()
+    private var statisticsAlarm: (any ScheduledTimer)?
+    private var statisticsAreDue = false
 
-    /// Binds a UDP socket to each address. Not yet served: see `start`.
+    /// Binds a UDP socket to each address, and beside it a TCP one of the same port for those who get no UDP through.
+    /// Not yet served: see `start`.
     package init(
-        on loop: any EventLoop, engine: MediaEngine, addresses: [TransportAddress]
+        on loop: any EventLoop, engine: MediaEngine, addresses: [TransportAddress], acceptsTCP: Bool = true
     ) throws(SystemError) {
         self.loop = loop
         self.engine = engine
         for address in addresses { sockets.append(try DatagramSocket(address, slab: &engine.slab)) }
         engine.outbox.flush = { [unowned self] outbox in send(outbox) }
+        guard acceptsTCP else { return }
+        streams = try StreamListeners(sockets.map(\.local), on: loop, engine: engine) { [unowned self] in armAlarm() }
     }
 
     /// Where the sockets are bound, with the ports that the kernel chose.
     package var addresses: [TransportAddress] { sockets.map(\.local) }
+    /// Where TCP connections are accepted.
+    package var connectionAddresses: [TransportAddress] { streams?.addresses ?? [] }
 
-    /// Begins to serve. On the loop's thread.
+    /// Whether a shard could be bound there: binds and lets go.
+    package static func probe(_ address: TransportAddress) throws(SystemError) {
+        var slab = PacketSlab(count: DatagramSocket.batchSize)
+        _ = try DatagramSocket(address, slab: &slab)
+    }
+
+    /// Begins to serve. On the loop's thread. The loop keeps the shard alive until `stop`.
     package func start() throws(SystemError) {
-        alarm = loop.timer { [unowned self] in alarmRang() }
+        alarm = loop.timer { [self] in alarmRang() }
+        statisticsAlarm = loop.timer { [self] in publishStatistics() }
         for (index, socket) in sockets.enumerated() {
             watches.append(
-                try loop.watch(socket.descriptor, for: .readable) { [unowned self] _ in
+                try loop.watch(socket.descriptor, for: .readable) { [self] _ in
                     receive(from: socket, number: UInt32(index))
                 })
         }
+        try streams?.start()
     }
 
     /// On the loop's thread. No datagram and no timer reaches the engine any more.
     package func stop() {
         for watch in watches { watch.cancel() }
         watches = []
+        streams?.stop()
         alarm?.cancel()
         alarm = nil
+        statisticsAlarm?.cancel()
+        statisticsAlarm = nil
+        publishStatistics()
     }
 
     // MARK: In
@@ -68,6 +89,7 @@ package final class MediaShard: @unchecked Sendable {
             }
             engine.endBatch(now: now)
             engine.outbox.flushIfNeeded()
+            engine.noteBatchSent(startedAt: now, at: Instant.now())
             if count < DatagramSocket.batchSize { break }
         }
         armAlarm()
@@ -84,6 +106,10 @@ package final class MediaShard: @unchecked Sendable {
 
     /// Only moved forward: an alarm that rings early costs one empty look, moving it each time would cost every batch.
     private func armAlarm() {
+        if !statisticsAreDue, let statisticsAlarm {
+            statisticsAreDue = true
+            statisticsAlarm.arm(at: loop.now + ShardStatistics.interval)
+        }
         guard let deadline = engine.deadline else { return }
         if let alarmTime, alarmTime <= deadline { return }
         alarmTime = deadline
@@ -96,15 +122,78 @@ package final class MediaShard: @unchecked Sendable {
         var first = 0
         while first < outbox.burstCount {
             let number = outbox.sockets[first]
+            if ConnectionTable.isConnection(number) {
+                streams?.send(outbox.bursts[first], to: number)
+                first += 1
+                continue
+            }
             var end = first + 1
             while end < outbox.burstCount, outbox.sockets[end] == number { end += 1 }
             if Int(number) < sockets.count { sockets[Int(number)].send(outbox.bursts + first, end - first) }
             first = end
         }
         outbox.removeAll()
+        streams?.flush()
+    }
+
+    // MARK: Siblings
+
+    /// Joins every two of the shards by pipes, so that rooms may span them. Before anybody joins.
+    package static func connect(_ shards: [MediaShard]) {
+        for (low, first) in shards.enumerated() {
+            for (high, second) in shards.enumerated() where high > low {
+                let up = ShardPipe { [weak second] in second?.drain(from: low) }
+                let down = ShardPipe { [weak first] in first?.drain(from: high) }
+                first.link(own: low, to: second, as: high, outgoing: up, incoming: down)
+                second.link(own: high, to: first, as: low, outgoing: down, incoming: up)
+            }
+        }
+    }
+
+    private func link(
+        own: Int, to sibling: MediaShard, as number: Int, outgoing: ShardPipe, incoming: ShardPipe
+    ) {
+        let toSibling: SiblingPost = { [weak sibling] body in sibling?.post(body) }
+        post { engine, _ in
+            engine.connect(
+                ShardLink(own: own, sibling: number, outgoing: outgoing, incoming: incoming, post: toSibling))
+        }
+    }
+
+    private func drain(from sibling: Int) {
+        post { engine, now in engine.receiveFromSibling(sibling, now: now) }
     }
 
     // MARK: From other threads
+
+    /// Begins to serve, on the loop's thread. `ended` is told there of everybody who ended by himself.
+    package func start(
+        telling ended: @escaping @Sendable (ParticipantID, ParticipantEnd) -> Void
+    ) async throws(SystemError) {
+        let result = await perform { [self] engine, _ -> Result<Void, SystemError> in
+            engine.participantEnded = ended
+            return Result { () throws(SystemError) in try start() }
+        }
+        try result.get()
+    }
+
+    /// Does the last thing, sends it, and stops serving.
+    package func stop(after last: @escaping @Sendable (MediaEngine, Instant) -> Void) async {
+        await perform { [self] engine, now in
+            last(engine, now)
+            engine.outbox.flushIfNeeded()
+            stop()
+        }
+    }
+
+    /// Runs `body` with the engine on its thread, in order of these calls, and sends what it had to say.
+    func post(_ body: @escaping @Sendable (MediaEngine, Instant) -> Void) {
+        loop.submit { [self] in
+            body(engine, Instant.now())
+            engine.outbox.flushIfNeeded()
+            armAlarm()
+        }
+    }
 
     /// Runs `body` with the engine on its thread, and sends what it had to say.
     package func perform<Result: Sendable>(
@@ -120,8 +209,23 @@ package final class MediaShard: @unchecked Sendable {
         }
     }
 
+    // MARK: Statistics
+
+    private func publishStatistics() {
+        statisticsAreDue = false
+        var statistics = engine.statistics()
+        for socket in sockets { statistics.drops.add(socket.counters) }
+        published.publish(statistics)
+    }
+
+    package var connectionCounters: ConnectionCounters { streams?.counters ?? ConnectionCounters() }
+    package var connectionCount: Int { streams?.connectionCount ?? 0 }
+
     /// What the kernel did with what the sockets were given.
     package var socketCounters: SocketCounters {
         sockets.reduce(into: SocketCounters()) { $0.add($1.counters) }
     }
+
+    /// From any thread: as they were at most a second ago.
+    package var statistics: EngineStatistics { published.current }
 }

@@ -19,6 +19,7 @@ package final class APIHarness: Sendable {
         package var documentation: DocumentationPages? = DocumentationPages(assets: nil)
         /// Stands in the way of the operations; for tests of what happens when the database fails.
         package var tables = DialectTables.all
+        package var media: MediaAccess?
 
         package init() { limits.scale = 0 }
     }
@@ -66,7 +67,7 @@ package final class APIHarness: Sendable {
             tables: setup.tables,
             services: Services(
                 accounts: domain.service, health: health, metrics: metrics, documentation: setup.documentation,
-                areMetricsPublic: setup.areMetricsPublic),
+                areMetricsPublic: setup.areMetricsPublic, media: setup.media),
             limits: setup.limits, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
     }

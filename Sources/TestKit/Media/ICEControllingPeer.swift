@@ -68,6 +68,9 @@ package struct ICEControllingPeer: Sendable {
         return now - lastAnswer >= Self.consentLifetime
     }
 
+    /// The fragment that our checks name first.
+    package var remoteFragment: String { remoteUfrag }
+
     /// A check to send, when it is time for one.
     package mutating func poll(now: Instant) -> Bytes? {
         guard now >= deadline else { return nil }

@@ -14,6 +14,7 @@ extension SoftPeer {
             takeHandshake(now: now)
         }
         if phase == .connected { sendFeedback(now: now) }
+        tickData(now: now)
     }
 
     package func receive(_ datagram: Bytes, now: Instant) {
@@ -23,6 +24,7 @@ extension SoftPeer {
         case 20...63:
             receiveHandshake(datagram, now: now)
             takeHandshake(now: now)
+            receiveData(now: now)
         case 128...191: receiveMedia(datagram, now: now)
         default: break
         }
@@ -44,6 +46,7 @@ extension SoftPeer {
             payload[3] = UInt8(truncatingIfNeeded: pictureID)
             // The payload header: bit 0 is clear in a keyframe.
             payload[4] = isKeyframe ? 0x10 : 0x11
+            Self.stamp(&payload, now)
             sendMedia(
                 payload, section: section, type: Self.vp8, sequence: sequence, timestamp: timestamp,
                 marker: index == packets - 1, now: now)
@@ -53,12 +56,12 @@ extension SoftPeer {
 
     package func sendMedia(
         _ payload: Bytes, section: Int, type: UInt8, sequence: SequenceNumber, timestamp: UInt32, marker: Bool,
-        now: Instant
+        rollover: ExtendedSequence = 0, now: Instant
     ) {
         let plain = rtp(
             payload, ssrc: ssrc(section), type: type, sequence: sequence, timestamp: timestamp, marker: marker)
         remember(plain, section: section, sequence)
-        protect(plain, index: ExtendedSequence(sequence))
+        protect(plain, index: rollover << 16 | ExtendedSequence(sequence))
     }
 }
 
@@ -90,14 +93,19 @@ extension SoftPeer {
         while let datagram = handshake.takeDatagram() { push(datagram) }
         switch handshake.phase {
         case .established where phase == .handshaking:
-            guard handshake.peerFingerprint(matches: remoteFingerprints), let keys = handshake.exportedKeys() else {
+            let keys = handshake.exportedKeys()
+            guard handshake.peerFingerprint(matches: remoteFingerprints), keys != nil || isForDataOnly else {
                 phase = .failed
                 return
             }
-            sender = try? SRTPSender(keys.profile, key: keys.localKey, salt: keys.localSalt)
-            receiver = try? SRTPReceiver(keys.profile, key: keys.remoteKey, salt: keys.remoteSalt)
+            if let keys {
+                sender = try? SRTPSender(keys.profile, key: keys.localKey, salt: keys.localSalt)
+                receiver = try? SRTPReceiver(keys.profile, key: keys.remoteKey, salt: keys.remoteSalt)
+            }
             phase = .connected
+            startData(now: now)
         case .failed: phase = .failed
+        case .closed: phase = .closed
         default: break
         }
     }
@@ -107,6 +115,7 @@ extension SoftPeer {
         var next = ice?.deadline
         if phase == .handshaking, let due = handshake.deadline { next = min(next ?? due, due) }
         if phase == .connected, let due = nextFeedback { next = min(next ?? due, due) }
+        if let due = dataDeadline { next = min(next ?? due, due) }
         return next
     }
 }
@@ -115,7 +124,7 @@ extension SoftPeer {
 
 extension SoftPeer {
     /// The fixed header and one extension of four bytes behind what announces it.
-    private static let headerLength = 20
+    static let headerLength = 20
 
     func rtp(
         _ payload: Bytes, ssrc: SSRC, type: UInt8, sequence: SequenceNumber, timestamp: UInt32, marker: Bool
@@ -139,12 +148,12 @@ extension SoftPeer {
         sentPackets[ssrc(section)]?[sequence &- 512] = nil
     }
 
-    func protect(_ plain: Bytes, index: ExtendedSequence) {
+    func protect(_ plain: Bytes, headerLength: Int = SoftPeer.headerLength, index: ExtendedSequence) {
         guard phase == .connected else { return }
         var packet = plain + Bytes(repeating: 0, count: 32)
         let ssrc = plain.span.bytes.uint32(8)
         let count = packet.withUnsafeMutableBytes { bytes in
-            sender?.protectRTP(bytes, count: plain.count, headerLength: Self.headerLength, ssrc: ssrc, index: index)
+            sender?.protectRTP(bytes, count: plain.count, headerLength: headerLength, ssrc: ssrc, index: index)
         }
         if let count = count ?? nil { push(Bytes(packet[..<count])) }
     }
@@ -202,7 +211,12 @@ extension SoftPeer {
         guard var reader = try? RTCPReader(span) else { return }
         while let block = reader.next() {
             switch block.kind {
-            case .pictureLoss, .fullIntraRequest: keyframeRequests += 1
+            case .pictureLoss:
+                keyframeRequests += 1
+                if let loss = try? RTCPPictureLoss(parsing: block, in: span) {
+                    keyframesWanted[loss.mediaSSRC, default: 0] += 1
+                }
+            case .fullIntraRequest: keyframeRequests += 1
             case .nack:
                 guard var nack = try? RTCPNACK(parsing: block, in: span) else { continue }
                 while let number = nack.next() { repeatPacket(nack.mediaSSRC, number) }
@@ -214,6 +228,7 @@ extension SoftPeer {
 
     private func repeatPacket(_ ssrc: SSRC, _ number: SequenceNumber) {
         nacksReceived += 1
+        if isLayer(ssrc) { return repeatLayerPacket(ssrc, number) }
         guard answersRetransmission, let original = sentPackets[ssrc]?[number] else { return }
         let index = rtxSequence[ssrc] ?? 1
         rtxSequence[ssrc] = index + 1

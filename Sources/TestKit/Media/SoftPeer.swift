@@ -9,19 +9,32 @@ package import Wire
 package final class SoftPeer {
     /// One section of the offer.
     package struct Section: Sendable {
-        package enum Kind: String, Sendable { case audio, video }
+        package enum Kind: String, Sendable { case audio, video, application }
         package let kind: Kind
-        package let direction: SDPDirection
+        /// Of no meaning for `application`.
+        package var direction: SDPDirection
+        /// Identifiers of simulcast layers; empty without simulcast.
+        package let rids: [String]
 
-        package init(_ kind: Kind, _ direction: SDPDirection) {
+        package init(_ kind: Kind, _ direction: SDPDirection, rids: [String] = []) {
             self.kind = kind
             self.direction = direction
+            self.rids = rids
         }
     }
 
-    package enum Phase: Sendable { case new, checking, handshaking, connected, failed }
+    package enum Phase: Sendable {
+        case new, checking, handshaking, connected, failed
+        /// The other side said goodbye.
+        case closed
+    }
 
-    package let sections: [Section]
+    package internal(set) var sections: [Section]
+    /// What the later course of the negotiation made of each section (`SoftPeer+Negotiation`).
+    var places: [Place]
+    package internal(set) var remoteDescription: SessionDescription?
+    /// Data channels, when there is a section for them.
+    package internal(set) var data: SoftData?
     package internal(set) var phase = Phase.new
     package internal(set) var remoteAddress: TransportAddress?
     /// What is to be sent, in order.
@@ -30,14 +43,19 @@ package final class SoftPeer {
     package internal(set) var streams: [SSRC: ReceivedStream] = [:]
     /// Requests for a keyframe that came.
     package internal(set) var keyframeRequests = 0
+    /// By the stream that they were for.
+    package var keyframesWanted: [SSRC: Int] = [:]
     package internal(set) var nacksReceived = 0
     /// Each media packet as it was decrypted.
     package var onPacket: ((RTPHeader, Bytes) -> Void)?
     package var answersRetransmission = true
     package var sendsTransportFeedback = true
+    /// Without it the offer says nothing of transport-wide reports, and the server learns nothing of the network.
+    package var offersTransportFeedback = true
 
     let identity: DTLSIdentity
-    let credentials: ICECredentials
+    var credentials: ICECredentials
+    var remoteUfrag: String?
     let handshake: DTLSSession
     var ice: ICEControllingPeer?
     var remoteFingerprints: [DTLSFingerprint] = []
@@ -49,6 +67,8 @@ package final class SoftPeer {
     let ssrcBase: SSRC
     var transportSequence: UInt16 = 1
     var sentPackets: [SSRC: [SequenceNumber: Bytes]] = [:]
+    /// The newest packet of each stream, over the wraps of its numbers.
+    var sendIndexes: [SSRC: ExtendedSequence] = [:]
     var rtxSequence: [SSRC: ExtendedSequence] = [:]
     var feedback = TransportFeedbackRecorder()
     /// Transport-wide reports about what we send.
@@ -68,6 +88,7 @@ package final class SoftPeer {
 
     package init(_ sections: [Section], identity: DTLSIdentity, seed: UInt64) throws(CryptoError) {
         self.sections = sections
+        places = sections.indices.map { Place(mid: "\($0)") }
         self.identity = identity
         var random = SplitMix(seed: seed)
         credentials = ICECredentials(
@@ -75,6 +96,7 @@ package final class SoftPeer {
         handshake = try DTLSSession(.client, identity)
         ssrcBase = SSRC(truncatingIfNeeded: random.next()) & 0x7FFF_FF00
         self.random = random
+        if sections.contains(where: { $0.kind == .application }) { data = SoftData(seed: seed) }
     }
 
     // MARK: Description
@@ -86,38 +108,33 @@ package final class SoftPeer {
 
     package func ssrc(_ section: Int) -> SSRC { ssrcBase + SSRC(section) * 2 + 1 }
 
-    package func offer() -> String {
-        var lines = [
-            "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0",
-            "a=group:BUNDLE " + sections.indices.map { "\($0)" }.joined(separator: " "),
-        ]
-        for index in sections.indices { lines += describe(index) }
-        return lines.joined(separator: "\r\n") + "\r\n"
-    }
+    package func offer() -> String { description(setup: "actpass") { sections[$0].direction } }
 
-    private func describe(_ index: Int) -> [String] {
+    func describe(_ index: Int, setup: String, _ direction: SDPDirection) -> [String] {
         let section = sections[index]
         let isVideo = section.kind == .video
-        let types = isVideo ? "\(Self.vp8) \(Self.rtx)" : "\(Self.opus)"
-        var lines = [
-            "m=\(section.kind.rawValue) 9 UDP/TLS/RTP/SAVPF \(types)", "c=IN IP4 0.0.0.0", "a=mid:\(index)",
-            "a=ice-ufrag:\(credentials.ufrag)",
+        let (isStopped, mid) = (places[index].isStopped, places[index].mid)
+        let transport = [
+            "c=IN IP4 0.0.0.0", "a=mid:\(mid)", "a=ice-ufrag:\(credentials.ufrag)",
             "a=ice-pwd:\(credentials.password.withExposedBytes { String(decoding: $0, as: UTF8.self) })",
-            "a=ice-options:trickle", "a=fingerprint:\(identity.fingerprints[0])", "a=setup:actpass", "a=rtcp-mux",
-            "a=rtcp-rsize", "a=\(section.direction.rawValue)",
+            "a=ice-options:trickle", "a=fingerprint:\(identity.fingerprints[0])", "a=setup:\(setup)",
+        ]
+        let port = isStopped ? 0 : 9
+        guard section.kind != .application else {
+            return ["m=application \(port) UDP/DTLS/SCTP webrtc-datachannel"] + transport
+                + ["a=sctp-port:5000", "a=max-message-size:262144"]
+        }
+        let types = isVideo ? "\(Self.vp8) \(Self.rtx)" : "\(Self.opus)"
+        var lines = ["m=\(section.kind.rawValue) \(port) UDP/TLS/RTP/SAVPF \(types)"] + transport
+        lines += [
+            "a=rtcp-mux", "a=rtcp-rsize", "a=\(direction.rawValue)",
             "a=extmap:\(Self.transportExtension) "
                 + RTPExtensionKind.transportSequenceNumber.uri,
         ]
-        if isVideo {
-            lines += [
-                "a=rtpmap:\(Self.vp8) VP8/90000", "a=rtcp-fb:\(Self.vp8) nack", "a=rtcp-fb:\(Self.vp8) nack pli",
-                "a=rtcp-fb:\(Self.vp8) ccm fir", "a=rtcp-fb:\(Self.vp8) transport-cc",
-                "a=rtpmap:\(Self.rtx) rtx/90000", "a=fmtp:\(Self.rtx) apt=\(Self.vp8)",
-            ]
-        } else {
-            lines += ["a=rtpmap:\(Self.opus) opus/48000/2", "a=rtcp-fb:\(Self.opus) transport-cc"]
-        }
-        if section.direction.sends {
+        lines += isVideo ? videoCodec : ["a=rtpmap:\(Self.opus) opus/48000/2"]
+        if offersTransportFeedback { lines += ["a=rtcp-fb:\(isVideo ? Self.vp8 : Self.opus) transport-cc"] }
+        lines += describeLayers(section)
+        if direction.sends, section.rids.isEmpty {
             lines += ["a=msid:stream track\(index)"]
             if isVideo { lines += ["a=ssrc-group:FID \(ssrc(index)) \(ssrc(index) + 1)"] }
             lines += ["a=ssrc:\(ssrc(index)) cname:soft"]
@@ -126,11 +143,27 @@ package final class SoftPeer {
         return lines
     }
 
+    private var videoCodec: [String] {
+        [
+            "a=rtpmap:\(Self.vp8) VP8/90000", "a=rtcp-fb:\(Self.vp8) nack", "a=rtcp-fb:\(Self.vp8) nack pli",
+            "a=rtcp-fb:\(Self.vp8) ccm fir", "a=rtpmap:\(Self.rtx) rtx/90000", "a=fmtp:\(Self.rtx) apt=\(Self.vp8)",
+        ]
+    }
+
     package func accept(answer text: String, now: Instant) throws {
-        let answer = try SessionDescription(parsing: Bytes(text.utf8))
-        guard let first = answer.media.first(where: { $0.port != 0 }) else { throw WireError.invalid("all rejected") }
-        let transport = answer.transport(of: first)
+        try adopt(try SessionDescription(parsing: Bytes(text.utf8)), isOffer: false, now: now)
+    }
+
+    /// Takes what a description of the other side says of the transport; checks begin anew with new credentials.
+    func adopt(_ remoteDescription: SessionDescription, isOffer: Bool, now: Instant) throws {
+        self.remoteDescription = remoteDescription
+        guard let first = remoteDescription.media.first(where: { $0.port != 0 }) else {
+            throw WireError.invalid("all rejected")
+        }
+        let transport = remoteDescription.transport(of: first)
         let remote = try ICECredentials(ufrag: transport.ufrag ?? "", password: transport.password ?? "")
+        guard ice == nil else { return restart(with: remote, isOffer: isOffer, now: now) }
+        remoteUfrag = remote.ufrag
         remoteFingerprints = transport.fingerprints.compactMap {
             DTLSFingerprint(algorithm: $0.hash.rawValue, value: $0.text)
         }

@@ -43,6 +43,7 @@ package struct HTTPStatus: Sendable, Hashable {
     package static let expectationFailed = HTTPStatus(417)
     package static let unprocessableContent = HTTPStatus(422)
     package static let upgradeRequired = HTTPStatus(426)
+    package static let preconditionRequired = HTTPStatus(428)
     package static let tooManyRequests = HTTPStatus(429)
     package static let headerFieldsTooLarge = HTTPStatus(431)
     package static let internalServerError = HTTPStatus(500)
@@ -79,6 +80,7 @@ package struct HTTPStatus: Sendable, Hashable {
         case 417: "Expectation Failed"
         case 422: "Unprocessable Content"
         case 426: "Upgrade Required"
+        case 428: "Precondition Required"
         case 429: "Too Many Requests"
         case 431: "Request Header Fields Too Large"
         case 500: "Internal Server Error"

@@ -146,6 +146,7 @@ extension Configuration {
             ],
             .rooms: [.standard: rates.rooms.api.limit, .upload: rates.rooms.upload.limit],
             .calls: [.messages: rates.calls.messages.limit, .callInitiation: rates.calls.calls.limit],
+            .media: [.callInitiation: rates.media.sessions.limit, .standard: rates.media.updates.limit],
         ].mapValues { $0.compactMapValues { $0 } }
         policy.unrouted = rates.unrouted.limit
         policy.scale = rates.scale

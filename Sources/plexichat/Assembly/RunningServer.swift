@@ -6,6 +6,7 @@ import Base
 import Configuration
 import Crypto
 import Glibc
+import Media
 import Net
 import Store
 import Synchronization
@@ -19,6 +20,8 @@ struct RunningServer: Sendable {
     let accounts: AccountService
     let health: HealthMonitor
     let http: HTTPServer
+    /// `nil` when it takes no part in calls.
+    let media: MediaService?
     let maintenance: Maintenance
     /// The administrator's password, where this start has made one up.
     let administratorPassword: Secret?
@@ -48,19 +51,31 @@ struct RunningServer: Sendable {
             responseTimes: requestMetrics.duration)
         let idempotency = IdempotencyStore(
             database: storage.database, vault: storage.vault, lifetime: configuration.idempotency.lifetime)
+        // Sockets that the service manager hands over take the place of the configured list.
+        let inherited = ServiceManager.takeListeners()
+        let endpoints = inherited.isEmpty ? configuration.endpoints : inherited
+        let media = try await MediaAssembly.start(configuration, on: storage.shards, besides: endpoints, metrics)
         let services = Services(
             accounts: accounts, health: health, metrics: metrics,
-            documentation: configuration.documentation, areMetricsPublic: configuration.metrics.isPublic)
+            documentation: configuration.documentation, areMetricsPublic: configuration.metrics.isPublic,
+            media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) })
         let api = APIService(
             services: services, limits: configuration.rateLimitPolicy, load: load,
             idempotency: idempotency, options: configuration.apiOptions, clock: .system, metrics: requestMetrics)
         let tls = try makeTLS(configuration)
-        let http = try await listen(configuration, api, storage.shards, tls, metrics)
+        let http: HTTPServer
+        do {
+            http = try await listen(configuration, endpoints, api, storage.shards, tls, metrics)
+        } catch {
+            await media?.stop()
+            throw error
+        }
         let maintenance = Maintenance(accounts: accounts, idempotency: idempotency, load: load, tls: tls)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(
             configuration: configuration, storage: storage, accounts: accounts, health: health, http: http,
+            media: media,
             maintenance: maintenance, administratorPassword: password)
     }
 
@@ -107,12 +122,9 @@ struct RunningServer: Sendable {
     }
 
     private static func listen(
-        _ configuration: Configuration, _ api: APIService, _ shards: ShardGroup, _ tls: TLSReloader?,
-        _ metrics: Metrics
+        _ configuration: Configuration, _ endpoints: [Endpoint], _ api: APIService, _ shards: ShardGroup,
+        _ tls: TLSReloader?, _ metrics: Metrics
     ) async throws(StartFailure) -> HTTPServer {
-        // Sockets that the service manager hands over take the place of the configured list.
-        let inherited = ServiceManager.takeListeners()
-        let endpoints = inherited.isEmpty ? configuration.endpoints : inherited
         do {
             return try await HTTPServer.start(
                 endpoints.map { HTTPServer.Listening($0, isSecure: tls != nil) }, service: api, on: shards,
@@ -157,6 +169,8 @@ struct RunningServer: Sendable {
         health.isReady = false
         Self.tellServiceManager(.stopping)
         Self.log.info("draining", [.count("connections", http.connectionCount)])
+        // First, so that clients go elsewhere while requests are finished.
+        await media?.stop()
         await http.stop(within: configuration.server.drainTimeout)
         maintenance.stop()
         await accounts.stop()

@@ -6,6 +6,7 @@ import Base
 import Configuration
 import Crypto
 import Glibc
+import Media
 import Net
 import Store
 import Wire
@@ -37,7 +38,9 @@ enum Doctor {
         var findings = [Finding.well("configuration", "\(Configuration.keys.count) keys, all in range")]
         findings += await storage(configuration)
         findings.append(certificate(configuration))
-        findings += await addresses(configuration)
+        let addresses = await addresses(configuration)
+        findings += addresses
+        findings += media(configuration, isServing: addresses.contains { $0.text.hasSuffix(serverAnswers) })
         findings.append(descriptors(configuration))
         findings.append(documentation(configuration))
         findings.append(mail(configuration))
@@ -105,6 +108,8 @@ enum Doctor {
         }
     }
 
+    private static let serverAnswers = "a server answers there"
+
     /// An address is well when nobody has it, or when this server's own answer comes from it.
     private static func addresses(_ configuration: Configuration) async -> [Finding] {
         guard let shards = try? ShardGroup(count: 1) else {
@@ -134,10 +139,39 @@ enum Doctor {
         let scheme = configuration.tls.certificate == nil ? "http" : "https"
         let request = OutgoingRequest(url: "\(scheme)://\(name)/healthz", timeout: .seconds(3))
         if let response = try? await client.send(request), response.body == Bytes("ok\n".utf8) {
-            return .well("address", "\(name): a server answers there")
+            return .well("address", "\(name): \(serverAnswers)")
         }
         return .ill(
             "address", "\(name) is taken by another program", "Stop it, or choose another address with --listen.")
+    }
+
+    /// While the server runs its own ports are taken, and that is well.
+    private static func media(_ configuration: Configuration, isServing: Bool) -> [Finding] {
+        guard configuration.media.enabled else { return [.well("media", "off (media.enabled)")] }
+        let ports: [TransportAddress]
+        do throws(StartFailure) {
+            ports = try MediaAddresses.bindings(configuration, besides: configuration.endpoints).flatMap { $0 }
+        } catch {
+            return [.ill("media", error.problem, error.remedy)]
+        }
+        var findings: [Finding] = []
+        for address in ports {
+            do throws(SystemError) {
+                try MediaShard.probe(address)
+            } catch {
+                if error.code == EADDRINUSE, isServing { continue }
+                findings.append(.ill("media", error, MediaAssembly.portRemedy))
+            }
+        }
+        if !findings.isEmpty { return findings }
+        let list = ports.map(\.description).joined(separator: ", ")
+        let told = configuration.media.advertised.map(\.description).joined(separator: ", ")
+        let behind = told.isEmpty ? "" : "; clients are told \(told)"
+        let reach =
+            ports.allSatisfy(\.ip.isLoopback) && told.isEmpty
+            ? "only this machine can reach these; set media.addresses for others"
+            : "clients must be able to reach these"
+        return [.well("media", "UDP \(list)\(behind); \(reach)")]
     }
 
     private static func descriptors(_ configuration: Configuration) -> Finding {

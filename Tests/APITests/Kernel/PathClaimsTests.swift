@@ -18,7 +18,7 @@ import Testing
         // manual stands above calls in the documents' list.
         ("api/v1/calls/initiate", .manual),
         ("auth/login", .rooms), ("users/me", .rooms), ("chatrooms/7", .rooms), ("upload/file", .rooms),
-        ("health", .rooms), ("metrics", .rooms),
+        ("health", .rooms), ("metrics", .rooms), ("whip/stage", .media), ("whep/stage/7", .media),
     ]
 
     @Test(arguments: owners)

@@ -17,7 +17,7 @@ import Testing
         #expect(total >= 0.85 * 3e6)
         for one in figures {
             #expect(one.meanArrived >= 0.15 * 3e6)
-            #expect(one.highQueueing <= 0.25)
+            #expect(one.highQueueing <= 0.15)
             #expect(one.audioShare >= 0.98 && one.audioGap <= 0.3)
         }
     }
@@ -34,7 +34,7 @@ import Testing
             #expect(total >= 0.85 * rate)
             for one in figures {
                 #expect(one.meanArrived >= 0.08 * rate)
-                #expect(one.highQueueing <= 0.3)
+                #expect(one.highQueueing <= 0.17)
             }
         }
     }

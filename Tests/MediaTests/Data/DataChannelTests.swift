@@ -224,6 +224,21 @@ import Wire
         #expect(taken { fanOut.verdict(on: block, from: 1, label: "chat", reliability: .init(), now: now) } == .forward)
     }
 
+    @Test func `in a large room a message costs more`() {
+        let now = Instant(nanoseconds: 1)
+        var passed: [Int] = []
+        for members in [64, 65, 640] {
+            var fanOut = DataFanOut()
+            for member in 0..<members { _ = fanOut.channelOpened(member, 0, label: "chat") }
+            let block = Bytes(repeating: 1, count: 10_000)
+            passed.append(
+                (0..<200).count { _ in
+                    fanOut.verdict(on: block, from: 0, label: "chat", reliability: .init(), now: now) == .forward
+                })
+        }
+        #expect(passed == [103, 51, 10])
+    }
+
     @Test func `labels have a bound`() {
         var fanOut = DataFanOut()
         for number in 0..<DataFanOut.mostLabels {

@@ -15,6 +15,10 @@ final class EngineWorld {
     private(set) var peers: [(peer: SoftPeer, address: TransportAddress, id: ParticipantID)] = []
     private var batch: [SimDelivery] = []
 
+    /// Whether peers tell what their networks carry. Without, nothing is estimated, paced or held back: for tests of who
+    /// gets what, which do not want to wait for an estimate to climb.
+    var reportsNetwork = true
+
     init(seed: UInt64, settings: MediaSettings = MediaSettings()) throws {
         net = SimNet(seed: seed)
         var small = settings
@@ -24,24 +28,61 @@ final class EngineWorld {
             settings: small, identity: try DTLSIdentity.make(), now: net.now, wallClock: .now(), seed: (seed, 7))
         engine.advertise([Self.serverAddress])
         net.attach(Self.serverAddress)
+        engine.outbox.flush = { [unowned self] _ in flushEngine() }
     }
 
     @discardableResult
     func join(
         _ room: String, as role: MediaService.Role, _ sections: [SoftPeer.Section], up: [SimNet.LinkID] = [],
-        down: [SimNet.LinkID] = []
+        down: [SimNet.LinkID] = [], identity: DTLSIdentity? = nil, edit: (String) -> String = { $0 }
+    ) throws -> Int {
+        let peer = try SoftPeer(
+            sections, identity: try identity ?? DTLSIdentity.make(), seed: UInt64(peers.count) + 99)
+        peer.offersTransportFeedback = reportsNetwork
+        return try join(room, as: role, peer, up: up, down: down, edit: edit)
+    }
+
+    /// With an offer that a test writes.
+    @discardableResult
+    func join(
+        _ room: String, as role: MediaService.Role, _ sections: [SoftPeer.Section], up: [SimNet.LinkID] = [],
+        down: [SimNet.LinkID] = [], offer: (SoftPeer) -> String
+    ) throws -> Int {
+        let peer = try SoftPeer(sections, identity: DTLSIdentity.make(), seed: UInt64(peers.count) + 99)
+        let text = offer(peer)
+        return try join(room, as: role, peer, up: up, down: down, edit: { _ in text })
+    }
+
+    /// With a peer of its own; `edit` may change what it offers.
+    func join(
+        _ room: String, as role: MediaService.Role, _ peer: SoftPeer, up: [SimNet.LinkID] = [],
+        down: [SimNet.LinkID] = [], edit: (String) -> String = { $0 }
     ) throws -> Int {
         let number = peers.count
-        let peer = try SoftPeer(sections, identity: try DTLSIdentity.make(), seed: UInt64(number) + 99)
         let address = TransportAddress(IPAddress(v4: 0xC000_0300 + UInt32(number)), 6_000)
         net.attach(address, up: up, down: down)
-        let joined = try engine.join(room, as: role, offer: peer.offer(), now: net.now)
+        let joined = try engine.join(room, as: role, offer: edit(peer.offer()), now: net.now)
         try peer.accept(answer: joined.sdp, now: net.now)
         peers.append((peer, address, joined.participant))
         return number
     }
 
     func peer(_ number: Int) -> SoftPeer { peers[number].peer }
+    func id(_ number: Int) -> ParticipantID { peers[number].id }
+
+    /// The peer makes an offer, and takes the answer.
+    func reoffer(_ number: Int) throws {
+        let answer = try engine.accept(offer: peer(number).offer(), from: id(number), now: net.now)
+        try peer(number).accept(answer: answer, now: net.now)
+    }
+
+    /// The engine makes an offer if it has one, and takes the answer. False when it had none.
+    @discardableResult
+    func takeOffer(_ number: Int) throws -> Bool {
+        guard let offer = try engine.offer(to: id(number), now: net.now) else { return false }
+        try engine.accept(answer: try peer(number).accept(offer: offer, now: net.now), from: id(number), now: net.now)
+        return true
+    }
 
     /// Runs for a while, in steps of a millisecond; `each` is called before each step.
     func run(_ duration: Duration, each: (Instant) -> Void = { _ in }) {
@@ -50,6 +91,16 @@ final class EngineWorld {
             each(net.now)
             step()
         }
+    }
+
+    /// Until the condition holds; false when it did not in time.
+    func run(upTo duration: Duration, until condition: () -> Bool) -> Bool {
+        let end = net.now + duration
+        while net.now < end {
+            if condition() { return true }
+            step()
+        }
+        return condition()
     }
 
     private func step() {

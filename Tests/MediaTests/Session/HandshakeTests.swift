@@ -16,7 +16,7 @@ private enum Identities {
 
 /// What came out of a machine, without what cannot be copied.
 private enum Seen: Equatable {
-    case nothing, closed
+    case nothing, closed, connectedForData
     case connected(SRTPProfile)
     case failed(HandshakeError)
 }
@@ -72,6 +72,7 @@ private final class Pair {
         switch consume event {
         case .nothing: .nothing
         case .connected(let protection): .connected(protection.profile)
+        case .connectedForData: .connectedForData
         case .failed(let error): .failed(error)
         case .closed: .closed
         }

@@ -1,0 +1,119 @@
+// The floor of the media benchmark: a loop of C (Sources/CFloor) in a process of its own, fed and drained by the same
+// generator with packets of the same size in the same rhythm. What a server costs over it is what it is a server for.
+
+import Base
+import CFloor
+import CShims
+import Glibc
+import Wire
+
+/// `plexibench media-floor --port P --sinks P,P,… --cm 0|1`
+func runMediaFloor() {
+    let sinks = (Arguments.value("sinks") ?? "").split(separator: ",").compactMap { UInt16($0) }
+    let port = UInt16(clamping: Arguments.integer("port", default: 0))
+    let profile = Int32(Arguments.integer("cm", default: 0))
+    var result = plexi_floor_result()
+    let code = sinks.withUnsafeBufferPointer {
+        plexi_floor_run(port, $0.baseAddress, UInt32($0.count), profile, &result)
+    }
+    if code != 0 { print("media-floor: \(SystemError("run", code: code))") }
+}
+
+final class FloorLoad {
+    /// As many bytes on the wire as a soft peer's packet, whose header has an extension of eight.
+    private static let header = 20
+
+    private let process: MediaProcess
+    private let source: MediaSocket
+    private var sinks: [MediaSocket] = []
+    private let address: plexi_address
+    private let readable = Readable()
+    private let drain = DatagramDrain()
+    private let profile: Int32
+    private let isVideo: Bool
+    private var sequence: SequenceNumber = 1
+    private(set) var received = 0
+    /// As in `MediaLoad`.
+    var inStep = false
+    private var awaited = 0
+    private var patience = Instant(nanoseconds: 0)
+    var latencies: [UInt64] = []
+    /// So many of the sinks open what they get.
+    private let opening: Int
+
+    init(subscribers: Int, isVideo: Bool, onlyCM: Bool, opening: Int, core: Int?) throws {
+        self.isVideo = isVideo
+        self.opening = opening
+        profile = onlyCM ? 1 : 0
+        source = try MediaSocket()
+        // A port that was just free: the floor binds it again at once.
+        let port = try MediaSocket().port
+        for _ in 0..<subscribers {
+            let sink = try MediaSocket()
+            readable.add(sink)
+            sinks.append(sink)
+        }
+        let ports = sinks.map { "\($0.port)" }.joined(separator: ",")
+        guard
+            let process = MediaProcess(
+                ["media-floor", "--port", "\(port)", "--cm", "\(profile)", "--sinks", ports], core: core)
+        else { throw SystemError("start the floor") }
+        self.process = process
+        address = .loopback(port)
+        usleep(200_000)
+    }
+
+    func end() { process.end() }
+
+    var processorNanoseconds: UInt64 { process.processorNanoseconds }
+
+    func run(seconds: Double) {
+        let start = Instant.now().nanoseconds
+        let end = start + UInt64(seconds * 1e9)
+        var next = start
+        while true {
+            let now = Instant.now()
+            if now.nanoseconds >= end { return }
+            if next <= now.nanoseconds, !inStep || received >= awaited || patience <= now {
+                let late = now.nanoseconds - next > 1_000_000_000
+                next = (late ? now.nanoseconds : next) + (isVideo ? MediaShape.frameInterval : MediaShape.talkInterval)
+                send(now)
+                awaited = received + sinks.count * (isVideo ? MediaShape.packetsPerFrame : 1)
+                patience = now + .milliseconds(500)
+            }
+            let isAwaiting = inStep && received < awaited && now < patience
+            readable.wait(milliseconds: isAwaiting ? 0 : 1) { read($0) }
+        }
+    }
+
+    private func send(_ now: Instant) {
+        var packets: [Bytes] = []
+        for _ in 0..<(isVideo ? MediaShape.packetsPerFrame : 1) {
+            let length = Self.header + (isVideo ? MediaShape.videoPayload : MediaShape.audioPayload)
+            var packet = Bytes(repeating: 0x55, count: length + 16)
+            packet[0] = 0x80
+            packet[1] = 96
+            packet[2] = UInt8(truncatingIfNeeded: sequence >> 8)
+            packet[3] = UInt8(truncatingIfNeeded: sequence)
+            sequence &+= 1
+            let total = packet.withUnsafeMutableBytes { bytes in
+                bytes.storeBytes(of: now.nanoseconds, toByteOffset: Self.header, as: UInt64.self)
+                return Int(plexi_floor_protect(profile, bytes.baseAddress, Int32(length)))
+            }
+            packets.append(Bytes(packet[..<max(total, 0)]))
+        }
+        source.send(packets, to: address)
+    }
+
+    private func read(_ number: Int) {
+        let now = Instant.now()
+        drain.drain(sinks[number]) { datagram in
+            received += 1
+            guard number < opening else { return }
+            let count = plexi_floor_unprotect(profile, datagram.baseAddress, Int32(datagram.count))
+            guard count > Self.header + 8 else { return }
+            let sent = datagram.loadUnaligned(fromByteOffset: Self.header, as: UInt64.self)
+            if sent <= now.nanoseconds { latencies.append(now.nanoseconds - sent) }
+        }
+    }
+}
