@@ -75,7 +75,7 @@ func runMediaServer() {
                 guard let count = Int(words[3]), let offer = channel.bytes(count) else { return }
                 do {
                     let role: MediaService.Role = words[2] == "viewer" ? .viewer : .publisher
-                    let answer = try await service.join(words[1], as: role, offer: offer)
+                    let answer = try await service.join(words[1], as: role, owner: UUID.random(), offer: offer)
                     channel.say("ok \(answer.sdp.utf8.count)\n\(answer.sdp)")
                 } catch {
                     channel.say("error \(error)\n")
