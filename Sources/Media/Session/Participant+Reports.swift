@@ -51,7 +51,9 @@ extension Participant {
             }
         case .remb:
             let estimate = try RTCPReceiverEstimate(parsing: block, in: packet)
-            sending?.bandwidth?.estimator.onREMB(estimate.bitsPerSecond, now: now)
+            hasSentEstimate = true
+            sending?.isEstimated = true
+            sending?.needBandwidth().estimator.onREMB(estimate.bitsPerSecond, now: now)
         case .goodbye:
             let goodbye = try RTCPGoodbye(parsing: block, in: packet)
             for index in 0..<goodbye.count {

@@ -51,14 +51,13 @@ extension Participant {
         for subscription in subscriptions { subscription.requestKeyframe(now: now) }
     }
 
-    /// The peer can tell what its network carries.
+    /// The peer tells what its network carries: it has agreed to transport-wide reports, or sent an estimate.
     var isEstimated: Bool {
-        negotiator.transceivers.contains { transceiver in
+        if hasSentEstimate { return true }
+        return negotiator.transceivers.contains { transceiver in
             guard let sending = transceiver.sending, transceiver.kind == .video else { return false }
-            return sending.codecs.contains { codec in
-                codec.feedback.contains(.remb)
-                    || codec.feedback.contains(.transportCC) && sending.extensions[.transportCC] != nil
-            }
+            return sending.extensions[.transportCC] != nil
+                && sending.codecs.contains { $0.feedback.contains(.transportCC) }
         }
     }
 

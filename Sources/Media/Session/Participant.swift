@@ -69,6 +69,8 @@ final class Participant {
     /// Its clock against ours.
     var clock = PublisherClock()
     var rembSchedule = ReceiverEstimateSchedule()
+    /// It has told what it can receive (REMB): some agree to tell, and never do. Until then nothing is held back.
+    var hasSentEstimate = false
     var feedbackClock = ClockUnwrapper(period: ClockUnwrapper.transportWide)
     /// To the participant and back, as it reports.
     var roundTrip = Participant.assumedRoundTrip
