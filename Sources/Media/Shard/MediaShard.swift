@@ -8,6 +8,7 @@
 
 package import Base
 import CShims
+import Glibc
 package import Wire
 
 package final class MediaShard: @unchecked Sendable {
@@ -32,10 +33,32 @@ package final class MediaShard: @unchecked Sendable {
     ) throws(SystemError) {
         self.loop = loop
         self.engine = engine
-        for address in addresses { sockets.append(try DatagramSocket(address, slab: &engine.slab)) }
         engine.outbox.flush = { [unowned self] outbox in send(outbox) }
-        guard acceptsTCP else { return }
-        streams = try StreamListeners(sockets.map(\.local), on: loop, engine: engine) { [unowned self] in armAlarm() }
+        guard acceptsTCP else {
+            try bind(addresses)
+            return
+        }
+        // A port that the kernel chose for TCP may be taken for UDP: then it chooses another.
+        let attempts = addresses.contains { $0.port == 0 } ? Self.portAttempts : 1
+        for attempt in 1...attempts {
+            do throws(SystemError) {
+                let listeners = try StreamListeners(addresses, on: loop, engine: engine) { [unowned self] in armAlarm()
+                }
+                try bind(listeners.addresses)
+                streams = listeners
+                return
+            } catch {
+                guard error.code == EADDRINUSE, attempt < attempts else { throw error }
+            }
+        }
+    }
+
+    /// How often a pair of ports is looked for. Each try fails only when somebody else has just the same port.
+    private static let portAttempts = 16
+
+    private func bind(_ addresses: [TransportAddress]) throws(SystemError) {
+        sockets = []
+        for address in addresses { sockets.append(try DatagramSocket(address, slab: &engine.slab)) }
     }
 
     /// Where the sockets are bound, with the ports that the kernel chose.
