@@ -21,3 +21,9 @@ class Login:
     def set(self, case, data, context):
         case.headers = case.headers or {}
         case.headers["Authorization"] = f"Bearer {data}"
+
+
+@schemathesis.serializer("application/sdp", "application/trickle-ice-sdpfrag")
+def description(context, value):
+    """Session descriptions are text; any text is tried."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
