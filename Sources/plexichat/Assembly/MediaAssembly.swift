@@ -50,7 +50,8 @@ enum MediaAssembly {
         do {
             let shard = try MediaShard(on: loop, engine: engine, addresses: addresses)
             engine.advertise(
-                MediaAddresses.advertised(configuration.media.advertised, for: shard.addresses))
+                MediaAddresses.advertised(configuration.media.advertised, for: shard.addresses),
+                tcp: MediaAddresses.advertised(configuration.media.advertised, for: shard.connectionAddresses))
             return shard
         } catch {
             throw StartFailure("media", error, remedy: portRemedy)
