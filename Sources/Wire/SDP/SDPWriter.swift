@@ -124,8 +124,9 @@ struct SDPWriter {
             attribute("ssrc-group", ([group.semantics] + group.ssrcs.map { "\($0)" }).joined(separator: " "))
         }
         for source in media.sources {
-            let tail = source.attribute.isEmpty ? "" : " " + source.attribute
-            attribute("ssrc", "\(source.ssrc)\(tail)" + (source.value.map { ":" + $0 } ?? ""))
+            let value = source.value.map { ":" + $0 } ?? ""
+            let tail = source.attribute.isEmpty && value.isEmpty ? "" : " \(source.attribute)\(value)"
+            attribute("ssrc", "\(source.ssrc)\(tail)")
         }
     }
 

@@ -9,22 +9,6 @@ import Wire
 @testable import Media
 
 enum CorpusFolder {
-    static func inputs(of name: String, from file: String = #filePath) -> [Bytes] {
-        let parts = file.split(separator: "/", omittingEmptySubsequences: false)
-        let tests = parts.lastIndex(of: "Tests") ?? 0
-        let path = parts[...tests].joined(separator: "/") + "/Corpus/" + name
-        guard let folder = opendir(path) else { return [] }
-        defer { closedir(folder) }
-        var inputs: [Bytes] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if !name.hasPrefix(".") { inputs.append(bytes(path + "/" + name)) }
-        }
-        return inputs
-    }
-
     static func vectors(_ name: String, from file: String = #filePath) -> [JSONValue] {
         let parts = file.split(separator: "/", omittingEmptySubsequences: false)
         let tests = parts.lastIndex(of: "Tests") ?? 0

@@ -4,9 +4,9 @@ import Testing
 
 @testable import Media
 
-/// The fuzzer over its corpus and over mutations of it and of the malformed descriptions.
+/// The fuzzer over mutations of its corpus and of the malformed descriptions: the same ones in every run.
 struct SDPFuzzTests {
-    @Test(arguments: [UInt64(1), 2, .random(in: 3...(.max))])
+    @Test(arguments: [UInt64(1), 2, 3])
     func `the promises hold`(seed: UInt64) throws {
         let fuzzer = try #require(Fuzzers.sdp.first)
         let corpus =

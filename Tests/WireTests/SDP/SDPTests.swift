@@ -28,6 +28,13 @@ struct SDPTests {
         }
     }
 
+    @Test func `a source whose attribute has no name is written as it was read`() throws {
+        let text = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 109\r\n"
+        let description = try SessionDescription(parsing: Bytes((text + "a=ssrc:38 :value\r\na=ssrc:39\r\n").utf8))
+        #expect(description.media.first?.sources.map(\.attribute) == ["", ""])
+        #expect(try SessionDescription(parsing: description.encoded) == description)
+    }
+
     /// Lines that are in the one and not in the other. Compared as a set of lines, without the parser.
     private func lines(_ bytes: Bytes) -> Set<String> {
         Set(
