@@ -28,6 +28,35 @@ import Testing
         shard.stop()
     }
 
+    /// In pieces, each of them another call of an asynchronous function.
+    private static func say(_ word: String, _ said: Words) async { said.add(word) }
+
+    private final class Words: Sendable {
+        private let words = Mutex<[String]>([])
+        func add(_ word: String) { words.withLock { $0.append(word) } }
+        var all: [String] { words.withLock { $0 } }
+    }
+
+    @Test func `a task with its preference runs on until it waits`() async throws {
+        let shard = try Shard()
+        let said = Words()
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            shard.submit {
+                Task(executorPreference: shard) {
+                    await Self.say("begun", said)
+                    await Self.say("done", said)
+                }
+                shard.submit {
+                    said.add("next")
+                    // What went through the queue once more would come after this.
+                    shard.submit { shard.submit { continuation.resume() } }
+                }
+            }
+        }
+        #expect(said.all == ["begun", "done", "next"])
+        shard.stop()
+    }
+
     private actor Counter {
         let shard: Shard
         var count = 0
