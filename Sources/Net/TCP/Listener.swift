@@ -143,8 +143,9 @@ struct ListeningSocket: Sendable {
 /// Accepts on one shard.
 final class Listener {
     /// Connections taken in one turn of the loop. Higher drains a burst sooner, lower lets the sockets that are there
-    /// already wait less.
-    private static let acceptedPerTurn = 64
+    /// already wait less. A new connection's request is read at once, so more than the jobs of a turn
+    /// (`Shard.jobsPerTurn`) would only wait for their answers.
+    private static let acceptedPerTurn = Shard.jobsPerTurn
     /// How long we do not accept when not even the reserve descriptor could be opened again.
     private static let pause: Duration = .milliseconds(100)
 
