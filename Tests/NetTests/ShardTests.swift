@@ -57,6 +57,25 @@ import Testing
         shard.stop()
     }
 
+    /// Only who may raise a priority can take back what the starter's cost.
+    @Test(.enabled(if: geteuid() == 0)) func `its thread is as nice as the process, whoever starts it`() async throws {
+        let which = Int32(PRIO_PROCESS.rawValue)
+        let process = getpriority(which, id_t(getpid()))
+        let starter = try BlockingPool(name: "test-starter", threads: 1, queueLimit: 1)
+        let started = try await starter.perform {
+            setpriority(which, 0, process + 5)
+            return (getpriority(which, 0), try? Shard())
+        }
+        #expect(started.0 == process + 5)
+        let shard = try #require(started.1)
+        let own = await withCheckedContinuation { continuation in
+            shard.submit { continuation.resume(returning: getpriority(which, 0)) }
+        }
+        #expect(own == process)
+        shard.stop()
+        starter.stop()
+    }
+
     private actor Counter {
         let shard: Shard
         var count = 0

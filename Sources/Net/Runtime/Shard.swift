@@ -92,6 +92,7 @@ package final class Shard: EventLoop, @unchecked Sendable {
                 guard let context else { preconditionFailure("a shard's thread starts with its shard") }
                 let shard = Unmanaged<Shard>.fromOpaque(context).takeRetainedValue()
                 plexi_name_thread("plexi-shard-\(shard.index)")
+                ThreadNiceness.takeFromProcess()
                 plexi_set_thread_context(context)
                 shard.run()
                 plexi_set_thread_context(nil)
