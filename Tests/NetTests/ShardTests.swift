@@ -1,9 +1,10 @@
 import Base
 import Glibc
-import Net
 import Synchronization
 import TestKit
 import Testing
+
+@testable import Net
 
 @Suite struct ShardTests {
     @Test func `runs submitted work on its own thread, in order`() throws {
@@ -252,6 +253,38 @@ private struct UDPEnds: Sendable {
     }
 
     func sendToNobody() { _ = send(descriptor, [0] as [UInt8], 1, 0) }
+}
+
+@Suite struct ConnectionCrowdTests {
+    private let start = Instant(nanoseconds: 5_000_000_000)
+
+    @Test func `connections that come one by one are no crowd`() {
+        var crowd = ConnectionCrowd()
+        for number in 0..<1_000 {
+            let isCrowd = crowd.add(1, at: start + .microseconds(number * 60))
+            #expect(!isCrowd)
+        }
+    }
+
+    @Test func `many within a window are a crowd from then on`() {
+        var crowd = ConnectionCrowd()
+        let seen = (0..<100).map { crowd.add(1, at: start + .microseconds($0 * 25)) }
+        #expect(seen == Array(repeating: false, count: 19) + Array(repeating: true, count: 81))
+        let burst = crowd.add(ConnectionCrowd.size, at: start + .seconds(1))
+        #expect(burst)
+    }
+
+    @Test func `a crowd ends with a window in which few come`() {
+        var crowd = ConnectionCrowd()
+        _ = crowd.add(50, at: start)
+        let next = crowd.add(1, at: start + .microseconds(1_500))
+        #expect(next)
+        let later = crowd.add(1, at: start + .microseconds(2_600))
+        #expect(!later)
+        _ = crowd.add(50, at: start + .seconds(1))
+        let muchLater = crowd.add(1, at: start + .seconds(2))
+        #expect(!muchLater)
+    }
 }
 
 @Suite struct BlockingPoolTests {

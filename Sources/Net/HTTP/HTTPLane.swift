@@ -146,6 +146,7 @@ final class HTTPLane: TransportTable, @unchecked Sendable {
     }
 
     func left(_ transport: Transport) {
+        shard.connectionsMoved(1)
         common.gate.leave(transport.peer)
         common.figures.open.add(-1)
         common.figures.received.increment(by: transport.bytesReceived)

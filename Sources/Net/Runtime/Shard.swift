@@ -25,6 +25,13 @@ package final class Shard: EventLoop, @unchecked Sendable {
     /// Bytes that one read takes at most. Higher saves system calls on uploads, lower stays in the nearest cache.
     static let receiveBufferSize = 64 << 10
 
+    /// How long the loop looks away while a crowd of connections comes and goes, beside what the kernel's timer slack
+    /// (50 µs where nobody set it) makes of it. Longer lets more of them gather, shorter delays them, and who else is
+    /// served here, less. With 64 handshakes at a time it saves a fifth of the server's time.
+    private static let gatheringMicroseconds: UInt32 = 10
+    /// With a timer due sooner than this, the loop does not look away.
+    private static let gatheringMargin: Duration = .microseconds(500)
+
     /// What other threads, or this one, want to have run.
     private enum Work {
         case job(UnownedJob)
@@ -63,6 +70,9 @@ package final class Shard: EventLoop, @unchecked Sendable {
     private var time = Instant.now()
     private var timeIsStale = true
     private var isStopping = false
+    private var crowd = ConnectionCrowd()
+    private var letsGather = false
+    private var moreWait = false
 
     package init(index: Int = 0) throws(SystemError) {
         self.index = index
@@ -156,13 +166,35 @@ package final class Shard: EventLoop, @unchecked Sendable {
         while !isStopping {
             let mayWait = takeMail()
             timeIsStale = true
-            if mayWait { poller.wait(until: timers.earliest) } else { poller.poll() }
+            if mayWait {
+                gather()
+                poller.wait(until: timers.earliest)
+            } else {
+                poller.poll()
+            }
             timers.fire(dueAt: now)
             _ = takeMail()
             runReady()
             flush()
         }
         shutDown()
+    }
+
+    /// So many connections came, or went.
+    func connectionsMoved(_ count: Int) {
+        if crowd.add(count, at: now) { letsGather = true }
+    }
+
+    /// A listener has not taken all that there are.
+    func connectionsWait() { moreWait = true }
+
+    private func gather() {
+        let isWanted = letsGather && !moreWait
+        letsGather = false
+        moreWait = false
+        guard isWanted else { return }
+        if let deadline = timers.earliest, deadline < .now() + Self.gatheringMargin { return }
+        usleep(Self.gatheringMicroseconds)
     }
 
     /// Moves the mailbox behind what is ready. True when there is nothing to do but wait; from then on, whoever adds

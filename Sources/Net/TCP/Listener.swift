@@ -181,7 +181,6 @@ final class Listener {
     private func accept(upTo limit: Int = Listener.acceptedPerTurn) {
         var count = 0
         while count < limit, watch != nil {
-            count += 1
             do throws(SystemError) {
                 var descriptor: Int32 = -1
                 let peer = try SocketAddress { (storage, length) throws(SystemError) in
@@ -189,9 +188,15 @@ final class Listener {
                 }
                 accepted(descriptor, peer)
             } catch {
-                guard mayGoOn(error.code) else { return }
+                guard mayGoOn(error.code) else {
+                    if count > 0 { loop.connectionsMoved(count) }
+                    return
+                }
             }
+            count += 1
         }
+        loop.connectionsMoved(count)
+        loop.connectionsWait()
     }
 
     private func mayGoOn(_ code: Int32) -> Bool {
