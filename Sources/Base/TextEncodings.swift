@@ -99,7 +99,7 @@ package enum Base64 {
         return bytes
     }
 
-    private static func value(of digit: UInt8, _ alphabet: Alphabet) -> UInt8? {
+    package static func value(of digit: UInt8, _ alphabet: Alphabet) -> UInt8? {
         switch digit {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"): digit &- UInt8(ascii: "A")
         case UInt8(ascii: "a")...UInt8(ascii: "z"): digit &- UInt8(ascii: "a") &+ 26

@@ -211,7 +211,9 @@ private func shakeHands(_ count: Int, _ target: LoadTarget, _ request: Bytes) th
     }
     for socket in sockets {
         let answer = try socket.receiveHead()
-        guard LoadHandshake.isAccepted(answer) else { throw LoadError("no WebSocket: \(answer.prefix(80))") }
+        guard LoadHandshake.isAccepted(answer) else {
+            throw LoadError("no WebSocket: \(String(decoding: answer.prefix(80), as: UTF8.self))")
+        }
     }
 }
 

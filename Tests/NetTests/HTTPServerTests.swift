@@ -323,6 +323,35 @@ private let host = "Host: localhost\r\n"
         }
     }
 
+    @Test func `what clients did before they were accepted is not lost`() async throws {
+        var options = HTTPServer.Options()
+        options.headerTimeout = .milliseconds(400)
+        options.idleTimeout = .milliseconds(400)
+        let isBusy = Atomic<Bool>(false)
+        try await withServer(options) { _ in
+            isBusy.store(true, ordering: .relaxed)
+            usleep(100_000)  // holds the only thread, so that nobody is accepted meanwhile
+            return text("done")
+        } _: { port, _ in
+            let busy = try LoopbackClient(port: port)
+            try busy.send("GET /busy HTTP/1.1\r\n\(host)\r\n")
+            while !isBusy.load(ordering: .relaxed) { try await Task.sleep(for: .milliseconds(1)) }
+            let clients = try (0..<5).map { _ in try LoopbackClient(port: port) }
+            for client in clients.prefix(2) { try client.send("GET /hello HTTP/1.1\r\n\(host)\r\n") }
+            clients[1].finishSending()
+            try clients[2].send("GET /hello HTTP/1.1\r\n")
+            try clients[3].send("GET /hello HTTP/1.1\r\n\(host)\r\n")
+            clients[3].reset()
+            // The last says nothing.
+            #expect(try busy.receiveAnswer().text == "done")
+            for client in clients.prefix(2) { #expect(try client.receiveAnswer().text == "hello") }
+            #expect(try clients[1].isEndedByServer())
+            #expect(try clients[2].receiveAnswer().status == 408)
+            #expect(try clients[0].isEndedByServer())
+            #expect(try clients[4].isEndedByServer())
+        }
+    }
+
     @Test func `a client that takes nothing is cut off`() async throws {
         var options = HTTPServer.Options()
         options.transport.writeStall = .milliseconds(200)

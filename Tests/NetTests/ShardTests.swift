@@ -1,9 +1,10 @@
 import Base
 import Glibc
-import Net
 import Synchronization
 import TestKit
 import Testing
+
+@testable import Net
 
 @Suite struct ShardTests {
     @Test func `runs submitted work on its own thread, in order`() throws {
@@ -26,6 +27,54 @@ import Testing
         }.value
         #expect(places == [true, true])
         shard.stop()
+    }
+
+    /// In pieces, each of them another call of an asynchronous function.
+    private static func say(_ word: String, _ said: Words) async { said.add(word) }
+
+    private final class Words: Sendable {
+        private let words = Mutex<[String]>([])
+        func add(_ word: String) { words.withLock { $0.append(word) } }
+        var all: [String] { words.withLock { $0 } }
+    }
+
+    @Test func `a task with its preference runs on until it waits`() async throws {
+        let shard = try Shard()
+        let said = Words()
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            shard.submit {
+                Task(executorPreference: shard) {
+                    await Self.say("begun", said)
+                    await Self.say("done", said)
+                }
+                shard.submit {
+                    said.add("next")
+                    // What went through the queue once more would come after this.
+                    shard.submit { shard.submit { continuation.resume() } }
+                }
+            }
+        }
+        #expect(said.all == ["begun", "done", "next"])
+        shard.stop()
+    }
+
+    /// Only who may raise a priority can take back what the starter's cost.
+    @Test(.enabled(if: geteuid() == 0)) func `its thread is as nice as the process, whoever starts it`() async throws {
+        let which = Int32(PRIO_PROCESS.rawValue)
+        let process = getpriority(which, id_t(getpid()))
+        let starter = try BlockingPool(name: "test-starter", threads: 1, queueLimit: 1)
+        let started = try await starter.perform {
+            setpriority(which, 0, process + 5)
+            return (getpriority(which, 0), try? Shard())
+        }
+        #expect(started.0 == process + 5)
+        let shard = try #require(started.1)
+        let own = await withCheckedContinuation { continuation in
+            shard.submit { continuation.resume(returning: getpriority(which, 0)) }
+        }
+        #expect(own == process)
+        shard.stop()
+        starter.stop()
     }
 
     private actor Counter {
@@ -204,6 +253,38 @@ private struct UDPEnds: Sendable {
     }
 
     func sendToNobody() { _ = send(descriptor, [0] as [UInt8], 1, 0) }
+}
+
+@Suite struct ConnectionCrowdTests {
+    private let start = Instant(nanoseconds: 5_000_000_000)
+
+    @Test func `connections that come one by one are no crowd`() {
+        var crowd = ConnectionCrowd()
+        for number in 0..<1_000 {
+            let isCrowd = crowd.add(1, at: start + .microseconds(number * 60))
+            #expect(!isCrowd)
+        }
+    }
+
+    @Test func `many within a window are a crowd from then on`() {
+        var crowd = ConnectionCrowd()
+        let seen = (0..<100).map { crowd.add(1, at: start + .microseconds($0 * 25)) }
+        #expect(seen == Array(repeating: false, count: 19) + Array(repeating: true, count: 81))
+        let burst = crowd.add(ConnectionCrowd.size, at: start + .seconds(1))
+        #expect(burst)
+    }
+
+    @Test func `a crowd ends with a window in which few come`() {
+        var crowd = ConnectionCrowd()
+        _ = crowd.add(50, at: start)
+        let next = crowd.add(1, at: start + .microseconds(1_500))
+        #expect(next)
+        let later = crowd.add(1, at: start + .microseconds(2_600))
+        #expect(!later)
+        _ = crowd.add(50, at: start + .seconds(1))
+        let muchLater = crowd.add(1, at: start + .seconds(2))
+        #expect(!muchLater)
+    }
 }
 
 @Suite struct BlockingPoolTests {

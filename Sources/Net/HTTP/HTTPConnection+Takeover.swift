@@ -6,7 +6,7 @@ import Wire
 
 extension HTTPConnection {
     /// RFC 6455 §1.3: proves to the client that this server read its key as a WebSocket server does.
-    private static let acceptanceSuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    private static let acceptanceSuffix = Bytes("258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8)
 
     func takeOver(_ request: HTTPRequest, _ response: HTTPResponse, _ acceptance: WebSocketAcceptance) {
         do throws(WebSocketRefusal) {
@@ -25,8 +25,9 @@ extension HTTPConnection {
     private func sendSwitch(_ offer: WebSocketOffer, _ response: HTTPResponse, _ acceptance: WebSocketAcceptance) {
         var headers = response.headers
         headers.add("Upgrade", "websocket")
-        let digest = SHA1.hash(Bytes((offer.key + Self.acceptanceSuffix).utf8))
-        headers.add("Sec-WebSocket-Accept", Base64.encode(digest))
+        var proof = Bytes(offer.key.utf8)
+        proof += Self.acceptanceSuffix
+        headers.add("Sec-WebSocket-Accept", Base64.encode(SHA1.hash(proof)))
         if let subprotocol = acceptance.subprotocol { headers.add("Sec-WebSocket-Protocol", subprotocol) }
         if let compression = offer.compression { headers.add("Sec-WebSocket-Extensions", compression.response) }
         transport.send { [date = lane.date] output in

@@ -40,7 +40,6 @@ final class HTTPConnection: ConnectionProtocol, BodySource, @unchecked Sendable 
 
     let lane: HTTPLane
     let transport: Transport
-    private let peer: IPAddress?
     var options: HTTPServer.Options { lane.common.options }
 
     private var parser: RequestHeadParser
@@ -56,18 +55,21 @@ final class HTTPConnection: ConnectionProtocol, BodySource, @unchecked Sendable 
 
     private var waiting = Waiting.nothing
     private var deadline = Instant(nanoseconds: 0)
+    /// Made when the connection first waits for something.
     private var timer: ShardTimer?
+    /// HTTP waits for nothing on this connection any more.
+    private var isDetached = false
     private var windowBytes = 0
 
-    init(_ transport: Transport, peer: IPAddress?, in lane: HTTPLane) {
+    init(_ transport: Transport, in lane: HTTPLane) {
         self.transport = transport
-        self.peer = peer
         self.lane = lane
         parser = RequestHeadParser(limits: lane.common.options.limits)
     }
 
+    /// After the transport has begun to read. A request that came at once needs no deadline for its head.
     func start() {
-        timer = lane.shard.makeTimer { [unowned self] in timerFired() }
+        guard !isGone, waiting == .nothing, exchange == nil, case .head = reading else { return }
         wait(for: .request, options.headerTimeout)
     }
 
@@ -174,7 +176,7 @@ final class HTTPConnection: ConnectionProtocol, BodySource, @unchecked Sendable 
 
     private func connectionInfo(_ headers: RequestHeaders) -> ConnectionInfo {
         let own = transport.info
-        guard let peer else { return own }
+        guard let peer = transport.peer else { return own }
         if case .none = options.proxies { return own }
         let client = options.proxies.client(peer: peer, isSecure: own.isSecure, headers)
         guard client.address != peer || client.isSecure != own.isSecure else { return own }
@@ -349,6 +351,7 @@ final class HTTPConnection: ConnectionProtocol, BodySource, @unchecked Sendable 
     }
 
     private func detach() {
+        isDetached = true
         timer?.cancel()
         timer = nil
         waiting = .nothing
@@ -368,6 +371,12 @@ final class HTTPConnection: ConnectionProtocol, BodySource, @unchecked Sendable 
         waiting = wanted
         guard wanted != .nothing else { return }
         deadline = lane.shard.now + limit
+        armTimer()
+    }
+
+    private func armTimer() {
+        guard !isDetached else { return }
+        if timer == nil { timer = lane.shard.makeTimer { [unowned self] in timerFired() } }
         timer?.armNoLater(than: deadline)
     }
 

@@ -61,7 +61,7 @@ final class HTTPFigures: Sendable {
 }
 
 /// `@unchecked Sendable`: `shard` and `common` are constant, everything else is touched on the shard's thread only.
-final class HTTPLane: @unchecked Sendable {
+final class HTTPLane: TransportTable, @unchecked Sendable {
     struct Socket: Sendable {
         let socket: ListeningSocket
         let isSecure: Bool
@@ -75,6 +75,8 @@ final class HTTPLane: @unchecked Sendable {
     private var nextLane = 0
     private(set) var isDraining = false
     private var waiters: [CheckedContinuation<Void, Never>] = []
+    /// The text of the address from which the last connection came: behind a proxy all come from one.
+    private var lastPeer: (address: IPAddress, text: Private<String>)?
     private var dateLine = Bytes()
     private var dateEnds = Instant(nanoseconds: 0)
 
@@ -120,24 +122,32 @@ final class HTTPLane: @unchecked Sendable {
             return
         }
         let info = ConnectionInfo(
-            remoteAddress: Private(ip.map { "\($0.address)" } ?? "unix"), remotePort: ip?.port ?? 0,
+            remoteAddress: ip.map { text(of: $0.address) } ?? Private("unix"), remotePort: ip?.port ?? 0,
             isSecure: isSecure)
         // A session fails to be made for want of memory only; the connection is then closed as if refused.
         let session = isSecure ? common.tls.flatMap { try? TLSSession(server: $0.current) } : nil
         let transport = Transport(
-            descriptor, on: shard, info: info, options: common.options.transport, session: session,
-            whenGone: { [self] in left($0, ip?.address) })
+            descriptor, on: shard, info: info, peer: ip?.address, options: common.options.transport, session: session,
+            in: self)
         transport.tableIndex = connections.count
         connections.append(transport)
         common.figures.opened.increment()
         common.figures.open.add(1)
-        let connection = HTTPConnection(transport, peer: ip?.address, in: self)
+        let connection = HTTPConnection(transport, in: self)
         guard !isSecure || session != nil, (try? transport.start(connection)) != nil else { return transport.cut() }
         connection.start()
     }
 
-    private func left(_ transport: Transport, _ address: IPAddress?) {
-        common.gate.leave(address)
+    private func text(of address: IPAddress) -> Private<String> {
+        if let lastPeer, lastPeer.address == address { return lastPeer.text }
+        let text = Private("\(address)")
+        lastPeer = (address, text)
+        return text
+    }
+
+    func left(_ transport: Transport) {
+        shard.connectionsMoved(1)
+        common.gate.leave(transport.peer)
         common.figures.open.add(-1)
         common.figures.received.increment(by: transport.bytesReceived)
         common.figures.sent.increment(by: transport.bytesSent)

@@ -93,6 +93,7 @@ package final class BlockingPool: TaskExecutor, @unchecked Sendable {
                 guard let context else { preconditionFailure("a pool's thread starts with its pool") }
                 let pool = Unmanaged<BlockingPool>.fromOpaque(context).takeRetainedValue()
                 pool.name.withUTF8Buffer { _ in plexi_name_thread("\(pool.name)") }
+                ThreadNiceness.takeFromProcess()
                 pool.run()
                 return nil
             }, retained.toOpaque())

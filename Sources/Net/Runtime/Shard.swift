@@ -16,7 +16,7 @@ protocol TurnEndObserver: AnyObject {
 
 /// `@unchecked Sendable`: the mailbox is a mutex; every other stored property is touched by the shard's own thread
 /// only, from the moment that the thread starts.
-package final class Shard: EventLoop, SerialExecutor, @unchecked Sendable {
+package final class Shard: EventLoop, @unchecked Sendable {
     /// Jobs run in one turn before descriptors are looked at again. Higher amortises the poll over more jobs, lower
     /// lets sockets wait less behind a crowd of busy tasks, and answers leave while the next requests are worked on:
     /// WebSocket handshakes with 64 at a time rose from 0.85 to 0.93 of nginx's rate when this fell from 1,024.
@@ -25,9 +25,18 @@ package final class Shard: EventLoop, SerialExecutor, @unchecked Sendable {
     /// Bytes that one read takes at most. Higher saves system calls on uploads, lower stays in the nearest cache.
     static let receiveBufferSize = 64 << 10
 
+    /// How long the loop looks away while a crowd of connections comes and goes, beside what the kernel's timer slack
+    /// (50 µs where nobody set it) makes of it. Longer lets more of them gather, shorter delays them, and who else is
+    /// served here, less. With 64 handshakes at a time it saves a fifth of the server's time.
+    private static let gatheringMicroseconds: UInt32 = 10
+    /// With a timer due sooner than this, the loop does not look away.
+    private static let gatheringMargin: Duration = .microseconds(500)
+
     /// What other threads, or this one, want to have run.
     private enum Work {
         case job(UnownedJob)
+        /// Of an actor that lives on this shard.
+        case actorJob(UnownedJob)
         case call(@Sendable () -> Void)
     }
 
@@ -46,6 +55,10 @@ package final class Shard: EventLoop, SerialExecutor, @unchecked Sendable {
     /// zlib states for the messages of this shard's WebSockets.
     let messageCompression = CompressionPool()
 
+    /// What actors of this shard name as their executor. Not the shard itself: a task that only prefers the shard is
+    /// of no actor, and running it as if it were one would send it through the queue again at each of its calls.
+    private let actorQueue = ActorQueue()
+
     private let mailbox = Mutex(Mailbox())
     private let poller: Poller
     private let timers = TimerHeap()
@@ -57,11 +70,15 @@ package final class Shard: EventLoop, SerialExecutor, @unchecked Sendable {
     private var time = Instant.now()
     private var timeIsStale = true
     private var isStopping = false
+    private var crowd = ConnectionCrowd()
+    private var letsGather = false
+    private var moreWait = false
 
     package init(index: Int = 0) throws(SystemError) {
         self.index = index
         poller = try Poller()
         receiveBuffer.initialize(repeating: 0)
+        actorQueue.shard = self
         try startThread()
     }
 
@@ -85,6 +102,7 @@ package final class Shard: EventLoop, SerialExecutor, @unchecked Sendable {
                 guard let context else { preconditionFailure("a shard's thread starts with its shard") }
                 let shard = Unmanaged<Shard>.fromOpaque(context).takeRetainedValue()
                 plexi_name_thread("plexi-shard-\(shard.index)")
+                ThreadNiceness.takeFromProcess()
                 plexi_set_thread_context(context)
                 shard.run()
                 plexi_set_thread_context(nil)
@@ -109,9 +127,10 @@ package final class Shard: EventLoop, SerialExecutor, @unchecked Sendable {
 
     package func enqueue(_ job: consuming ExecutorJob) { add(.job(UnownedJob(job))) }
 
-    package func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+    /// For an actor's `unownedExecutor`.
+    package func asUnownedSerialExecutor() -> UnownedSerialExecutor { actorQueue.asUnownedSerialExecutor() }
 
-    package func isIsolatingCurrentContext() -> Bool? { isCurrent }
+    fileprivate func enqueueOfActor(_ job: consuming ExecutorJob) { add(.actorJob(UnownedJob(job))) }
 
     package func checkIsolated() { precondition(isCurrent, "this belongs to another shard's thread") }
 
@@ -147,13 +166,35 @@ package final class Shard: EventLoop, SerialExecutor, @unchecked Sendable {
         while !isStopping {
             let mayWait = takeMail()
             timeIsStale = true
-            if mayWait { poller.wait(until: timers.earliest) } else { poller.poll() }
+            if mayWait {
+                gather()
+                poller.wait(until: timers.earliest)
+            } else {
+                poller.poll()
+            }
             timers.fire(dueAt: now)
             _ = takeMail()
             runReady()
             flush()
         }
         shutDown()
+    }
+
+    /// So many connections came, or went.
+    func connectionsMoved(_ count: Int) {
+        if crowd.add(count, at: now) { letsGather = true }
+    }
+
+    /// A listener has not taken all that there are.
+    func connectionsWait() { moreWait = true }
+
+    private func gather() {
+        let isWanted = letsGather && !moreWait
+        letsGather = false
+        moreWait = false
+        guard isWanted else { return }
+        if let deadline = timers.earliest, deadline < .now() + Self.gatheringMargin { return }
+        usleep(Self.gatheringMicroseconds)
     }
 
     /// Moves the mailbox behind what is ready. True when there is nothing to do but wait; from then on, whoever adds
@@ -177,7 +218,8 @@ package final class Shard: EventLoop, SerialExecutor, @unchecked Sendable {
             let work = ready[nextReady]
             nextReady += 1
             switch work {
-            case .job(let job):
+            case .job(let job): job.runSynchronously(on: asUnownedTaskExecutor())
+            case .actorJob(let job):
                 job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
             case .call(let call): call()
             }
@@ -220,6 +262,13 @@ package final class Shard: EventLoop, SerialExecutor, @unchecked Sendable {
         try poller.watch(descriptor, for: interest, handler)
     }
 
+    /// The same with its own type, for those on this side of the seam.
+    func pollWatch(
+        _ descriptor: Int32, for interest: Readiness, _ handler: @escaping (Readiness) -> Void
+    ) throws(SystemError) -> PollWatch {
+        try poller.watch(descriptor, for: interest, handler)
+    }
+
     package func timer(_ action: @escaping () -> Void) -> any ScheduledTimer { makeTimer(action) }
 
     /// The same with its own type, for those on this side of the seam.
@@ -234,4 +283,16 @@ package final class Shard: EventLoop, SerialExecutor, @unchecked Sendable {
         checkIsolated()
         try poller.watchSignal(number, handler)
     }
+}
+
+/// A shard as its actors see it; lives as long.
+///
+/// `@unchecked Sendable`: `shard` is set once, before anybody else knows the shard.
+private final class ActorQueue: SerialExecutor, @unchecked Sendable {
+    fileprivate unowned(safe) var shard: Shard!
+
+    func enqueue(_ job: consuming ExecutorJob) { shard.enqueueOfActor(job) }
+    func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+    func checkIsolated() { shard.checkIsolated() }
+    func isIsolatingCurrentContext() -> Bool? { shard.isCurrent }
 }

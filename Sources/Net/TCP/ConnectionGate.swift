@@ -31,21 +31,29 @@ final class ConnectionGate: Sendable {
         return counts.withLock { counts in
             guard counts.total < limit else { return false }
             if let key {
-                let count = counts.byAddress[key, default: 0]
-                guard count < limitPerAddress else { return false }
-                counts.byAddress[key] = count + 1
+                // Without room for one there would be an entry of none.
+                guard limitPerAddress > 0, Self.count(one: &counts.byAddress[key, default: 0], limit: limitPerAddress)
+                else { return false }
             }
             counts.total += 1
             return true
         }
     }
 
+    /// In place: an address is looked up once.
+    private static func count(one count: inout Int, limit: Int) -> Bool {
+        guard count < limit else { return false }
+        count += 1
+        return true
+    }
+
     func leave(_ address: IPAddress?) {
         let key = key(address)
         counts.withLock { counts in
             counts.total -= 1
-            guard let key, let count = counts.byAddress[key] else { return }
-            counts.byAddress[key] = count > 1 ? count - 1 : nil
+            guard let key, let place = counts.byAddress.index(forKey: key) else { return }
+            counts.byAddress.values[place] -= 1
+            if counts.byAddress.values[place] == 0 { counts.byAddress.remove(at: place) }
         }
     }
 

@@ -143,8 +143,9 @@ struct ListeningSocket: Sendable {
 /// Accepts on one shard.
 final class Listener {
     /// Connections taken in one turn of the loop. Higher drains a burst sooner, lower lets the sockets that are there
-    /// already wait less.
-    private static let acceptedPerTurn = 64
+    /// already wait less. A new connection's request is read at once, so more than the jobs of a turn
+    /// (`Shard.jobsPerTurn`) would only wait for their answers.
+    private static let acceptedPerTurn = Shard.jobsPerTurn
     /// How long we do not accept when not even the reserve descriptor could be opened again.
     private static let pause: Duration = .milliseconds(100)
 
@@ -180,7 +181,6 @@ final class Listener {
     private func accept(upTo limit: Int = Listener.acceptedPerTurn) {
         var count = 0
         while count < limit, watch != nil {
-            count += 1
             do throws(SystemError) {
                 var descriptor: Int32 = -1
                 let peer = try SocketAddress { (storage, length) throws(SystemError) in
@@ -188,9 +188,15 @@ final class Listener {
                 }
                 accepted(descriptor, peer)
             } catch {
-                guard mayGoOn(error.code) else { return }
+                guard mayGoOn(error.code) else {
+                    if count > 0 { loop.connectionsMoved(count) }
+                    return
+                }
             }
+            count += 1
         }
+        loop.connectionsMoved(count)
+        loop.connectionsWait()
     }
 
     private func mayGoOn(_ code: Int32) -> Bool {

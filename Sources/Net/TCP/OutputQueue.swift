@@ -11,7 +11,8 @@ final class BufferPool {
     private static let largest = 32 << 10
     private static let initial = 4 << 10
 
-    private var buffers: [Bytes] = []
+    /// Unchecked: the shard's thread alone reaches it, and no access calls anything of others.
+    @exclusivity(unchecked) private var buffers: [Bytes] = []
 
     // Both exchange the caller's variable with a slot, so that no second reference ever makes an array copy itself.
 

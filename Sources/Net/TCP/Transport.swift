@@ -7,6 +7,7 @@
 package import Base
 import Crypto
 import Glibc
+import Wire
 
 /// Speaks on a transport. Every call comes on the shard's thread.
 package protocol ConnectionProtocol: AnyObject {
@@ -25,6 +26,11 @@ package protocol ConnectionProtocol: AnyObject {
 
     /// The connection is gone, by either side. Comes exactly once, as the last call; inside `cut`, if that is why.
     func closed(_ reason: TransportClosure)
+}
+
+/// Who keeps transports; is told of each that is gone, after its owner.
+protocol TransportTable: AnyObject {
+    func left(_ transport: Transport)
 }
 
 package enum TransportClosure: Sendable, Equatable {
@@ -73,13 +79,15 @@ package final class Transport: TurnEndObserver {
 
     package let loop: Shard
     package let info: ConnectionInfo
+    /// Who is connected; `nil` for a local socket. Behind a proxy, the proxy.
+    let peer: IPAddress?
 
     private let descriptor: Int32
     private let options: TransportOptions
     private let security: TransportSecurity?
-    private var watch: (any DescriptorWatch)?
+    private var watch: PollWatch?
     private var owner: (any ConnectionProtocol)?
-    private var whenGone: ((Transport) -> Void)?
+    private var table: (any TransportTable)?
 
     private var phase = Phase.open
     private var output = OutputQueue()
@@ -98,25 +106,29 @@ package final class Transport: TurnEndObserver {
     /// Where the transport stands in its server's table.
     var tableIndex = -1
 
-    /// Takes the descriptor over, which is non-blocking and connected. `whenGone` is called once, after the owner.
+    /// Takes the descriptor over, which is non-blocking and connected.
     init(
-        _ descriptor: Int32, on loop: Shard, info: ConnectionInfo, options: TransportOptions,
-        session: TLSSession? = nil, whenGone: ((Transport) -> Void)? = nil
+        _ descriptor: Int32, on loop: Shard, info: ConnectionInfo, peer: IPAddress?, options: TransportOptions,
+        session: TLSSession?, in table: any TransportTable
     ) {
         self.descriptor = descriptor
         self.loop = loop
         self.info = info
         self.options = options
-        self.whenGone = whenGone
+        self.peer = peer
+        self.table = table
         security = session.map { TransportSecurity($0) }
     }
 
-    /// Begins to read for `owner`.
+    /// Begins to read for `owner`, at once: a client mostly has something to say when it connects, and what is there
+    /// already costs no turn of the loop. The owner may have been called, up to `closed`, when this returns.
     func start(_ owner: any ConnectionProtocol) throws(SystemError) {
         loop.checkIsolated()
         self.owner = owner
-        watch = try loop.watch(descriptor, for: .readable) { [self] readiness in ready(readiness) }
         if security != nil { armTimer(at: loop.now + options.handshake) }
+        read()
+        guard phase != .gone else { return }
+        watch = try loop.pollWatch(descriptor, for: wantedInterest) { [self] readiness in ready(readiness) }
     }
 
     /// Gives the connection to another owner. The old one gets no more calls; bytes that it holds it passes on.
@@ -242,11 +254,13 @@ package final class Transport: TurnEndObserver {
         if security != nil { planFlush(evenIfBlocked: true) }  // decrypted bytes may wait in the session
     }
 
-    private func applyInterest() {
+    private func applyInterest() { watch?.interest = wantedInterest }
+
+    private var wantedInterest: Readiness {
         var interest: Readiness = []
         if !peerHasEnded, !isReadingPaused || phase != .open { interest.insert(.readable) }
         if isBlocked { interest.insert(.writable) }
-        watch?.interest = interest
+        return interest
     }
 
     private func ready(_ readiness: Readiness) {
@@ -362,17 +376,17 @@ package final class Transport: TurnEndObserver {
     private func end(_ reason: TransportClosure) {
         guard phase != .gone else { return }
         phase = .gone
-        watch?.cancel()
-        watch = nil
         timer?.cancel()
         timer = nil
+        watch?.cancelBeforeClose()
+        watch = nil
         Glibc.close(descriptor)
         output = OutputQueue()
-        let (owner, whenGone) = (owner, whenGone)
+        let (owner, table) = (owner, table)
         self.owner = nil
-        self.whenGone = nil
+        self.table = nil
         owner?.closed(reason)
-        whenGone?(self)
+        table?.left(self)
     }
 
     // MARK: Deadlines

@@ -225,9 +225,10 @@ package final class WebSocket: ConnectionProtocol, @unchecked Sendable {
     package func serverStops() { close(.goingAway, "the server stops") }
 
     package func closed(_ reason: TransportClosure) {
-        if phase == .closing { end(ownCode, ownReason) } else { end(.abnormal, "the connection was lost") }
+        // First, so that the end does not wait for anything any more.
         timer?.cancel()
         timer = nil
+        if phase == .closing { end(ownCode, ownReason) } else { end(.abnormal, "the connection was lost") }
     }
 
     // MARK: Time

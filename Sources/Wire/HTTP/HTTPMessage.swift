@@ -125,7 +125,7 @@ package struct RequestHeaders: Sendable {
     }
 
     /// Names are in lower case.
-    private let block: Bytes
+    let block: Bytes
     private let fields: [Field]
 
     init(block: Bytes, fields: [Field]) {
@@ -168,10 +168,25 @@ package struct RequestHeaders: Sendable {
         fields.map { (text(Int($0.nameStart)..<Int($0.nameEnd)), value(of: $0)) }
     }
 
+    /// Where in `block` the value of the first field of that name lies, of those from number `next` on, which then
+    /// is the number after it: for who reads values without making strings of them.
+    func valueRange(of name: StaticString, from next: inout Int) -> Range<Int>? {
+        while next < fields.count {
+            let field = fields[next]
+            next &+= 1
+            if matches(field, name) { return Int(field.valueStart)..<Int(field.valueEnd) }
+        }
+        return nil
+    }
+
     private func matches(_ field: Field, _ name: StaticString) -> Bool {
-        let range = Int(field.nameStart)..<Int(field.nameEnd)
-        guard range.count == name.utf8CodeUnitCount else { return false }
-        return name.withUTF8Buffer { unsafe block[range].elementsEqual($0) }
+        let start = Int(field.nameStart)
+        let count = Int(field.nameEnd) &- start
+        guard count == name.utf8CodeUnitCount else { return false }
+        return name.withUTF8Buffer { wanted in
+            for offset in 0..<count where unsafe block[start &+ offset] != wanted[offset] { return false }
+            return true
+        }
     }
 
     private func value(of field: Field) -> String { text(Int(field.valueStart)..<Int(field.valueEnd)) }

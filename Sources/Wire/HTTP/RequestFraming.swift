@@ -170,7 +170,7 @@ struct RequestFraming {
 }
 
 /// The elements of a comma-separated list, without the white space around them; empty ones too.
-private func forEachElement(_ bytes: Span<UInt8>, _ value: Range<Int>, _ body: (Range<Int>) -> Void) {
+func forEachElement(_ bytes: Span<UInt8>, _ value: Range<Int>, _ body: (Range<Int>) -> Void) {
     var start = value.lowerBound
     for index in value where bytes[index] == 0x2C {
         body(bytes.trimmed(start..<index))
@@ -179,7 +179,7 @@ private func forEachElement(_ bytes: Span<UInt8>, _ value: Range<Int>, _ body: (
     body(bytes.trimmed(start..<value.upperBound))
 }
 
-private func isToken(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+func isToken(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
     for index in range where !ByteSet.token.contains(bytes[index]) { return false }
     return !range.isEmpty
 }

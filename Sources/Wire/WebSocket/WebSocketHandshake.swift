@@ -48,7 +48,10 @@ package struct WebSocketOffer: Sendable {
         subprotocols = try Self.subprotocols(of: head.headers)
         origin = head.headers["origin"]
         do throws(ExtensionListError) {
-            compression = try PermessageDeflate(offers: head.headers.values(of: "sec-websocket-extensions"))
+            // Without an offer there is no list to make.
+            let isOffered = head.headers.contains("sec-websocket-extensions")
+            compression =
+                try isOffered ? PermessageDeflate(offers: head.headers.values(of: "sec-websocket-extensions")) : nil
         } catch {
             throw WebSocketRefusal("the list of extensions is malformed", "Sec-WebSocket-Extensions")
         }
@@ -64,27 +67,44 @@ package struct WebSocketOffer: Sendable {
         guard head.headers.listContains("connection", "upgrade") else {
             throw WebSocketRefusal("Connection must name upgrade", "Connection")
         }
-        let length = head.headers["content-length"]
-        guard length == nil || length == "0", !head.headers.contains("transfer-encoding") else {
+        guard hasNoBody(head.headers) else {
             throw WebSocketRefusal("a request for a WebSocket has no body", "Content-Length")
         }
     }
 
+    private static func hasNoBody(_ headers: RequestHeaders) -> Bool {
+        guard !headers.contains("transfer-encoding") else { return false }
+        var next = 0
+        guard let length = headers.valueRange(of: "content-length", from: &next) else { return true }
+        return headers.block.span.matches(length, "0")
+    }
+
     private static func key(of headers: RequestHeaders) throws(WebSocketRefusal) -> String {
-        let keys = headers.values(of: "sec-websocket-key")
-        guard let key = keys.first, keys.count == 1 else {
-            throw WebSocketRefusal("exactly one key is wanted", "Sec-WebSocket-Key")
-        }
-        guard Base64.decode(key)?.count == 16 else {
+        var next = 0
+        guard let key = headers.valueRange(of: "sec-websocket-key", from: &next),
+            headers.valueRange(of: "sec-websocket-key", from: &next) == nil
+        else { throw WebSocketRefusal("exactly one key is wanted", "Sec-WebSocket-Key") }
+        guard isKey(headers.block.span, key) else {
             throw WebSocketRefusal("the key must be 16 bytes in Base64", "Sec-WebSocket-Key")
         }
-        return key
+        return headers.block.span.text(key)
+    }
+
+    /// 16 bytes in Base64 are 21 digits, one whose lower four bits are 0, and `==`.
+    private static func isKey(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        guard range.count == 24 else { return false }
+        let start = range.lowerBound
+        for index in start..<(start &+ 21) where Base64.value(of: bytes[index], .standard) == nil { return false }
+        guard let last = Base64.value(of: bytes[start &+ 21], .standard), last & 15 == 0 else { return false }
+        return bytes[start &+ 22] == UInt8(ascii: "=") && bytes[start &+ 23] == UInt8(ascii: "=")
     }
 
     private static func checkVersion(_ headers: RequestHeaders) throws(WebSocketRefusal) {
-        guard headers.values(of: "sec-websocket-version") == ["13"] else {
-            throw WebSocketRefusal("the only version is 13", "Sec-WebSocket-Version", status: .upgradeRequired)
-        }
+        var next = 0
+        guard let version = headers.valueRange(of: "sec-websocket-version", from: &next),
+            headers.block.span.matches(version, "13"),
+            headers.valueRange(of: "sec-websocket-version", from: &next) == nil
+        else { throw WebSocketRefusal("the only version is 13", "Sec-WebSocket-Version", status: .upgradeRequired) }
     }
 
     private static func subprotocols(of headers: RequestHeaders) throws(WebSocketRefusal) -> [String] {
@@ -147,12 +167,22 @@ package enum OriginPolicy: Sendable, Equatable {
 }
 
 extension RequestHeaders {
-    /// Whether a field that is a list of tokens (RFC 9110 §5.6.1) names `token`, in any case.
-    func listContains(_ name: StaticString, _ token: String) -> Bool {
-        values(of: name).contains { value in
-            value.listElements.contains { $0.isEqual(ignoringCaseOf: token) }
+    /// Whether a field that is a list of tokens (RFC 9110 §5.6.1) names `token`, in any case; `token` in lower case.
+    func listContains(_ name: StaticString, _ token: StaticString) -> Bool {
+        var next = 0
+        while let value = valueRange(of: name, from: &next) {
+            if listNames(block.span, value, token) { return true }
         }
+        return false
     }
+}
+
+private func listNames(_ bytes: Span<UInt8>, _ value: Range<Int>, _ token: StaticString) -> Bool {
+    var isNamed = false
+    forEachElement(bytes, value) { element in
+        if bytes.matches(element, token) { isNamed = true }
+    }
+    return isNamed
 }
 
 extension String {
@@ -164,11 +194,6 @@ extension String {
             while let last = element.last, isBlank(last) { element.removeLast() }
             return element.isEmpty ? nil : String(decoding: element, as: UTF8.self)
         }
-    }
-
-    fileprivate func isEqual(ignoringCaseOf lowercase: String) -> Bool {
-        utf8.count == lowercase.utf8.count
-            && zip(utf8, lowercase.utf8).allSatisfy { Wire.lowercased($0) == $1 }
     }
 
     fileprivate var isToken: Bool { !isEmpty && utf8.allSatisfy { ByteSet.token.contains($0) } }

@@ -42,6 +42,9 @@ struct WebSocketHandshakeTests {
         ("host", nil), ("upgrade", nil), ("upgrade", "websockets"), ("connection", nil), ("connection", "close"),
         ("sec-websocket-key", nil), ("sec-websocket-key", ""), ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAAA="),
         ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAAAA"), ("sec-websocket-key", "!!!!"),
+        ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAB=="), ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAA==="),
+        ("sec-websocket-key", "AAAAAAAAAA-AAAAAAAAAAA=="), ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA="),
+        ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==="), ("upgrade", "web socket"), ("upgrade", ","),
         ("content-length", "5"), ("transfer-encoding", "chunked"), ("sec-websocket-protocol", "x, x"),
         ("sec-websocket-protocol", "a b"), ("sec-websocket-extensions", "permessage-deflate; =1"),
         ("sec-websocket-protocol", (0..<33).map { "p\($0)" }.joined(separator: ",")),
@@ -56,6 +59,21 @@ struct WebSocketHandshakeTests {
         let refusal = refusal(head([("sec-websocket-version", version)]))
         #expect(refusal?.status == .upgradeRequired)
         #expect(refusal?.headers.value(of: "sec-websocket-version") == "13")
+    }
+
+    @Test func `the key and the version are given once, lists in any number of fields`() {
+        func refusal(adding name: String, _ value: String) -> WebSocketRefusal? {
+            let fields =
+                head([("upgrade", nil)]).headers.pairs + [
+                    ("upgrade", "h2c"), ("upgrade", " , WEBSOCKET"), (name, value),
+                ]
+            return self.refusal(
+                RequestHead(method: .get, path: "/ws", query: nil, headers: RequestHeaders(fields)))
+        }
+        #expect(refusal(adding: "connection", "keep-alive") == nil)
+        #expect(refusal(adding: "content-length", "0") == nil)
+        #expect(refusal(adding: "sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")?.field == "Sec-WebSocket-Key")
+        #expect(refusal(adding: "sec-websocket-version", "13")?.status == .upgradeRequired)
     }
 
     @Test func `only GET of HTTP 1 1 becomes a WebSocket`() {
