@@ -358,12 +358,15 @@ final class Subscription {
 
     // MARK: - Reports
 
-    /// `nil` when nothing was sent yet.
+    /// `nil` when nothing was sent yet. On the publisher's own clock as far as it has told it for the layer that is sent.
     func senderInfo(now: Instant, engine: MediaEngine) -> RTCPSenderInfo? {
         guard let source else { return nil }
+        var clock = SenderClock()
+        let offset = forwarder.timestampOffset
+        if offset != nil, let layer = source.layer(forwarder.shownLayer ?? 0) { clock = layer.reception.clock }
         return reportState.info(
             ssrc: ssrc, clockRate: source.clockRate, now: now, clock: engine.ntp,
-            publisher: source.publisher.clock, stream: SenderClock(), timestampOffset: 0)
+            publisher: source.publisher.clock, stream: clock, timestampOffset: offset ?? 0)
     }
 }
 

@@ -46,6 +46,8 @@ package final class SoftPeer {
     /// By the stream that they were for.
     package var keyframesWanted: [SSRC: Int] = [:]
     package internal(set) var nacksReceived = 0
+    /// The last sender report of each stream that we receive.
+    package internal(set) var senderReports: [SSRC: RTCPSenderInfo] = [:]
     /// Each media packet as it was decrypted.
     package var onPacket: ((RTPHeader, Bytes) -> Void)?
     package var answersRetransmission = true
