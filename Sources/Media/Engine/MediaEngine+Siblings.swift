@@ -119,7 +119,11 @@ extension MediaEngine {
         record.slot = slot
         let layer = mirrorLayer(item.pointee.layer, of: track, item.pointee.ssrc)
         track.publisher.clock = item.pointee.clock
+        layer.reception.take(item.pointee.stream)
         if record.input.frame.isKeyframe { layer.keyframes.keyframeCame() }
+        if record.input.frame.hasStructure || record.input.frame.hasActiveDecodeTargets {
+            layer.learnStructure(of: record, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(slab[slot])))
+        }
         layer.counters.packets &+= 1
         layer.counters.bytes &+= UInt64(record.input.payloadLength)
         switch layer.ring.insert(record) {

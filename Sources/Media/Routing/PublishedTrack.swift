@@ -19,7 +19,9 @@ final class PublishedLayer {
     var reception: ReceiveStream
     var missing = NACKGenerator()
     var keyframes = KeyframeRequester()
+    /// Of dependency descriptors, as the packet of this number brought it.
     var structure = DependencyStructure()
+    var structureSince: ExtendedSequence = 0
     /// What makes this layer's timestamps those of the publisher's clock, after a sender report.
     var clockOffset: UInt32?
     var counters = StreamCounters()
