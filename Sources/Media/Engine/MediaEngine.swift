@@ -68,7 +68,8 @@ package final class MediaEngine {
         self.identity = identity
         slab = PacketSlab(count: settings.limits.packetSlots)
         ntp = NTPClock(now, is: wallClock)
-        paths = PathTable(capacity: settings.limits.sessions * 4, seed: seed)
+        // As many as all may have: nobody's path is refused because others have many.
+        paths = PathTable(capacity: settings.limits.sessions * ICELiteSession.pathsMax, seed: seed)
         ufrags = UfragTable(capacity: settings.limits.sessions * 2, seed: seed)
         wheel = DeadlineWheel(now: now)
         touched.reserveCapacity(DatagramSocket.batchSize)
@@ -120,9 +121,6 @@ package final class MediaEngine {
         touched.removeAll(keepingCapacity: true)
         for link in links { link.outgoing.publish() }
     }
-
-    /// For tests: what is left when all have gone.
-    var tableCounts: (paths: Int, ufrags: Int) { (paths.count, ufrags.count) }
 
     private func drop(_ slot: PacketSlab.Slot) -> PacketSlab.Slot {
         counters.unknown &+= 1
@@ -181,7 +179,7 @@ package final class MediaEngine {
         if let evicted = outcome.evictedPath { forget(evicted) }
         if let retired = outcome.retiredUfrag { _ = ufrags.remove(retired) }
         if outcome.isNewPath {
-            if let owner, owner !== participant { loseSilently(path, owner) }
+            if let owner, owner !== participant { loseSilently(path, owner, now) }
             // The table is full of other people's paths: this one is not answered, and the peer tries its others.
             guard paths.set(path, index) else {
                 _ = participant.ice.close(path)
@@ -201,9 +199,8 @@ package final class MediaEngine {
     }
 
     /// A network address translator has given the address to somebody else.
-    private func loseSilently(_ path: MediaPath, _ owner: Participant) {
-        if case .consentExpired = owner.ice.close(path) { owner.sending?.destination = nil }
-        owner.wake(at: owner.nextReports)
+    private func loseSilently(_ path: MediaPath, _ owner: Participant, _ now: Instant) {
+        close(path, of: owner, now: now)
     }
 
     func forget(_ path: MediaPath) { _ = paths.remove(path) }
