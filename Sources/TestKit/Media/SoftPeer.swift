@@ -37,6 +37,8 @@ package final class SoftPeer {
     package internal(set) var data: SoftData?
     package internal(set) var phase = Phase.new
     package internal(set) var remoteAddress: TransportAddress?
+    /// Where the other side takes TCP connections.
+    package internal(set) var remoteConnectionAddress: TransportAddress?
     /// What is to be sent, in order.
     package internal(set) var outgoing: [Bytes] = []
     /// Streams that we receive, by SSRC.
@@ -170,11 +172,16 @@ package final class SoftPeer {
             DTLSFingerprint(algorithm: $0.hash.rawValue, value: $0.text)
         }
         for line in first.candidates {
-            guard let candidate = try? ICECandidate(parsing: line), candidate.transport == .udp,
-                case .address(let ip) = candidate.host
-            else { continue }
-            remoteAddress = TransportAddress(ip, candidate.port)
-            break
+            guard let candidate = try? ICECandidate(parsing: line), case .address(let ip) = candidate.host else {
+                continue
+            }
+            // The first of each kind is the preferred one.
+            let address = TransportAddress(ip, candidate.port)
+            switch candidate.transport {
+            case .udp: remoteAddress = remoteAddress ?? address
+            case .tcp(.passive): remoteConnectionAddress = remoteConnectionAddress ?? address
+            case .tcp: break
+            }
         }
         ice = ICEControllingPeer(local: credentials, remote: remote, seed: random.next(), now: now)
         phase = .checking
