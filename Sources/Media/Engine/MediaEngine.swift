@@ -18,7 +18,8 @@ package final class MediaEngine {
     package let settings: MediaSettings
     package let outbox = Outbox()
     package var slab: PacketSlab
-    let identity: DTLSIdentity
+    /// Of sessions that are made now.
+    private(set) var identity: DTLSIdentity
     /// What follows `a=candidate:` in our descriptions.
     private(set) var candidates: [String] = []
     let ntp: NTPClock
@@ -84,6 +85,10 @@ package final class MediaEngine {
         // `candidate:` itself is the attribute's name in a description.
         candidates = all.map { String($0.line.dropFirst("candidate:".count)) }
     }
+
+    /// Sessions that are made from now on have this certificate. Those that are there keep their own: it is in every
+    /// description of theirs, and their association was made with it.
+    package func renew(_ identity: DTLSIdentity) { self.identity = identity }
 
     // MARK: - Datagrams
 
