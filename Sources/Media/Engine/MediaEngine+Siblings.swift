@@ -124,6 +124,8 @@ extension MediaEngine {
         if record.input.frame.hasStructure || record.input.frame.hasActiveDecodeTargets {
             layer.learnStructure(of: record, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(slab[slot])))
         }
+        layer.meter.add(
+            record.input.payloadLength, spatial: record.input.frame.spatial, temporal: record.input.frame.temporal)
         layer.counters.packets &+= 1
         layer.counters.bytes &+= UInt64(record.input.payloadLength)
         switch layer.ring.insert(record) {

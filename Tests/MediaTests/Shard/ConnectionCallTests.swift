@@ -33,7 +33,8 @@ import Wire
     @Test func `who finds the server by its TCP candidate alone publishes and views`() throws {
         let world = try ShardWorld([LoopbackTests.v4])
         let publisher = try world.join(.publisher, .init(.video, .sendOnly), over: .connection)
-        let viewer = try world.join(.viewer, .init(.video, .receiveOnly), over: .connection)
+        // What an estimate that begins low would leave out is not the subject.
+        let viewer = try world.join(.viewer, .init(.video, .receiveOnly), over: .connection, reportsNetwork: false)
         #expect(world.run { publisher.peer.phase == .connected && viewer.peer.phase == .connected })
         var camera = Camera()
         play(25, &camera, publisher, in: world)
@@ -47,7 +48,8 @@ import Wire
     @Test func `a viewer moves from TCP to UDP and back in mid-call, and the publisher after it`() throws {
         let world = try ShardWorld([LoopbackTests.v4])
         let publisher = try world.join(.publisher, .init(.video, .sendOnly), over: .connection)
-        let viewer = try world.join(.viewer, .init(.video, .receiveOnly), over: .connection)
+        // What an estimate that begins low would leave out is not the subject.
+        let viewer = try world.join(.viewer, .init(.video, .receiveOnly), over: .connection, reportsNetwork: false)
         #expect(world.run { publisher.peer.phase == .connected && viewer.peer.phase == .connected })
         var camera = Camera()
         play(10, &camera, publisher, in: world)
