@@ -38,7 +38,7 @@ extension MediaEngine {
         var negotiator = participant.negotiator
         let outcome: FragmentOutcome
         do throws(NegotiationError) {
-            outcome = try negotiator.accept(fragment: fragment, freshCredentials: fresh.described)
+            outcome = try negotiator.accept(fragment: fragment, freshCredentials: fresh)
         } catch {
             if error.kind == .wrongState { throw .conflict(error.reason) }
             throw .sdpInvalid(line: error.line, reason: error.reason)

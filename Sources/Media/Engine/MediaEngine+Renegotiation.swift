@@ -64,11 +64,11 @@ extension MediaEngine {
         var draft = participant.negotiator
         addFreeSenders(for: offer, to: &draft, &random)
         let answer = try Self.negotiate { () throws(NegotiationError) in
-            try draft.accept(offer: offer, freshCredentials: fresh.described)
+            try draft.accept(offer: offer, freshCredentials: fresh)
         }
         try checkCertificate(of: draft, participant)
         // One that the peer asks for takes the place of ours; otherwise ours goes back with its offer.
-        if draft.transport?.local == fresh.described {
+        if draft.transport?.local == fresh {
             try takeRestart(participant, fresh, of: draft)
         } else if participant.isRestartOffered {
             withdrawRestart(participant)
@@ -100,7 +100,7 @@ extension MediaEngine {
         var random = SystemRandomNumberGenerator()
         let fresh = ICECredentials(using: &random)
         participant.restart = fresh
-        participant.negotiator.restartICE(fresh.described)
+        participant.negotiator.restartICE(fresh)
         noteNegotiationNeeded(participant)
     }
 

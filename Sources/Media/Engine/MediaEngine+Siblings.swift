@@ -82,7 +82,7 @@ extension MediaEngine {
             fingerprints: [], candidates: [], sessionID: random.next() >> 1, cname: "plexichat")
         let participant = Participant(
             id: participants.nextID(), room: room, ice: ICELiteSession(local: local, remoteUfrag: nil),
-            handshake: Handshake(), negotiator: Negotiator(configuration, credentials: local.described),
+            handshake: Handshake(), negotiator: Negotiator(configuration, credentials: local),
             localSSRC: random.next(), now: now)
         participant.origin = ParticipantOrigin(link: link, participant: id)
         participants.insert(participant)

@@ -28,7 +28,7 @@ final class Subscription {
     private(set) var rtxSSRC: SSRC?
     let cname: [UInt8]
     private var codecs: [NegotiatedCodec]
-    private var agreedExtensions: ExtensionMap
+    private var agreedExtensions: RTPExtensionMap
     private var extensions: ForwardedExtensions
     /// Its section carries nothing now. The place and the numbers are kept: see `Participant.subscribe`.
     private(set) var isEnded = false
@@ -69,7 +69,7 @@ final class Subscription {
         rtxSSRC = sending.rtxSSRC
         codecs = sending.codecs
         agreedExtensions = sending.extensions
-        extensions = ForwardedExtensions(sending.extensions.wire)
+        extensions = ForwardedExtensions(sending.extensions)
         cname = Array(sending.cname.utf8)
         historyCapacity = kind == .video ? SentHistory.defaultCapacity : RingCapacity.audio
         historyMemory = .allocate(byteCount: SentHistory.byteCount(capacity: historyCapacity), alignment: 8)
@@ -120,7 +120,7 @@ final class Subscription {
         codecs = sending.codecs
         rtxSSRC = sending.rtxSSRC
         agreedExtensions = sending.extensions
-        extensions = ForwardedExtensions(sending.extensions.wire)
+        extensions = ForwardedExtensions(sending.extensions)
         guard let track = source else { return }
         if canShow(track) { attach(track, now: now) } else { detach() }
     }

@@ -120,7 +120,7 @@ package final class SoftPeer {
         let (isStopped, mid) = (places[index].isStopped, places[index].mid)
         let transport = [
             "c=IN IP4 0.0.0.0", "a=mid:\(mid)", "a=ice-ufrag:\(credentials.ufrag)",
-            "a=ice-pwd:\(credentials.password.withExposedBytes { String(decoding: $0, as: UTF8.self) })",
+            "a=ice-pwd:\(credentials.exposedPassword)",
             "a=ice-options:trickle", "a=fingerprint:\(identity.fingerprints[0])", "a=setup:\(setup)",
         ]
         let port = isStopped ? 0 : 9
