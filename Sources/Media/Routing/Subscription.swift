@@ -355,11 +355,13 @@ final class Subscription {
     }
 
     /// A packet whose number was kept, but which could not be forwarded when it came: it overtook the start of its
-    /// keyframe. It goes out for the first time, on the stream itself.
+    /// keyframe. It goes out for the first time, on the stream itself. Looking for it is paid for as a repair is: who asks
+    /// for numbers that nobody has makes us search for each.
     private func sendUnsent(
         _ number: ExtendedSequence, _ transport: SendTransport, _ now: Instant, _ engine: MediaEngine
     ) -> Bool {
-        guard isUnsent(number), let kept = forwarder.unsentSource(of: number),
+        guard isUnsent(number), subscriber.repairs.take(Self.overhead, sentBytes: transport.bytes),
+            let kept = forwarder.unsentSource(of: number),
             let record = source?.layer(kept.layer)?.ring.find(kept.sequence),
             payloadTypes[Int(record.pointee.payloadType & 127)] != Self.noType,
             case .forward(let rewrite) = forwarder.offer(record.pointee.input), rewrite.sequence == number
