@@ -8,6 +8,12 @@ import COpenSSL
 package final class DTLSIdentity: @unchecked Sendable {
     /// Long enough for any call that was set up with it; short, because nothing but the fingerprint counts.
     package static let defaultValidity = Duration.days(30)
+    /// For how long new sessions are made with one identity. A key that gets out lets somebody stand in for us in what is
+    /// set up from then on until the next: longer gives him longer, and past the validity peers may refuse; shorter buys
+    /// little, at a fraction of a millisecond each time. A session keeps its own, so it may last for the validity less this.
+    package static let rotationPeriod = Duration.days(1)
+    /// One that could not be made is tried again so much later.
+    package static let rotationRetry = Duration.hours(1)
     /// The longest handshake message of a peer. Certificates of browsers have 300 to 900 bytes; OpenSSL reserves this
     /// much for a message in fragments, for up to eleven messages. Its own least value for DTLS is about as large.
     private static let longestMessage = 16_384

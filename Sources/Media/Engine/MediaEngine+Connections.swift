@@ -33,12 +33,18 @@ extension MediaEngine {
     /// The connection has ended, and its path with it.
     package func connectionEnded(_ path: MediaPath, now: Instant) {
         guard let index = paths.find(path), let participant = participants[index] else { return }
-        switch participant.ice.close(path) {
-        case .nothing, .pathExpired: break
-        case .consentExpired: participant.losePath(now: now)
-        }
+        close(path, of: participant, now: now)
         forget(path)
         look(participant)
+    }
+
+    /// The path is the participant's no longer.
+    func close(_ path: MediaPath, of participant: Participant, now: Instant) {
+        switch participant.ice.close(path) {
+        case .nothing: break
+        case .pathExpired: participant.noteIfPathless(now: now)
+        case .consentExpired: participant.losePath(now: now)
+        }
     }
 }
 
@@ -47,10 +53,15 @@ extension Participant {
     func losePath(now: Instant) {
         destination = nil
         sending?.destination = nil
+        noteIfPathless(now: now)
+    }
+
+    func noteIfPathless(now: Instant) {
         if ice.pathCount == 0 { pathlessSince = now }
         wake(at: now)
     }
 
+    /// Whether every path was taken away, and no other has come since for as long as consent lasts.
     func isAbandoned(_ now: Instant) -> Bool {
         guard let pathlessSince, ice.pathCount == 0 else { return false }
         return now - pathlessSince >= ICELiteSession.consentLifetime

@@ -18,10 +18,10 @@ extension MediaEngine {
         let description = try Self.parse(offer)
         var random = SystemRandomNumberGenerator()
         let local = ICECredentials(using: &random)
-        var negotiator = Negotiator(negotiatorConfiguration(role, &random), credentials: local.described)
+        var negotiator = Negotiator(negotiatorConfiguration(role, &random), credentials: local)
         addSenders(for: description, to: &negotiator, &random)
         let answer = try Self.negotiate { () throws(NegotiationError) in
-            try negotiator.accept(offer: description, freshCredentials: ICECredentials(using: &random).described)
+            try negotiator.accept(offer: description, freshCredentials: ICECredentials(using: &random))
         }
         guard let transport = negotiator.transport else {
             throw .notAcceptable("no section of the offer can be accepted")
@@ -131,12 +131,6 @@ extension ICECredentials {
     /// Of our own.
     init(using random: inout some RandomNumberGenerator) {
         self.init(randomBytes: (0..<Self.randomByteCount).map { _ in random.next() })
-    }
-
-    /// For a description, which is where the password is told to the peer.
-    var described: TransportCredentials {
-        TransportCredentials(
-            ufrag: ufrag, password: password.withExposedBytes { String(decoding: $0, as: UTF8.self) })
     }
 }
 

@@ -38,7 +38,7 @@ extension MediaEngine {
         var negotiator = participant.negotiator
         let outcome: FragmentOutcome
         do throws(NegotiationError) {
-            outcome = try negotiator.accept(fragment: fragment, freshCredentials: fresh.described)
+            outcome = try negotiator.accept(fragment: fragment, freshCredentials: fresh)
         } catch {
             if error.kind == .wrongState { throw .conflict(error.reason) }
             throw .sdpInvalid(line: error.line, reason: error.reason)
@@ -47,11 +47,7 @@ extension MediaEngine {
             return Patched(answer: nil, iceGeneration: generation)
         }
         guard condition != .none else { throw .conditionMissing }
-        guard let ufrag = fresh.localUfrag, register(ufrag, of: participant) else {
-            throw .serverFull(limit: settings.limits.sessions)
-        }
-        let replaced = participant.ice.restart(local: fresh, remoteUfrag: negotiator.transport?.remote.ufrag)
-        if let replaced { unregister(replaced) }
+        try takeRestart(participant, fresh, of: negotiator)
         participant.negotiator = negotiator
         return Patched(answer: String(decoding: answer.encoded, as: UTF8.self), iceGeneration: fresh.ufrag)
     }

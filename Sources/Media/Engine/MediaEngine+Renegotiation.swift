@@ -64,13 +64,12 @@ extension MediaEngine {
         var draft = participant.negotiator
         addFreeSenders(for: offer, to: &draft, &random)
         let answer = try Self.negotiate { () throws(NegotiationError) in
-            try draft.accept(offer: offer, freshCredentials: fresh.described)
+            try draft.accept(offer: offer, freshCredentials: fresh)
         }
         try checkCertificate(of: draft, participant)
         // One that the peer asks for takes the place of ours; otherwise ours goes back with its offer.
-        if let transport = draft.transport, transport.local == fresh.described {
-            try beginRestart(participant, fresh, remoteUfrag: transport.remote.ufrag)
-            participant.endRestart()
+        if draft.transport?.local == fresh {
+            try takeRestart(participant, fresh, of: draft)
         } else if participant.isRestartOffered {
             withdrawRestart(participant)
         }
@@ -101,7 +100,7 @@ extension MediaEngine {
         var random = SystemRandomNumberGenerator()
         let fresh = ICECredentials(using: &random)
         participant.restart = fresh
-        participant.negotiator.restartICE(fresh.described)
+        participant.negotiator.restartICE(fresh)
         noteNegotiationNeeded(participant)
     }
 
@@ -146,6 +145,15 @@ extension MediaEngine {
         guard new.fingerprints.contains(where: { old.fingerprints.contains($0) }), new.role == old.role else {
             throw .notAcceptable("another certificate or role needs a new session")
         }
+    }
+
+    /// The peer restarts ICE, by an offer or by a fragment: the credentials of both sides are known, and a restart that we
+    /// had in mind is needless.
+    func takeRestart(
+        _ participant: Participant, _ fresh: ICECredentials, of draft: Negotiator
+    ) throws(MediaError) {
+        try beginRestart(participant, fresh, remoteUfrag: draft.transport?.remote.ufrag)
+        participant.endRestart()
     }
 
     private func beginRestart(

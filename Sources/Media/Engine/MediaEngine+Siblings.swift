@@ -82,7 +82,7 @@ extension MediaEngine {
             fingerprints: [], candidates: [], sessionID: random.next() >> 1, cname: "plexichat")
         let participant = Participant(
             id: participants.nextID(), room: room, ice: ICELiteSession(local: local, remoteUfrag: nil),
-            handshake: Handshake(), negotiator: Negotiator(configuration, credentials: local.described),
+            handshake: Handshake(), negotiator: Negotiator(configuration, credentials: local),
             localSSRC: random.next(), now: now)
         participant.origin = ParticipantOrigin(link: link, participant: id)
         participants.insert(participant)
@@ -119,7 +119,13 @@ extension MediaEngine {
         record.slot = slot
         let layer = mirrorLayer(item.pointee.layer, of: track, item.pointee.ssrc)
         track.publisher.clock = item.pointee.clock
+        layer.reception.take(item.pointee.stream)
         if record.input.frame.isKeyframe { layer.keyframes.keyframeCame() }
+        if record.input.frame.hasStructure || record.input.frame.hasActiveDecodeTargets {
+            layer.learnStructure(of: record, RawSpan(_unsafeBytes: UnsafeRawBufferPointer(slab[slot])))
+        }
+        layer.meter.add(
+            record.input.payloadLength, spatial: record.input.frame.spatial, temporal: record.input.frame.temporal)
         layer.counters.packets &+= 1
         layer.counters.bytes &+= UInt64(record.input.payloadLength)
         switch layer.ring.insert(record) {

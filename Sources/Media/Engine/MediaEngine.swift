@@ -18,7 +18,8 @@ package final class MediaEngine {
     package let settings: MediaSettings
     package let outbox = Outbox()
     package var slab: PacketSlab
-    let identity: DTLSIdentity
+    /// Of sessions that are made now.
+    private(set) var identity: DTLSIdentity
     /// What follows `a=candidate:` in our descriptions.
     private(set) var candidates: [String] = []
     let ntp: NTPClock
@@ -68,7 +69,8 @@ package final class MediaEngine {
         self.identity = identity
         slab = PacketSlab(count: settings.limits.packetSlots)
         ntp = NTPClock(now, is: wallClock)
-        paths = PathTable(capacity: settings.limits.sessions * 4, seed: seed)
+        // As many as all may have: nobody's path is refused because others have many.
+        paths = PathTable(capacity: settings.limits.sessions * ICELiteSession.pathsMax, seed: seed)
         ufrags = UfragTable(capacity: settings.limits.sessions * 2, seed: seed)
         wheel = DeadlineWheel(now: now)
         touched.reserveCapacity(DatagramSocket.batchSize)
@@ -83,6 +85,10 @@ package final class MediaEngine {
         // `candidate:` itself is the attribute's name in a description.
         candidates = all.map { String($0.line.dropFirst("candidate:".count)) }
     }
+
+    /// Sessions that are made from now on have this certificate. Those that are there keep their own: it is in every
+    /// description of theirs, and their association was made with it.
+    package func renew(_ identity: DTLSIdentity) { self.identity = identity }
 
     // MARK: - Datagrams
 
@@ -120,9 +126,6 @@ package final class MediaEngine {
         touched.removeAll(keepingCapacity: true)
         for link in links { link.outgoing.publish() }
     }
-
-    /// For tests: what is left when all have gone.
-    var tableCounts: (paths: Int, ufrags: Int) { (paths.count, ufrags.count) }
 
     private func drop(_ slot: PacketSlab.Slot) -> PacketSlab.Slot {
         counters.unknown &+= 1
@@ -181,7 +184,7 @@ package final class MediaEngine {
         if let evicted = outcome.evictedPath { forget(evicted) }
         if let retired = outcome.retiredUfrag { _ = ufrags.remove(retired) }
         if outcome.isNewPath {
-            if let owner, owner !== participant { loseSilently(path, owner) }
+            if let owner, owner !== participant { loseSilently(path, owner, now) }
             // The table is full of other people's paths: this one is not answered, and the peer tries its others.
             guard paths.set(path, index) else {
                 _ = participant.ice.close(path)
@@ -201,9 +204,8 @@ package final class MediaEngine {
     }
 
     /// A network address translator has given the address to somebody else.
-    private func loseSilently(_ path: MediaPath, _ owner: Participant) {
-        if case .consentExpired = owner.ice.close(path) { owner.sending?.destination = nil }
-        owner.wake(at: owner.nextReports)
+    private func loseSilently(_ path: MediaPath, _ owner: Participant, _ now: Instant) {
+        close(path, of: owner, now: now)
     }
 
     func forget(_ path: MediaPath) { _ = paths.remove(path) }

@@ -1,13 +1,9 @@
 // What the operator decides about media, and every bound of the engine with its reason.
 
 import Base
-package import Wire
 
 package struct MediaSettings: Sendable {
     package var limits = MediaLimits()
-    /// What peers are told to send to: the sockets' own addresses, or those that a 1:1 NAT shows to the world. Every
-    /// shard has its own.
-    package var advertised: [TransportAddress] = []
     /// What one subscriber may be sent at most, whatever its network could carry.
     package var subscriberBitrateMax = 50_000_000
     /// What one publisher is asked to stay below.

@@ -51,6 +51,8 @@ package struct SenderReportState: Sendable {
     package mutating func sent(timestamp: UInt32, payloadBytes: Int, now: Instant) {
         packetCount &+= 1
         octetCount &+= UInt32(truncatingIfNeeded: payloadBytes)
+        // What comes late, or fills a gap, is not where the stream is.
+        guard packetCount == 1 || Int32(bitPattern: timestamp &- lastTimestamp) >= 0 else { return }
         lastTimestamp = timestamp
         lastSent = now
     }
@@ -66,7 +68,9 @@ package struct SenderReportState: Sendable {
         let time = clock.time(now)
         var timestamp =
             lastTimestamp &+ RTPClock.units(now, rate: clockRate) &- RTPClock.units(lastSent, rate: clockRate)
-        if let theirs = publisher.theirs(at: time), let exact = stream.timestamp(at: theirs, rate: clockRate) {
+        if let theirs = publisher.theirs(at: time), let exact = stream.timestamp(at: theirs, rate: clockRate),
+            stream.ntpTime != 0
+        {
             timestamp = exact &+ timestampOffset
         }
         return RTCPSenderInfo(

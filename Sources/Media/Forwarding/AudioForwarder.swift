@@ -51,6 +51,9 @@ package struct AudioForwarder: Sendable, BitwiseCopyable {
         if source == nil { current = nil }
     }
 
+    /// What the timestamps of the selected source have been moved by; `nil` before its first packet.
+    package var timestampOffset: UInt32? { current == nil || current != selected ? nil : timestamps.offset }
+
     package mutating func offer(_ packet: AudioInput) -> ForwardVerdict {
         guard let selected else { return .drop(.paused) }
         guard packet.source == selected else { return .drop(.otherLayer) }

@@ -99,6 +99,7 @@ struct NumberMapper: BitwiseCopyable, Sendable {
     func source(of outgoing: UInt64) -> UInt64? {
         var number = highest
         var given = highest &+ offset
+        guard outgoing <= given, given &- outgoing < DropRing.window else { return nil }
         for _ in 0..<DropRing.window {
             if !dropped.contains(number) {
                 if given == outgoing { return number }

@@ -9,7 +9,8 @@ struct TimestampMapper: BitwiseCopyable, Sendable {
     private static let largestDisagreementSeconds: Int64 = 2
 
     let clockRate: UInt32
-    private var offset: UInt32 = 0
+    /// Added to what comes in, modulo 2^32.
+    private(set) var offset: UInt32 = 0
     private var isStarted = false
     private var lastIncoming: UInt32 = 0
     private var lastOutgoing: UInt32 = 0

@@ -87,6 +87,9 @@ package struct VideoForwarder: Sendable, BitwiseCopyable {
         return spatial > target.spatial && baseFramesWaited >= Self.baseFramesBeforeKeyframe ? wanted : nil
     }
 
+    /// What the timestamps of the layer shown have been moved by; `nil` while none is.
+    package var timestampOffset: UInt32? { current == nil ? nil : timestamps.offset }
+
     package mutating func offer(_ packet: ForwardInput) -> ForwardVerdict {
         guard !target.paused, let wanted = target.simulcast else { return .drop(.paused) }
         if packet.simulcastLayer != current {

@@ -1,13 +1,15 @@
 // The two tables that find a datagram's session: by its 5-tuple, and for the first checks by our user name fragment.
 //
-// Open addressing with linear probing over memory that is allocated once; a deletion moves the entries behind it
-// back, so that there are no tombstones to collect. The hash is SipHash-1-3 under a random key: who can choose
+// Open addressing with linear probing over memory that is reserved once, for as many entries as there may ever be, and
+// becomes real as it is touched; a deletion moves the entries behind it back, so that there are no tombstones to
+// collect. The hash is SipHash-1-3 under a random key: who can choose
 // addresses cannot choose which ones collide. Half of the places stay empty, which keeps a search at one or two of
 // them.
 
+import Glibc
 package import Wire
 
-/// Keys as 64-bit words, for a hash without a `Hasher`.
+/// Keys as 64-bit words, for a hash without a `Hasher`. Plain memory, in which zeros are as good as anything.
 protocol TableKey: Equatable {
     func hash(_ hash: KeyedHash) -> UInt64
 }
@@ -94,18 +96,22 @@ struct OpenTable<Key: TableKey>: ~Copyable {
     private let hash: KeyedHash
     private let places: UnsafeMutablePointer<Entry>
 
-    init(capacity: Int, seed: (UInt64, UInt64), empty: Key) {
+    init(capacity: Int, seed: (UInt64, UInt64)) {
         precondition((1...1 << 28).contains(capacity), "a table has room for an entry at least")
         var size = 16
         while size < capacity * 2 { size *= 2 }
         self.capacity = capacity
         mask = size - 1
         hash = KeyedHash(seed: seed)
-        places = .allocate(capacity: size)
-        places.initialize(repeating: Entry(key: empty, value: 0, tag: 0), count: size)
+        // Zeros are an empty place. The kernel gives zeroed pages when they are touched: 10,000 sessions reserve 16 MiB,
+        // and use what their paths need.
+        guard let memory = calloc(size, MemoryLayout<Entry>.stride) else {
+            preconditionFailure("no memory for a table")
+        }
+        places = memory.bindMemory(to: Entry.self, capacity: size)
     }
 
-    deinit { places.deallocate() }
+    deinit { free(places) }
 
     @inline(__always) private func tag(_ hashed: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hashed >> 32) | 1 }
     @inline(__always) private func home(_ hashed: UInt64) -> Int { Int(truncatingIfNeeded: hashed) & mask }
@@ -176,7 +182,7 @@ package struct PathTable: ~Copyable {
 
     /// `seed` is random and secret.
     package init(capacity: Int, seed: (UInt64, UInt64)) {
-        table = OpenTable(capacity: capacity, seed: seed, empty: .none)
+        table = OpenTable(capacity: capacity, seed: seed)
     }
 
     package var count: Int { table.count }
@@ -192,7 +198,7 @@ package struct UfragTable: ~Copyable {
 
     /// `seed` is random and secret.
     package init(capacity: Int, seed: (UInt64, UInt64)) {
-        table = OpenTable(capacity: capacity, seed: seed, empty: LocalUfrag(random: 0))
+        table = OpenTable(capacity: capacity, seed: seed)
     }
 
     package var count: Int { table.count }

@@ -6,22 +6,12 @@ package struct SenderID: Hashable, Sendable {
     package let number: UInt32
 }
 
-package struct TransportCredentials: Equatable, Sendable {
-    package var ufrag: String
-    package var password: String
-
-    package init(ufrag: String, password: String) {
-        self.ufrag = ufrag
-        self.password = password
-    }
-}
-
 package enum DTLSRole: Equatable, Sendable { case client, server }
 
 /// The one transport of a peer connection.
 package struct AgreedTransport: Equatable, Sendable {
-    package var local: TransportCredentials
-    package var remote: TransportCredentials
+    package var local: ICECredentials
+    package var remote: ICECredentials
     package var remoteIsLite: Bool
     package var remoteTrickles: Bool
     /// Of the peer's certificate, SHA-256 or longer. One of them has to match (RFC 8122 §5).
@@ -47,7 +37,7 @@ package struct Transceiver: Equatable, Sendable {
 
     package struct Receiving: Equatable, Sendable {
         package var codecs: [NegotiatedCodec]
-        package var extensions: ExtensionMap
+        package var extensions: RTPExtensionMap
         /// Announced sources: of simulcast with `ssrc-group:SIM` in the order of the group. Empty when the peer names
         /// its streams in the packets alone.
         package var sources: [RemoteSource]
@@ -62,7 +52,7 @@ package struct Transceiver: Equatable, Sendable {
     package struct Sending: Equatable, Sendable {
         package var sender: SenderID
         package var codecs: [NegotiatedCodec]
-        package var extensions: ExtensionMap
+        package var extensions: RTPExtensionMap
         package var ssrc: UInt32
         /// `nil` when no codec has a payload type for retransmissions.
         package var rtxSSRC: UInt32?

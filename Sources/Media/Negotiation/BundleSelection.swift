@@ -44,7 +44,7 @@ struct BundleSelection {
 
 /// What one description says of the transport.
 struct DescribedTransport {
-    var credentials: TransportCredentials
+    var credentials: ICECredentials
     var fingerprints: [SDPFingerprint]
     var setup: SDPSetup?
     var trickles: Bool
@@ -61,8 +61,7 @@ struct DescribedTransport {
         guard let ufrag = own.ufrag ?? first.ufrag, let password = own.password ?? first.password else {
             throw NegotiationError(.refused, line: line, "`ice-ufrag` and `ice-pwd` are missing")
         }
-        credentials = TransportCredentials(ufrag: ufrag, password: password)
-        if let reason = Self.fault(of: credentials) { throw NegotiationError(.refused, line: line, reason) }
+        credentials = try Self.credentials(ufrag, password, line: line)
         let all = own.fingerprints.isEmpty ? first.fingerprints : own.fingerprints
         fingerprints = Array(all.filter { $0.hash != .sha1 }.prefix(Self.maximumFingerprints))
         guard !fingerprints.isEmpty else {
@@ -75,28 +74,16 @@ struct DescribedTransport {
         endOfCandidates = media.endOfCandidates || description.endOfCandidates
     }
 
-    /// What is wrong with them by RFC 8839 §5.4; `nil` when nothing is.
-    static func fault(of credentials: TransportCredentials) -> String? {
-        let (ufrag, password) = (credentials.ufrag.utf8, credentials.password.utf8)
-        guard (4...256).contains(ufrag.count), ufrag.allSatisfy(isICECharacter) else {
-            return "`ice-ufrag` must be 4 to 256 letters, digits, `+` or `/`"
+    static func credentials(
+        _ ufrag: String, _ password: String, line: Int = 0
+    ) throws(NegotiationError) -> ICECredentials {
+        do throws(WireError) {
+            return try ICECredentials(ufrag: ufrag, password: password)
+        } catch {
+            throw NegotiationError(.refused, line: line, error.reason)
         }
-        guard (22...256).contains(password.count), password.allSatisfy(isICECharacter) else {
-            return "`ice-pwd` must be 22 to 256 letters, digits, `+` or `/`"
-        }
-        return nil
     }
 
     /// A certificate has one per hash; a peer may announce a second certificate.
     private static let maximumFingerprints = 8
-
-    /// `ice-char`, and three more that base64 in its variants has: nothing is gained by refusing them.
-    private static func isICECharacter(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "-"),
-            UInt8(ascii: "_"), UInt8(ascii: "="):
-            true
-        default: false
-        }
-    }
 }

@@ -4,7 +4,7 @@ import Wire
 
 extension Negotiator {
     mutating func answer(
-        _ offer: SessionDescription, _ fresh: TransportCredentials
+        _ offer: SessionDescription, _ fresh: ICECredentials
     ) throws(NegotiationError) -> SessionDescription {
         try checkSections(of: offer)
         let bundle = try BundleSelection(offer)
@@ -185,7 +185,7 @@ extension Negotiator {
     }
 
     private mutating func agree(
-        _ described: DescribedTransport, _ offer: SessionDescription, _ fresh: TransportCredentials
+        _ described: DescribedTransport, _ offer: SessionDescription, _ fresh: ICECredentials
     ) throws(NegotiationError) {
         guard let role = role(forOffer: described) else {
             throw NegotiationError(.refused, "`setup:holdconn` cannot be answered")

@@ -52,7 +52,7 @@ extension Negotiator {
         slots[index].allowsMixed = true
         slots[index].reducedSize = true
         slots[index].extensions = ExtensionAgreement()
-        for extended in HeaderExtension.allCases where extended.belongs(to: sender.kind) && extended.isForSending {
+        for extended in RTPExtensionKind.allCases where extended.belongs(to: sender.kind) && extended.isForSending {
             guard let number = numbers.number(of: extended) else { continue }
             slots[index].extensions.agree(extended, number, .sendReceive)
         }

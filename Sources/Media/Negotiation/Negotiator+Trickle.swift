@@ -13,7 +13,7 @@ package enum FragmentOutcome: Equatable, Sendable {
 extension Negotiator {
     /// `freshCredentials` become ours when the fragment restarts ICE; otherwise they are not used.
     package mutating func accept(
-        fragment: TrickleFragment, freshCredentials: TransportCredentials
+        fragment: TrickleFragment, freshCredentials: ICECredentials
     ) throws(NegotiationError) -> FragmentOutcome {
         guard var agreed = transport else {
             throw NegotiationError(.wrongState, "a fragment, and nothing is agreed that it could add to")
@@ -27,8 +27,7 @@ extension Negotiator {
         guard let ufrag = fragment.effectiveUfrag, ufrag != agreed.remote.ufrag else {
             return .candidates(Array(candidates.prefix(SDPLimits.candidates)), endOfCandidates: isEnd)
         }
-        let remote = TransportCredentials(ufrag: ufrag, password: fragment.effectivePassword ?? "")
-        if let reason = DescribedTransport.fault(of: remote) { throw NegotiationError(.refused, reason) }
+        let remote = try DescribedTransport.credentials(ufrag, fragment.effectivePassword ?? "")
         credentials = freshCredentials
         restart = nil
         generation += 1
@@ -45,7 +44,7 @@ extension Negotiator {
         var answer = TrickleFragment()
         answer.isICELite = configuration.isLite
         answer.ufrag = credentials.ufrag
-        answer.password = credentials.password
+        answer.password = credentials.exposedPassword
         answer.options = ["trickle", "ice2"]
         if let slot = slots.first(where: { !$0.isRejected }) {
             answer.sections = [

@@ -25,9 +25,9 @@ package struct Negotiator: Sendable {
     var slots: [Slot] = []
     var senders: [Sender] = []
     /// What stands in our descriptions.
-    var credentials: TransportCredentials
+    var credentials: ICECredentials
     /// What our next offer restarts ICE with. An answer never does (RFC 8839 §4.4.1.1.1).
-    var restart: TransportCredentials?
+    var restart: ICECredentials?
     var numbers = NumberTable()
     var generation = 0
     /// A sender was removed from a section whose direction the peer has not been told.
@@ -40,10 +40,10 @@ package struct Negotiator: Sendable {
 
     struct Pending: Sendable {
         var slots: [Slot]
-        var credentials: TransportCredentials
+        var credentials: ICECredentials
     }
 
-    package init(_ configuration: NegotiatorConfiguration, credentials: TransportCredentials) {
+    package init(_ configuration: NegotiatorConfiguration, credentials: ICECredentials) {
         self.configuration = configuration
         self.credentials = credentials
     }
@@ -97,7 +97,7 @@ package struct Negotiator: Sendable {
     package mutating func refuseData() { configuration.acceptsData = false }
 
     /// New credentials for our next offer (RFC 8445 §9).
-    package mutating func restartICE(_ fresh: TransportCredentials) {
+    package mutating func restartICE(_ fresh: ICECredentials) {
         restart = fresh
     }
 
@@ -105,7 +105,7 @@ package struct Negotiator: Sendable {
 
     /// Answers. When the offer restarts ICE, `freshCredentials` become ours; otherwise they are not used.
     package mutating func accept(
-        offer: SessionDescription, freshCredentials: TransportCredentials
+        offer: SessionDescription, freshCredentials: ICECredentials
     ) throws(NegotiationError) -> SessionDescription {
         var draft = self
         draft.discardPending()

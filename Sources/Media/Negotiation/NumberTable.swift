@@ -14,7 +14,7 @@ struct NumberTable: Sendable {
     private var formats = [Format?](repeating: nil, count: 128)
     /// In use with a meaning we do not know.
     private var taken = [Bool](repeating: false, count: 128)
-    private var extensionNumbers: [HeaderExtension: UInt8] = [:]
+    private var extensionNumbers: [RTPExtensionKind: UInt8] = [:]
     private var takenExtensions = [Bool](repeating: false, count: 256)
 
     /// Dynamic payload types (RFC 3551 §6), then those that RFC 5761 leaves when they are used up.
@@ -38,14 +38,14 @@ struct NumberTable: Sendable {
     private mutating func learn(_ mapping: SDPExtension) {
         guard let number = UInt8(exactly: mapping.id) else { return }
         takenExtensions[Int(number)] = true
-        guard let extended = HeaderExtension(uri: mapping.uri), extensionNumbers[extended] == nil else { return }
+        guard let extended = RTPExtensionKind(uri: mapping.uri), extensionNumbers[extended] == nil else { return }
         extensionNumbers[extended] = number
     }
 
     /// The peer's number, else our own, else a free one.
-    mutating func number(of extended: HeaderExtension) -> UInt8? {
+    mutating func number(of extended: RTPExtensionKind) -> UInt8? {
         if let number = extensionNumbers[extended] { return number }
-        let candidates = [extended.ownNumber] + Array(1...14) + Array(16...255)
+        let candidates = [extended.ownNumber] + Array(1...14) + Array(16...RTPExtensionMap.highestID)
         guard let number = candidates.first(where: { !takenExtensions[Int($0)] }) else { return nil }
         takenExtensions[Int(number)] = true
         extensionNumbers[extended] = number

@@ -20,7 +20,7 @@ extension Negotiator {
             return media
         }
         media.transport = SDPTransport(
-            ufrag: credentials.ufrag, password: credentials.password, options: ["trickle", "ice2"],
+            ufrag: credentials.ufrag, password: credentials.exposedPassword, options: ["trickle", "ice2"],
             fingerprints: configuration.fingerprints, setup: setup)
         if case .full = place {
             media.candidates = configuration.candidates

@@ -36,6 +36,9 @@ package struct ReceiveStream: Sendable {
 
     package mutating func receive(_ info: RTCPSenderInfo, now: Instant) { clock.update(info, now: now) }
 
+    /// Of a stream whose reports go to another shard.
+    package mutating func take(_ clock: SenderClock) { self.clock = clock }
+
     /// Nil when no packet came since the last one (RFC 3550 §6.4: no block then).
     package mutating func reportBlock(now: Instant) -> RTCPReportBlock? {
         guard hasNews else { return nil }

@@ -19,7 +19,9 @@ final class PublishedLayer {
     var reception: ReceiveStream
     var missing = NACKGenerator()
     var keyframes = KeyframeRequester()
+    /// Of dependency descriptors, as the packet of this number brought it.
     var structure = DependencyStructure()
+    var structureSince: ExtendedSequence = 0
     /// What makes this layer's timestamps those of the publisher's clock, after a sender report.
     var clockOffset: UInt32?
     var counters = StreamCounters()
@@ -37,9 +39,12 @@ final class PublishedLayer {
 }
 
 extension PublishedLayer {
-    /// A sender report of this layer: from now on its timestamps can be told in the publisher's time.
-    func take(_ info: RTCPSenderInfo, now: Instant) {
+    /// A sender report of this layer: from now on its timestamps can be told in the publisher's time, and that in ours.
+    func take(_ info: RTCPSenderInfo, now: Instant, ours: UInt64) {
         reception.receive(info, now: now)
+        // Who has no clock says 0 (RFC 3550 §6.4.1).
+        guard info.ntpTime != 0 else { return }
+        track.publisher.clock.update(theirs: info.ntpTime, ours: ours)
         clockOffset = PublisherTimeline.offset(
             ntp: info.ntpTime, timestamp: info.rtpTimestamp, clockRate: track.clockRate)
     }

@@ -55,6 +55,13 @@ struct StreamForwarder {
         }
     }
 
+    /// What is added to the timestamps of what is sent now; `nil` while nothing is.
+    var timestampOffset: UInt32? { kind == .video ? video.timestampOffset : audio.timestampOffset }
+    /// The publisher's packet for which a number was kept that was never sent.
+    func unsentSource(of number: ExtendedSequence) -> (layer: UInt8, sequence: ExtendedSequence)? {
+        kind == .video ? video.unsentSource(of: number) : nil
+    }
+
     /// The simulcast layer that is sent now.
     var shownLayer: UInt8? { kind == .video ? video.current : nil }
     /// Of the layers sent now, the highest.

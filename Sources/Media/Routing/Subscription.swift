@@ -28,7 +28,7 @@ final class Subscription {
     private(set) var rtxSSRC: SSRC?
     let cname: [UInt8]
     private var codecs: [NegotiatedCodec]
-    private var agreedExtensions: ExtensionMap
+    private var agreedExtensions: RTPExtensionMap
     private var extensions: ForwardedExtensions
     /// Its section carries nothing now. The place and the numbers are kept: see `Participant.subscribe`.
     private(set) var isEnded = false
@@ -69,7 +69,7 @@ final class Subscription {
         rtxSSRC = sending.rtxSSRC
         codecs = sending.codecs
         agreedExtensions = sending.extensions
-        extensions = ForwardedExtensions(sending.extensions.wire)
+        extensions = ForwardedExtensions(sending.extensions)
         cname = Array(sending.cname.utf8)
         historyCapacity = kind == .video ? SentHistory.defaultCapacity : RingCapacity.audio
         historyMemory = .allocate(byteCount: SentHistory.byteCount(capacity: historyCapacity), alignment: 8)
@@ -120,7 +120,7 @@ final class Subscription {
         codecs = sending.codecs
         rtxSSRC = sending.rtxSSRC
         agreedExtensions = sending.extensions
-        extensions = ForwardedExtensions(sending.extensions.wire)
+        extensions = ForwardedExtensions(sending.extensions)
         guard let track = source else { return }
         if canShow(track) { attach(track, now: now) } else { detach() }
     }
@@ -183,7 +183,7 @@ final class Subscription {
             }
             switch forwarder.offer(record.pointee.input) {
             case .drop: continue
-            case .fillGap: continue
+            case .fillGap(let rewrite): fillGap(record, rewrite, transport, now, engine)
             case .forward(let rewrite):
                 guard isUnsent(rewrite.sequence) else { continue }
                 firstUnsent = max(firstUnsent, rewrite.sequence &+ 1)
@@ -207,6 +207,34 @@ final class Subscription {
         if number >= firstUnsent { return true }
         return number >= firstOfSource && firstUnsent &- number <= ExtendedSequence(historyCapacity)
             && history.mapBack(number) == nil
+    }
+
+    /// A number was kept for a packet that came after all, and is not to be shown: padding takes its place, so that the
+    /// subscriber asks for it no longer.
+    private func fillGap(
+        _ record: UnsafePointer<PacketRecord>, _ rewrite: Rewrite, _ transport: SendTransport, _ now: Instant,
+        _ engine: MediaEngine
+    ) {
+        guard isUnsent(rewrite.sequence) else { return }
+        firstUnsent = max(firstUnsent, rewrite.sequence &+ 1)
+        history.record(rewrite, incoming: record.pointee.sequence, isEmpty: true)
+        let out = engine.outbox.reserve()
+        var span = MutableRawSpan(_unsafeBytes: out)
+        let own = ForwardedExtensions.Own(
+            transportSequence: transport.transportSequence, absoluteSendTime: engine.absoluteSendTime)
+        let headerLength = extensions.write(own, into: &span)
+        RTPFixedHeader.write(
+            marker: false, payloadType: payloadTypes[Int(record.pointee.payloadType & 127)],
+            sequenceNumber: SequenceNumber(truncatingIfNeeded: rewrite.sequence), timestamp: rewrite.timestamp,
+            ssrc: ssrc, hasExtension: headerLength > RTPHeader.fixedLength, hasPadding: true, into: &span)
+        // One byte of padding, which says so.
+        span.store(1 as UInt8, at: headerLength)
+        transport.charge(Self.overhead, now: now)
+        transport.finish(
+            out, count: headerLength &+ 1, headerLength: headerLength, ssrc: ssrc, index: rewrite.sequence,
+            outbox: engine.outbox, now: now)
+        counters.packets &+= 1
+        reportState.sent(timestamp: rewrite.timestamp, payloadBytes: 0, now: now)
     }
 
     /// At once when the subscriber's network can take it, else when its turn comes.
@@ -256,7 +284,8 @@ final class Subscription {
         let own = ForwardedExtensions.Own(
             transportSequence: transport.transportSequence, absoluteSendTime: engine.absoluteSendTime)
         let headerLength = extensions.write(
-            record.pointee.extensions, of: bytes, own: own, rewrite: rewrite, into: &span)
+            record.pointee.extensions, of: bytes, own: own, rewrite: rewrite,
+            layer: rewrite.writesDecodeTargets ? structuredLayer(rewrite, record) : nil, into: &span)
         let index = isRepair ? nextRTXSequence : rewrite.sequence
         let streamSSRC = isRepair ? rtxSSRC ?? ssrc : ssrc
         RTPFixedHeader.write(
@@ -278,6 +307,15 @@ final class Subscription {
             out, count: start &+ length, headerLength: headerLength, ssrc: streamSSRC, index: index,
             outbox: engine.outbox, now: now)
         count(length, rewrite, isRepair, now)
+    }
+
+    /// The layer whose structure the packet's descriptor is of; `nil` when a newer one has taken its place and the packet
+    /// does not bring its own.
+    private func structuredLayer(_ rewrite: Rewrite, _ record: UnsafePointer<PacketRecord>) -> PublishedLayer? {
+        guard let layer = source?.layer(rewrite.layer),
+            record.pointee.sequence >= layer.structureSince || record.pointee.input.frame.hasStructure
+        else { return nil }
+        return layer
     }
 
     @inline(__always)
@@ -302,10 +340,10 @@ final class Subscription {
         guard let transport = subscriber.sending, transport.isOpen, rtxSSRC != nil else { return }
         // The number that was sent last with these 16 bits.
         let behind = SequenceNumber(truncatingIfNeeded: newestSequence) &- number
-        guard newestSequence >= ExtendedSequence(behind),
-            let (record, rewrite) = sent(newestSequence &- ExtendedSequence(behind))
-        else {
-            counters.notRepeated &+= 1
+        guard newestSequence >= ExtendedSequence(behind) else { return counters.notRepeated &+= 1 }
+        let wanted = newestSequence &- ExtendedSequence(behind)
+        guard let (record, rewrite) = sent(wanted) else {
+            if !sendUnsent(wanted, transport, now, engine) { counters.notRepeated &+= 1 }
             return
         }
         let size = record.pointee.input.payloadLength &+ Self.overhead
@@ -314,6 +352,24 @@ final class Subscription {
         }
         transport.bandwidth?.pacer.charge(size, now: now)
         send(record, rewrite, as: .retransmission, transport, now, engine)
+    }
+
+    /// A packet whose number was kept, but which could not be forwarded when it came: it overtook the start of its
+    /// keyframe. It goes out for the first time, on the stream itself. Looking for it is paid for as a repair is: who asks
+    /// for numbers that nobody has makes us search for each.
+    private func sendUnsent(
+        _ number: ExtendedSequence, _ transport: SendTransport, _ now: Instant, _ engine: MediaEngine
+    ) -> Bool {
+        guard isUnsent(number), subscriber.repairs.take(Self.overhead, sentBytes: transport.bytes),
+            let kept = forwarder.unsentSource(of: number),
+            let record = source?.layer(kept.layer)?.ring.find(kept.sequence),
+            payloadTypes[Int(record.pointee.payloadType & 127)] != Self.noType,
+            case .forward(let rewrite) = forwarder.offer(record.pointee.input), rewrite.sequence == number
+        else { return false }
+        history.record(rewrite, incoming: record.pointee.sequence)
+        transport.charge(record.pointee.input.payloadLength &+ Self.overhead, now: now)
+        send(record, rewrite, as: .media, transport, now, engine)
+        return true
     }
 
     private func sent(_ number: ExtendedSequence) -> (UnsafePointer<PacketRecord>, Rewrite)? {
@@ -358,12 +414,15 @@ final class Subscription {
 
     // MARK: - Reports
 
-    /// `nil` when nothing was sent yet.
+    /// `nil` when nothing was sent yet. On the publisher's own clock as far as it has told it for the layer that is sent.
     func senderInfo(now: Instant, engine: MediaEngine) -> RTCPSenderInfo? {
         guard let source else { return nil }
+        var clock = SenderClock()
+        let offset = forwarder.timestampOffset
+        if offset != nil, let layer = source.layer(forwarder.shownLayer ?? 0) { clock = layer.reception.clock }
         return reportState.info(
             ssrc: ssrc, clockRate: source.clockRate, now: now, clock: engine.ntp,
-            publisher: source.publisher.clock, stream: SenderClock(), timestampOffset: 0)
+            publisher: source.publisher.clock, stream: clock, timestampOffset: offset ?? 0)
     }
 }
 

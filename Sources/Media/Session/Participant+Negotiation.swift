@@ -26,7 +26,7 @@ extension Participant {
         _ transceiver: Transceiver, _ receiving: Transceiver.Receiving, _ now: Instant, _ engine: MediaEngine
     ) {
         // Numbers of extensions are the same in all sections of one bundle (RFC 9143 §9.2).
-        extensionMap.merge(receiving.extensions.wire)
+        extensionMap.merge(receiving.extensions)
         if feedback == nil, receiving.hasTransportFeedback { feedback = TransportFeedbackRecorder() }
         let previous = tracks.first { $0.mid == transceiver.mid }
         if let previous, previous.isSame(as: receiving) { return }
@@ -98,6 +98,6 @@ extension Participant {
 extension Transceiver.Receiving {
     /// The publisher adapts to what is reported of its transport-wide numbers.
     var hasTransportFeedback: Bool {
-        extensions[.transportCC] != nil && codecs.contains { $0.feedback.contains(.transportCC) }
+        extensions.id(for: .transportSequenceNumber) != nil && codecs.contains { $0.feedback.contains(.transportCC) }
     }
 }

@@ -94,7 +94,7 @@ extension Participant {
         layer.counters.bytes &+= UInt64(length)
         noteArrival(layer, sequence, now)
         let payload = packet.extracting(start..<(start &+ length))
-        guard let frame = frame(layer, type, payload, packet, reading) else {
+        guard let frame = layer.frame(type, sequence, payload, packet, reading) else {
             counters.malformed &+= 1
             return slot
         }
@@ -113,20 +113,6 @@ extension Participant {
         guard layer.track.isRepairable else { return }
         _ = layer.missing.receive(sequence, now: now)
         if let due = layer.missing.deadline { nextTick = min(nextTick, due) }
-    }
-
-    /// `nil` for a payload that is none of the codec's.
-    private func frame(
-        _ layer: PublishedLayer, _ type: UInt8, _ payload: RawSpan, _ packet: RawSpan,
-        _ reading: borrowing RTPExtensionReading
-    ) -> VideoFrameInfo? {
-        guard layer.track.kind == .video, payload.byteCount > 0 else { return VideoFrameInfo() }
-        guard let codec = layer.track.videoCodec(of: type) else { return nil }
-        if let element = reading[.dependencyDescriptor] {
-            return try? VideoFrameInfo.read(
-                codec, payload: payload, descriptor: packet.extracting(element.range), structure: &layer.structure)
-        }
-        return try? VideoFrameInfo.read(codec, payload: payload, descriptor: nil, structure: &layer.structure)
     }
 
     /// The packet stays where it is; another slot takes its place at the socket.
@@ -150,5 +136,38 @@ extension Participant {
         }
         engine.pend(PendingPacket(layer: layer.index, sequence: record.sequence), of: layer.track)
         return free
+    }
+}
+
+extension PublishedLayer {
+    /// `nil` for a payload that is none of the codec's, or a descriptor of a structure that is not there.
+    fileprivate func frame(
+        _ type: UInt8, _ sequence: ExtendedSequence, _ payload: RawSpan, _ packet: RawSpan,
+        _ reading: borrowing RTPExtensionReading
+    ) -> VideoFrameInfo? {
+        guard track.kind == .video, payload.byteCount > 0 else { return VideoFrameInfo() }
+        guard let codec = track.videoCodec(of: type) else { return nil }
+        guard let element = reading[.dependencyDescriptor] else {
+            return try? VideoFrameInfo.read(codec, payload: payload, descriptor: nil, structure: &structure)
+        }
+        let descriptor = packet.extracting(element.range)
+        guard sequence >= structureSince else {
+            // A repeated packet of before: what it brings must not take the place of what is newer.
+            var old = structure
+            return try? VideoFrameInfo.read(codec, payload: payload, descriptor: descriptor, structure: &old)
+        }
+        let frame = try? VideoFrameInfo.read(codec, payload: payload, descriptor: descriptor, structure: &structure)
+        if frame?.hasStructure == true { structureSince = sequence }
+        return frame
+    }
+
+    /// Of a packet that another shard has read: what its descriptor brings for those after it.
+    func learnStructure(of record: PacketRecord, _ packet: RawSpan) {
+        guard record.sequence >= structureSince, let element = record.extensions[.dependencyDescriptor],
+            element.range.upperBound <= packet.byteCount,
+            (try? DependencyDescriptor(parsing: packet.extracting(element.range), structure: &structure)) != nil,
+            record.input.frame.hasStructure
+        else { return }
+        structureSince = record.sequence
     }
 }

@@ -66,7 +66,9 @@ extension Participant {
     private func handle(_ reports: RTCPReports, _ now: Instant, _ engine: MediaEngine) {
         if let info = reports.senderInfo, let index = sources.find(info.ssrc) {
             let layer = sources.sources[index].layer
-            if !sources.sources[index].isRepair { layer.take(info, now: now) }
+            if !sources.sources[index].isRepair {
+                layer.take(info, now: now, ours: engine.ntp.time(now))
+            }
         }
         for index in 0..<reports.count {
             guard let report = reports.report(index), let subscription = subscription(report.ssrc) else { continue }

@@ -68,20 +68,20 @@ extension Participant {
             advanceHandshake(now, engine)
         }
         if let end { return end }
-        var lostConsent = false
+        var isSilent = isAbandoned(now)
         while true {
             switch ice.handleTimeout(now: now) {
             case .nothing:
-                // Of several paths the selected one may have gone first.
-                if lostConsent || isAbandoned(now) || destination != nil && ice.pathCount == 0 { return .silent }
+                if isSilent { return .silent }
                 if !isConnected, now - joined > Self.connectTimeout { return .neverConnected }
                 return nil
             case .pathExpired(let path): engine.forget(path)
             case .consentExpired(let path):
                 engine.forget(path)
-                sending?.destination = nil
-                lostConsent = ice.pathCount == 0
+                losePath(now: now)
             }
+            // A path expires when it was silent for as long as consent lasts; of several the selected one may go first.
+            if ice.pathCount == 0 { isSilent = true }
         }
     }
 

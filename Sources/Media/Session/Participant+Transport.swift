@@ -56,7 +56,7 @@ extension Participant {
         if hasSentEstimate { return true }
         return negotiator.transceivers.contains { transceiver in
             guard let sending = transceiver.sending, transceiver.kind == .video else { return false }
-            return sending.extensions[.transportCC] != nil
+            return sending.extensions.id(for: .transportSequenceNumber) != nil
                 && sending.codecs.contains { $0.feedback.contains(.transportCC) }
         }
     }

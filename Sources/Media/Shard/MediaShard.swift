@@ -8,6 +8,7 @@
 
 package import Base
 import CShims
+import Crypto
 import Glibc
 package import Wire
 
@@ -25,14 +26,19 @@ package final class MediaShard: @unchecked Sendable {
     private let published = ShardStatistics()
     private var statisticsAlarm: (any ScheduledTimer)?
     private var statisticsAreDue = false
+    private let identityPeriod: Duration
+    private var identityAlarm: (any ScheduledTimer)?
+    private static let log = Logger("media")
 
     /// Binds a UDP socket to each address, and beside it a TCP one of the same port for those who get no UDP through.
     /// Not yet served: see `start`.
     package init(
-        on loop: any EventLoop, engine: MediaEngine, addresses: [TransportAddress], acceptsTCP: Bool = true
+        on loop: any EventLoop, engine: MediaEngine, addresses: [TransportAddress], acceptsTCP: Bool = true,
+        identityPeriod: Duration = DTLSIdentity.rotationPeriod
     ) throws(SystemError) {
         self.loop = loop
         self.engine = engine
+        self.identityPeriod = identityPeriod
         engine.outbox.flush = { [unowned self] outbox in send(outbox) }
         guard acceptsTCP else {
             try bind(addresses)
@@ -76,6 +82,8 @@ package final class MediaShard: @unchecked Sendable {
     package func start() throws(SystemError) {
         alarm = loop.timer { [self] in alarmRang() }
         statisticsAlarm = loop.timer { [self] in publishStatistics() }
+        identityAlarm = loop.timer { [self] in renewIdentity() }
+        identityAlarm?.arm(at: loop.now + identityPeriod)
         for (index, socket) in sockets.enumerated() {
             watches.append(
                 try loop.watch(socket.descriptor, for: .readable) { [self] _ in
@@ -94,6 +102,8 @@ package final class MediaShard: @unchecked Sendable {
         alarm = nil
         statisticsAlarm?.cancel()
         statisticsAlarm = nil
+        identityAlarm?.cancel()
+        identityAlarm = nil
         publishStatistics()
     }
 
@@ -125,6 +135,18 @@ package final class MediaShard: @unchecked Sendable {
         engine.handleDeadlines(now: Instant.now())
         engine.outbox.flushIfNeeded()
         armAlarm()
+    }
+
+    /// Each shard has a certificate of its own, and renews it by itself.
+    private func renewIdentity() {
+        var next = identityPeriod
+        do throws(CryptoError) {
+            engine.renew(try DTLSIdentity.make())
+        } catch {
+            next = DTLSIdentity.rotationRetry
+            Self.log.warning("no new certificate for calls could be made; the old one stays", [.error(error)])
+        }
+        identityAlarm?.arm(at: loop.now + next)
     }
 
     /// Only moved forward: an alarm that rings early costs one empty look, moving it each time would cost every batch.

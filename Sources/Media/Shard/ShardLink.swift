@@ -138,7 +138,7 @@ extension PublishedTrack {
                 guard end <= PacketSlab.slotSize else { continue }
                 let item = PipeItem(
                     kind: .packet, layer: packet.layer, place: UInt32(truncatingIfNeeded: mirror.place), track: id,
-                    ssrc: layer.ssrc, clock: publisher.clock, record: record.pointee)
+                    ssrc: layer.ssrc, clock: publisher.clock, stream: layer.reception.clock, record: record.pointee)
                 let slot = engine.slab[record.pointee.slot]
                 mirror.link.outgoing.push(
                     item, UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(slot)[..<end]))

@@ -31,6 +31,8 @@ struct PipeItem {
     var ssrc: SSRC = 0
     /// The publisher's clock against ours, for sender reports.
     var clock = PublisherClock()
+    /// The layer's last report.
+    var stream = SenderClock()
     /// As the publisher's shard has it, but for the slot, which means nothing here.
     var record: PacketRecord?
 }

@@ -22,7 +22,7 @@ package struct TestMedia: Sendable {
                 settings: small, identity: identity, now: .now(), wallClock: .now(), seed: (UInt64(index), 7))
             let shard = try MediaShard(
                 on: loop, engine: engine, addresses: [TransportAddress(IPAddress(v4: 0x7F00_0001), 0)])
-            engine.advertise(shard.addresses)
+            engine.advertise(shard.addresses, tcp: shard.connectionAddresses)
             shards.append(shard)
         }
         let media = TestMedia(service: MediaService(shards: shards, settings: small), shards: shards)

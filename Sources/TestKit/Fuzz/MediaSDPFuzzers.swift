@@ -14,7 +14,7 @@ extension Fuzzers {
             candidates: ["1 1 udp 1 192.0.2.1 9 typ host"], sessionID: 1, cname: "c")
         configuration.maximumSections = 16
         var negotiator = Negotiator(
-            configuration, credentials: TransportCredentials(ufrag: "local", password: "localpasswordlocalpassword"))
+            configuration, credentials: ICECredentials(randomBytes: Bytes(0..<24)))
         var random = SplitMix(seed: 1)
         let opus = NegotiatedCodec(payloadType: 111, codec: .opus, clockRate: 48_000, channels: 2)
         _ = negotiator.addSender(.audio, codecs: [opus], streamID: "s", trackID: "t", using: &random)
@@ -47,7 +47,7 @@ private func fuzzFragment(_ bytes: Bytes) {
 }
 
 private func fuzzNegotiator(_ description: SessionDescription) {
-    let fresh = TransportCredentials(ufrag: "fresh", password: "freshpasswordfreshpassword")
+    let fresh = ICECredentials(randomBytes: Bytes(1...24))
     var negotiator = Fuzzers.negotiator()
     let before = negotiator.transceivers
     if let answer = try? negotiator.accept(offer: description, freshCredentials: fresh) {

@@ -217,6 +217,10 @@ extension SoftPeer {
                     keyframesWanted[loss.mediaSSRC, default: 0] += 1
                 }
             case .fullIntraRequest: keyframeRequests += 1
+            case .senderReport:
+                if let info = (try? RTCPReports(parsing: block, in: span))?.senderInfo {
+                    senderReports[info.ssrc] = info
+                }
             case .nack:
                 guard var nack = try? RTCPNACK(parsing: block, in: span) else { continue }
                 while let number = nack.next() { repeatPacket(nack.mediaSSRC, number) }

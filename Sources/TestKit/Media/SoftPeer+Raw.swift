@@ -54,7 +54,7 @@ extension SoftPeer {
             lines.append(parts.joined(separator: " "))
             lines += [
                 "a=ice-ufrag:\(credentials.ufrag)",
-                "a=ice-pwd:\(credentials.password.withExposedBytes { String(decoding: $0, as: UTF8.self) })",
+                "a=ice-pwd:\(credentials.exposedPassword)",
                 "a=fingerprint:\(identity.fingerprints[0])", "a=setup:actpass",
             ]
         }

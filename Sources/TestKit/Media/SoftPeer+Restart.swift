@@ -10,7 +10,7 @@ extension SoftPeer {
     /// restart.
     package func fragment(with fresh: ICECredentials? = nil) -> String {
         let credentials = fresh ?? credentials
-        let password = credentials.password.withExposedBytes { String(decoding: $0, as: UTF8.self) }
+        let password = credentials.exposedPassword
         return [
             "a=group:BUNDLE " + sections.indices.map { "\($0)" }.joined(separator: " "),
             "a=ice-ufrag:\(credentials.ufrag)", "a=ice-pwd:\(password)",

@@ -37,6 +37,8 @@ package final class SoftPeer {
     package internal(set) var data: SoftData?
     package internal(set) var phase = Phase.new
     package internal(set) var remoteAddress: TransportAddress?
+    /// Where the other side takes TCP connections.
+    package internal(set) var remoteConnectionAddress: TransportAddress?
     /// What is to be sent, in order.
     package internal(set) var outgoing: [Bytes] = []
     /// Streams that we receive, by SSRC.
@@ -46,6 +48,8 @@ package final class SoftPeer {
     /// By the stream that they were for.
     package var keyframesWanted: [SSRC: Int] = [:]
     package internal(set) var nacksReceived = 0
+    /// The last sender report of each stream that we receive.
+    package internal(set) var senderReports: [SSRC: RTCPSenderInfo] = [:]
     /// Each media packet as it was decrypted.
     package var onPacket: ((RTPHeader, Bytes) -> Void)?
     package var answersRetransmission = true
@@ -116,7 +120,7 @@ package final class SoftPeer {
         let (isStopped, mid) = (places[index].isStopped, places[index].mid)
         let transport = [
             "c=IN IP4 0.0.0.0", "a=mid:\(mid)", "a=ice-ufrag:\(credentials.ufrag)",
-            "a=ice-pwd:\(credentials.password.withExposedBytes { String(decoding: $0, as: UTF8.self) })",
+            "a=ice-pwd:\(credentials.exposedPassword)",
             "a=ice-options:trickle", "a=fingerprint:\(identity.fingerprints[0])", "a=setup:\(setup)",
         ]
         let port = isStopped ? 0 : 9
@@ -168,11 +172,16 @@ package final class SoftPeer {
             DTLSFingerprint(algorithm: $0.hash.rawValue, value: $0.text)
         }
         for line in first.candidates {
-            guard let candidate = try? ICECandidate(parsing: line), candidate.transport == .udp,
-                case .address(let ip) = candidate.host
-            else { continue }
-            remoteAddress = TransportAddress(ip, candidate.port)
-            break
+            guard let candidate = try? ICECandidate(parsing: line), case .address(let ip) = candidate.host else {
+                continue
+            }
+            // The first of each kind is the preferred one.
+            let address = TransportAddress(ip, candidate.port)
+            switch candidate.transport {
+            case .udp: remoteAddress = remoteAddress ?? address
+            case .tcp(.passive): remoteConnectionAddress = remoteConnectionAddress ?? address
+            case .tcp: break
+            }
         }
         ice = ICEControllingPeer(local: credentials, remote: remote, seed: random.next(), now: now)
         phase = .checking

@@ -10,6 +10,14 @@ public enum WireError: Error, Equatable, Sendable {
     /// The format does not allow this; the sentence says what.
     case invalid(StaticString)
 
+    /// In words, for who wrote what was refused.
+    package var reason: String {
+        switch self {
+        case .truncated: "it ends too early"
+        case .invalid(let reason): "\(reason)"
+        }
+    }
+
     public static func == (left: WireError, right: WireError) -> Bool {
         switch (left, right) {
         case (.truncated, .truncated): true

@@ -3,8 +3,9 @@
 package import Base
 
 /// What both sides tell each other in SDP. The password is a `Secret`: it does not reach a log by accident.
-package struct ICECredentials: Sendable {
-    /// RFC 8839 §5.4: 4…256 and 22…256 characters of letters, digits, `+` and `/`.
+package struct ICECredentials: Equatable, Sendable {
+    /// RFC 8839 §5.4: 4…256 and 22…256 characters of letters, digits, `+` and `/`. `-`, `_` and `=`, which base64 in its
+    /// variants has, pass too: nothing is gained by refusing them.
     package static let ufragLengths = 4...256
     package static let passwordLengths = 22...256
 
@@ -13,15 +14,26 @@ package struct ICECredentials: Sendable {
 
     /// What a peer wrote.
     package init(ufrag: String, password: String) throws(WireError) {
-        guard Self.ufragLengths.contains(ufrag.utf8.count), ufrag.utf8.allSatisfy(isICECharacter) else {
-            throw .invalid("an ice-ufrag is 4 to 256 letters, digits, `+` and `/`")
+        guard Self.ufragLengths.contains(ufrag.utf8.count), ufrag.utf8.allSatisfy(Self.isAllowed) else {
+            throw .invalid("`ice-ufrag` must be 4 to 256 letters, digits, `+` or `/`")
         }
-        guard Self.passwordLengths.contains(password.utf8.count), password.utf8.allSatisfy(isICECharacter) else {
-            throw .invalid("an ice-pwd is 22 to 256 letters, digits, `+` and `/`")
+        guard Self.passwordLengths.contains(password.utf8.count), password.utf8.allSatisfy(Self.isAllowed) else {
+            throw .invalid("`ice-pwd` must be 22 to 256 letters, digits, `+` or `/`")
         }
         self.ufrag = ufrag
         self.password = Secret(text: password)
     }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        isICECharacter(byte) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "=")
+    }
+
+    package static func == (left: ICECredentials, right: ICECredentials) -> Bool {
+        left.ufrag == right.ufrag && left.password.exposedBytes == right.password.exposedBytes
+    }
+
+    /// For a description, which is where the password is told to the peer.
+    package var exposedPassword: String { String(decoding: password.exposedBytes, as: UTF8.self) }
 
     /// 48 bits for the fragment, which must not be guessed in order to be left alone, and 144 for the password. The
     /// RFC wants 24 and 128.

@@ -49,7 +49,7 @@ package enum RTPExtensionKind: UInt8, CaseIterable, Sendable {
 }
 
 /// The numbers of one session, both ways: 48 bytes without references, to be copied and kept where packets are handled.
-package struct RTPExtensionMap: Sendable {
+package struct RTPExtensionMap: Equatable, Sendable {
     /// The highest number that an extension can have here. Browsers number theirs from 1 upwards and offer fewer than 20;
     /// 255 would be the most of RFC 8285 and make the map eight times as large. An offer's extension with a higher
     /// number is left out of the answer.
@@ -70,6 +70,10 @@ package struct RTPExtensionMap: Sendable {
         kinds[Int(id)] = kind.rawValue
         ids[Int(kind.rawValue)] = id
         return true
+    }
+
+    package static func == (left: RTPExtensionMap, right: RTPExtensionMap) -> Bool {
+        RTPExtensionKind.allCases.allSatisfy { left.ids[Int($0.rawValue)] == right.ids[Int($0.rawValue)] }
     }
 
     package func kind(for id: UInt8) -> RTPExtensionKind? {

@@ -1,3 +1,4 @@
+import API
 import Base
 import Crypto
 import Glibc
@@ -11,8 +12,10 @@ import Wire
 @Suite(.serialized) struct LoopbackCallTests {
     private static let owner = UUID.random()
 
-    private func peer(_ sections: [SoftPeer.Section], _ seed: UInt64) throws -> SoftPeerSocket {
-        try SoftPeerSocket(try SoftPeer(sections, identity: try DTLSIdentity.make(), seed: seed))
+    private func peer(
+        _ sections: [SoftPeer.Section], _ seed: UInt64, over way: SoftPeerSocket.Way = .datagrams
+    ) throws -> SoftPeerSocket {
+        try SoftPeerSocket(try SoftPeer(sections, identity: try DTLSIdentity.make(), seed: seed), over: way)
     }
 
     private func join(
@@ -71,6 +74,45 @@ import Wire
         await service.stop()
         #expect(service.statistics.allSatisfy { $0.participants == 0 && $0.ends.left == 2 })
         #expect(service.sessionCount == 0)
+        shards.stop()
+    }
+
+    /// Posts the peer's offer as its client would, and gives it the answer.
+    private func post(_ peer: SoftPeerSocket, _ path: String, _ api: APIHarness, _ person: APIHarness.Person)
+        async throws
+    {
+        var request = TestRequest(.post, path, "", as: person, headers: [("Content-Type", "application/sdp")])
+        request.body = Bytes(peer.peer.offer().utf8)
+        let answer = try await api.send(request)
+        #expect(answer.status == 201)
+        try peer.peer.accept(answer: String(decoding: answer.body, as: UTF8.self), now: .now())
+    }
+
+    @Test func `WHIP and WHEP clients whose networks let nothing but TCP out see each other`() async throws {
+        let shards = try ShardGroup(count: 1)
+        let media = try await TestMedia.make(on: shards.shards)
+        var setup = APIHarness.Setup()
+        setup.media = MediaAccess(service: media.service)
+        try await APIHarness.run(setup) { api in
+            let alice = try await api.register()
+            let publisher = try peer([.init(.video, .sendOnly)], 21, over: .connection)
+            let viewer = try peer([.init(.video, .receiveOnly)], 22, over: .connection)
+            let both = [publisher, viewer]
+            try await post(publisher, "/whip/stage", api, alice)
+            try await post(viewer, "/whep/stage", api, alice)
+            #expect(run(both) { both.allSatisfy { $0.peer.phase == .connected } })
+            var frame = 0
+            sendFrames(30, publisher, both, &frame)
+            #expect(run(both) { viewer.peer.streams.values.contains { $0.markers >= 30 } })
+            #expect(viewer.peer.unreadable == 0)
+            #expect(both.allSatisfy { $0.received[.datagrams] == nil })
+            // The viewer's network lets UDP out after all.
+            viewer.move(to: .datagrams)
+            sendFrames(30, publisher, both, &frame)
+            #expect(run(both) { viewer.peer.streams.values.contains { $0.markers >= 60 } })
+            #expect(viewer.received[.datagrams, default: 0] > 50)
+        }
+        await media.service.stop()
         shards.stop()
     }
 

@@ -142,12 +142,12 @@ import Wire
             #expect(Set(sent).subtracting(seen).isSubset(of: Set(dedicated.map(Array.init) ?? [])))
             #expect(engine.participants[call.world.id(number)]?.ice.pendingUfrag == nil)
         }
-        #expect(engine.tableCounts.ufrags == call.present.count)
+        #expect(engine.ufrags.count == call.present.count)
         #expect(call.present.count < 3 || shown > 0)
         for number in call.present { engine.leave(call.world.id(number), now: call.world.net.now) }
         call.world.run(.milliseconds(100))
         #expect(engine.participants.count == 0 && engine.rooms.isEmpty)
-        #expect(engine.tableCounts.ufrags == 0 && engine.tableCounts.paths == 0)
+        #expect(engine.ufrags.count == 0 && engine.paths.count == 0)
         #expect(engine.slab.freeCount == slots)
     }
 

@@ -110,8 +110,10 @@ struct CodecTests {
         #expect(video.codecs.map(\.codec) == [.av1, .vp8])
         #expect(video.codecs.map(\.rtxPayloadType) == [46, 97])
         #expect(video.codecs.allSatisfy { $0.feedback == .supportedForVideo })
-        #expect(video.extensions[.transportCC] == 3 && video.extensions.kind(of: 3) == .transportCC)
-        #expect(video.extensions.kind(of: 0) == nil && video.extensions.kind(of: 200) == nil)
+        #expect(
+            video.extensions.id(for: .transportSequenceNumber) == 3
+                && video.extensions.kind(for: 3) == .transportSequenceNumber)
+        #expect(video.extensions.kind(for: 0) == nil && video.extensions.kind(for: 200) == nil)
     }
 
     @Test func `forward error correction and unknown codecs are left out`() throws {
@@ -136,8 +138,8 @@ struct CodecTests {
     @Test func `layers by identifier keep their order, their pauses and their payload types`() throws {
         let chromium = try #require(try receiving("chromium156-local-simulcast3-rid-vp8-offer"))
         #expect(chromium.isSimulcast && chromium.layers.map(\.rid) == ["q", "h", "f"])
-        #expect(chromium.extensions[.rid] == 10 && chromium.sources.isEmpty)
-        #expect(chromium.extensions[.videoLayersAllocation] == 14)
+        #expect(chromium.extensions.id(for: .rid) == 10 && chromium.sources.isEmpty)
+        #expect(chromium.extensions.id(for: .videoLayersAllocation) == 14)
         // `send f,~h;i;q` with `a=rid:q send pt=120,121;…`: the first of two alternatives is taken.
         let firefox = try #require(try receiving("medooze-semantic-sdp-simulcast-l16", 1))
         #expect(firefox.layers.map(\.rid) == ["f", "i", "q"] && firefox.layers[2].payloadTypes == [120, 121])

@@ -94,9 +94,8 @@ enum NegotiationVectors {
             candidates: [candidate], sessionID: 4_711, cname: "cname-of-ours")
     }
 
-    static func credentials(_ number: Int) -> TransportCredentials {
-        let digits = "0000\(number)".suffix(4)
-        return TransportCredentials(ufrag: "user\(digits)", password: "passwordpasswordpass\(digits)")
+    static func credentials(_ number: Int) -> ICECredentials {
+        ICECredentials(randomBytes: Bytes((0..<24).map { UInt8(truncatingIfNeeded: $0 + 24 * number) }))
     }
 
     static func negotiator(_ change: (inout NegotiatorConfiguration) -> Void = { _ in }) -> Negotiator {

@@ -52,7 +52,7 @@ struct SenderTests {
         let picture = try #require(sending.first { $0.sender == sender.1 })
         #expect(picture.codecs.map(\.codec) == [.vp8])
         #expect(picture.rtxSSRC != nil && picture.codecs.first?.rtxPayloadType != nil)
-        #expect(picture.extensions[.mid] != nil && picture.extensions[.rid] == nil)
+        #expect(picture.extensions.id(for: .mid) != nil && picture.extensions.id(for: .rid) == nil)
         let media = try #require(answer.media.first { $0.kind == .video })
         #expect(media.direction == .sendOnly && media.streams.first?.track == "v")
         #expect(media.sourceGroups == [SDPSourceGroup(semantics: "FID", ssrcs: [picture.ssrc, picture.rtxSSRC ?? 0])])

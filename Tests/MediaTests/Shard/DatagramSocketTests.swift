@@ -59,8 +59,10 @@ private let fakes = DatagramCalls(
         }
     })
 
-@Suite(.serialized) struct DatagramSocketTests {
+@Suite(.serialized) final class DatagramSocketTests {
     private let bytes = UnsafeMutableRawPointer.allocate(byteCount: 65_536, alignment: 16)
+
+    deinit { bytes.deallocate() }
 
     private func socket(_ setUp: (inout FakeKernel) -> Void) throws -> (DatagramSocket, PacketSlabBox) {
         kernel.withLock {

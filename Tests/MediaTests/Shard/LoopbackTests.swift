@@ -15,9 +15,9 @@ import Wire
     static let v6 = TransportAddress(IPAddress(v6: 0, 1), 0)
 
     struct Case: CustomTestStringConvertible, Sendable {
-        let publisher: SocketPeer.Way
+        let publisher: SoftPeerSocket.Way
         let publisherAddress: Int
-        let viewer: SocketPeer.Way
+        let viewer: SoftPeerSocket.Way
         let viewerAddress: Int
         var testDescription: String { "\(publisher) \(publisherAddress) to \(viewer) \(viewerAddress)" }
     }
@@ -60,7 +60,7 @@ import Wire
         #expect(world.shard.connectionCount == 0)
         #expect(world.engine.participants.count == 1)
         // The same peer, over a new connection: its next check proves it.
-        let again = try SocketPeer(peer.peer, over: .connection, to: world.shard.connectionAddresses[0])
+        let again = try SoftPeerSocket(peer.peer, over: .connection, to: world.shard.connectionAddresses[0])
         again.send(try #require(peer.peer.makeCheck()))
         #expect(
             world.run {
@@ -110,7 +110,7 @@ import Wire
     func `a connection that does not begin with a check is closed`(_ bytes: Bytes) throws {
         let world = try ShardWorld([Self.v4])
         let soft = try SoftPeer([.init(.audio, .sendOnly)], identity: try DTLSIdentity.make(), seed: 3)
-        let stranger = try SocketPeer(soft, over: .connection, to: world.shard.connectionAddresses[0])
+        let stranger = try SoftPeerSocket(soft, over: .connection, to: world.shard.connectionAddresses[0])
         #expect(world.run { world.shard.connectionCount == 1 })
         stranger.sendRaw(bytes)
         #expect(
@@ -125,7 +125,7 @@ import Wire
     @Test func `a connection that says nothing is closed in time`() throws {
         let world = try ShardWorld([Self.v4])
         let soft = try SoftPeer([.init(.audio, .sendOnly)], identity: try DTLSIdentity.make(), seed: 3)
-        let silent = try SocketPeer(soft, over: .connection, to: world.shard.connectionAddresses[0])
+        let silent = try SoftPeerSocket(soft, over: .connection, to: world.shard.connectionAddresses[0])
         #expect(world.run { world.shard.connectionCount == 1 })
         #expect(
             world.run(seconds: 8) {
@@ -143,6 +143,18 @@ import Wire
         for _ in 0..<asked { descriptors.append(plexi_stream_connect(&address)) }
         #expect(world.run { world.shard.connectionCounters.refused == 8 })
         #expect(world.shard.connectionCount == ConnectionLimits.unprovenPerSource)
+    }
+
+    @Test func `a shard renews its certificate in time, and calls are set up before and after`() throws {
+        let world = try ShardWorld([Self.v4], identityPeriod: .milliseconds(200))
+        let first = world.engine.identity.fingerprints
+        let publisher = try world.join(.publisher, .init(.video, .sendOnly), over: .datagrams)
+        #expect(world.run { publisher.peer.phase == .connected })
+        #expect(world.run { world.engine.identity.fingerprints != first })
+        let second = world.engine.identity.fingerprints
+        #expect(world.run { world.engine.identity.fingerprints != second })
+        let viewer = try world.join(.viewer, .init(.video, .receiveOnly), over: .datagrams)
+        #expect(world.run { viewer.peer.phase == .connected })
     }
 
     @Test func `the answer names a passive candidate behind the datagram one`() throws {

@@ -21,11 +21,15 @@ final class PollLoop: EventLoop, @unchecked Sendable {
     }
 
     final class Timer: ScheduledTimer {
-        let action: () -> Void
+        /// Gone with `cancel`: it holds whose timer it was.
+        private(set) var action: (() -> Void)?
         var deadline: Instant?
         init(_ action: @escaping () -> Void) { self.action = action }
         func arm(at deadline: Instant) { self.deadline = deadline }
-        func cancel() { deadline = nil }
+        func cancel() {
+            deadline = nil
+            action = nil
+        }
     }
 
     private let submitted = Mutex<[@Sendable () -> Void]>([])
@@ -105,7 +109,7 @@ final class PollLoop: EventLoop, @unchecked Sendable {
         for timer in timers {
             guard let deadline = timer.deadline, deadline <= now else { continue }
             timer.deadline = nil
-            timer.action()
+            timer.action?()
         }
     }
 

@@ -110,6 +110,47 @@ private final class TwinWorlds {
         #expect(late.streams.values.contains { $0.markers > 15 })
     }
 
+    @Test func `voice and picture stay together for who watches on the other shard`() throws {
+        let twins = try TwinWorlds()
+        let (here, there) = (twins.worlds[0], twins.worlds[1])
+        let source = here.peer(
+            try here.join("r", as: .publisher, [.init(.audio, .sendOnly), .init(.video, .sendOnly)]))
+        twins.span("r")
+        let far = there.peer(
+            try there.join("r", as: .viewer, [.init(.audio, .receiveOnly), .init(.video, .receiveOnly)]))
+        let viewer = SyncedViewer(far)
+        twins.run(.milliseconds(500))
+        let synced = SyncedPublisher(source, seed: 78, now: here.net.now)
+        for _ in 0..<800 {
+            synced.work(here.net.now)
+            twins.run(.milliseconds(5))
+        }
+        let apart = try #require(viewer.milliseconds)
+        #expect(abs(apart) < 1)
+    }
+
+    @Test func `who watches fewer layers on the other shard is told which are active`() throws {
+        let twins = try TwinWorlds()
+        let (here, there) = (twins.worlds[0], twins.worlds[1])
+        let source = try here.join("r", as: .publisher, [.init(.video, .sendOnly)], edit: LayeredVideo.edit)
+        twins.span("r")
+        let number = try there.join("r", as: .viewer, [.init(.video, .receiveOnly)], edit: LayeredVideo.edit)
+        let watcher = LayeredWatcher(there.peer(number))
+        twins.run(.milliseconds(500))
+        var video = LayeredVideo(here.peer(source))
+        for picture in 0..<60 {
+            if picture == 20 {
+                var preference = StreamPreference()
+                preference.largestLayer = 0
+                try there.engine.setPreference(preference, of: "0", for: there.id(number), now: there.net.now)
+            }
+            video.send()
+            twins.run(.milliseconds(33))
+        }
+        #expect(watcher.masks.first == 0x1FF)
+        #expect(watcher.masks.last == 0x07)
+    }
+
     /// Reports every loss, as a soft peer does not by itself.
     @Test func `what a subscriber there lost is repeated from the mirror, not by the publisher`() throws {
         let twins = try TwinWorlds()
@@ -217,9 +258,7 @@ private final class TwinWorlds {
         // The first on one shard, the second on the other, the third where there is most room.
         let ports = Set(softs.compactMap { $0.remoteAddress?.port })
         #expect(ports == Set(shards.flatMap(\.addresses).map(\.port)))
-        let peers = try softs.map { soft in
-            try SocketPeer(soft, over: .datagrams, to: try #require(soft.remoteAddress))
-        }
+        let peers = try softs.map { try SoftPeerSocket($0) }
         #expect(run(peers, seconds: 10) { softs.allSatisfy { $0.phase == .connected } })
         var publisher = Publisher()
         for _ in 0..<40 {
@@ -240,7 +279,7 @@ private final class TwinWorlds {
     }
 
     private func run(
-        _ peers: [SocketPeer], seconds: Int64 = 0, milliseconds: Int64 = 0, until condition: () -> Bool
+        _ peers: [SoftPeerSocket], seconds: Int64 = 0, milliseconds: Int64 = 0, until condition: () -> Bool
     ) -> Bool {
         let end = Instant.now() + .milliseconds(seconds * 1_000 + milliseconds)
         while Instant.now() < end {
