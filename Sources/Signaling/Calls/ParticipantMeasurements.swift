@@ -1,7 +1,5 @@
 // What was measured of somebody's media in a call. Everything that was not measured is absent: there are no defaults.
 
-package import Base
-
 package struct ParticipantMeasurements: Sendable, Equatable {
     package enum Direction: String, Sendable { case sent, received }
 
