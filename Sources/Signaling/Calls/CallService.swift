@@ -33,6 +33,8 @@ package actor CallService {
     private let events: any CallEvents
     private let clock: Clock
     package nonisolated let options: CallOptions
+    /// Live calls, for who asks from outside.
+    package nonisolated let liveGauge = Gauge()
 
     private var live: [CallID: LiveCall] = [:]
     /// Who is in which call, and what rings for whom.
@@ -136,6 +138,7 @@ package actor CallService {
         let id = machine.call.id
         // Nothing is awaited between the check and this: the caller cannot begin a second one meanwhile.
         live[id] = LiveCall(machine: machine)
+        liveGauge.add(1)
         inCall[caller] = id
         do {
             try await repository.insert(
@@ -449,6 +452,7 @@ package actor CallService {
 
     private func forget(_ id: CallID) {
         guard let call = live.removeValue(forKey: id)?.machine.call else { return }
+        liveGauge.add(-1)
         for participant in call.participants { unindex(participant.user, id) }
     }
 

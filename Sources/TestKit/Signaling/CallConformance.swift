@@ -28,6 +28,7 @@ package enum CallConformance {
             try await calls.service.end(id, by: alice)
             try require(calls.world.admitted(id).isEmpty && calls.world.isClosed(id), "media goes on")
             try requireEqual(await calls.service.liveCount, 0)
+            try requireEqual(calls.service.liveGauge.current, 0)
             let stored = try await calls.service.call(id, for: bob)
             try requireEqual(stored.state, .ended)
             try requireEqual(stored.end, .hangUp)

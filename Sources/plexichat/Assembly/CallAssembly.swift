@@ -9,7 +9,8 @@ import Signaling
 
 enum CallAssembly {
     static func start(
-        _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, hasMedia: Bool
+        _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, hasMedia: Bool,
+        _ metrics: Metrics
     ) async throws(StartFailure) -> CallAccess {
         let sockets = NoSockets(isAvailable: hasMedia)
         let presence = PresenceBook(
@@ -23,6 +24,7 @@ enum CallAssembly {
         } catch {
             throw StartFailure("calls", error, remedy: "Run `plexichat doctor` with the same options.")
         }
+        metrics.sampled("plexichat_calls", "Calls that are on.") { Double(service.liveGauge.current) }
         return CallAccess(service: service, presence: presence)
     }
 }

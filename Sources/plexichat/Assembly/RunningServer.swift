@@ -59,7 +59,7 @@ struct RunningServer: Sendable {
         let media = try await MediaAssembly.start(configuration, on: storage.shards, besides: endpoints, metrics)
         let calls: CallAccess
         do {
-            calls = try await CallAssembly.start(configuration, storage, accounts, hasMedia: media != nil)
+            calls = try await CallAssembly.start(configuration, storage, accounts, hasMedia: media != nil, metrics)
         } catch {
             await media?.stop()
             throw error
