@@ -22,7 +22,7 @@ package enum CallState: String, Sendable, CaseIterable {
     case missed
     /// Everybody who was called refused or was busy.
     case declined
-    /// The server ended it for a fault of its own: a restart, media that broke.
+    /// It was on when the server ended without closing it.
     case failed
 
     package var isOver: Bool {
@@ -45,7 +45,6 @@ package enum CallEnd: String, Sendable, CaseIterable {
     case serverStopped = "server_stopped"
     /// Found at start-up: the server had ended without closing it.
     case serverRestarted = "server_restarted"
-    case mediaFailed = "media_failed"
 }
 
 /// Who belongs to a call, and what its emptiness means. Stored by name.
