@@ -62,19 +62,24 @@ let package = Package(
         // L2
         library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault"]),
         library("Media", ["Base", "Wire", "Crypto", "CShims"], settings: language),
+        // L4
+        library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media"]),
         // L5
-        library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Media"]),
+        library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Media", "Signaling"]),
         library(
             "TestKit",
-            ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "API", "Configuration"],
+            [
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API",
+                "Configuration",
+            ],
             settings: language),
         // L6
         library("Configuration", ["Base", "Wire", "CYAML"], settings: language),
         program(
             "plexichat",
             [
-                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "API", "Configuration",
-                "CShims",
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API",
+                "Configuration", "CShims",
             ]),
         program(
             "plexibench",
@@ -88,7 +93,8 @@ let package = Package(
         tests("VaultTests", ["Wire", "Crypto", "Vault"]),
         tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
         tests("MediaTests", ["Wire", "Crypto", "Media"]),
-        tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "API"]),
+        tests("SignalingTests", ["Wire", "Crypto", "Store", "Vault", "Accounts", "Media", "Signaling"]),
+        tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),
     ]

@@ -12,10 +12,12 @@ package struct Services: Sendable {
     package let areMetricsPublic: Bool
     /// `nil` when the server takes no part in calls.
     package let media: MediaAccess?
+    /// `nil` in programs that serve no calls.
+    package let calls: CallAccess?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
-        areMetricsPublic: Bool, media: MediaAccess? = nil
+        areMetricsPublic: Bool, media: MediaAccess? = nil, calls: CallAccess? = nil
     ) {
         self.accounts = accounts
         self.health = health
@@ -23,6 +25,7 @@ package struct Services: Sendable {
         self.documentation = documentation
         self.areMetricsPublic = areMetricsPublic
         self.media = media
+        self.calls = calls
     }
 }
 
