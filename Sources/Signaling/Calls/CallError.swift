@@ -1,7 +1,7 @@
 // What can go wrong with a call: one enum, so that each dialect maps it by one exhaustive `switch`.
 
 package import Accounts
-package import Base
+import Base
 package import Store
 
 package enum CallError: Error, Sendable, Equatable {

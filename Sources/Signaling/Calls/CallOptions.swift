@@ -1,6 +1,6 @@
 // What an operator may set about calls. The defaults are the documents' numbers where they give any.
 
-package import Base
+import Base
 
 package struct CallOptions: Sendable {
     /// Longer rings on; shorter misses people who are not at the phone.
