@@ -12,10 +12,13 @@ package struct Services: Sendable {
     package let areMetricsPublic: Bool
     /// `nil` when the server takes no part in calls.
     package let media: MediaAccess?
+    /// The same, for its sockets.
+    package let signaling: SignalingAccess?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
-        areMetricsPublic: Bool, media: MediaAccess? = nil
+        areMetricsPublic: Bool, media: MediaAccess? = nil,
+        signaling: SignalingAccess? = nil
     ) {
         self.accounts = accounts
         self.health = health
@@ -23,6 +26,7 @@ package struct Services: Sendable {
         self.documentation = documentation
         self.areMetricsPublic = areMetricsPublic
         self.media = media
+        self.signaling = signaling
     }
 }
 

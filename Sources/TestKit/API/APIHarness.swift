@@ -20,6 +20,7 @@ package final class APIHarness: Sendable {
         /// Stands in the way of the operations; for tests of what happens when the database fails.
         package var tables = DialectTables.all
         package var media: MediaAccess?
+        package var signaling: SignalingAccess?
 
         package init() { limits.scale = 0 }
     }
@@ -67,7 +68,8 @@ package final class APIHarness: Sendable {
             tables: setup.tables,
             services: Services(
                 accounts: domain.service, health: health, metrics: metrics, documentation: setup.documentation,
-                areMetricsPublic: setup.areMetricsPublic, media: setup.media),
+                areMetricsPublic: setup.areMetricsPublic, media: setup.media,
+                signaling: setup.signaling),
             limits: setup.limits, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
     }
