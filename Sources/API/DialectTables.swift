@@ -5,7 +5,7 @@ package enum DialectTables {
         ManualRoutes.table,
         ReferenceRoutes.table,
         DesignRoutes.table,
-        DialectTable(.calls, CallsFormat(), []),
+        CallsRoutes.table,
         RoomsRoutes.table,
         MediaRoutes.table,
     ]

@@ -24,6 +24,7 @@ package struct Configuration: Sendable {
     package var sms = SMS()
     package var outgoing = Outgoing()
     package var media = Media()
+    package var calls = Calls()
     package var limits = Limits()
     package var rateLimits = RateLimits()
     package var cors = CORS()
@@ -38,7 +39,8 @@ package struct Configuration: Sendable {
     /// Every key, grouped as in the file and in the reference.
     package static let sections: [Section] = [
         serverSection, tlsSection, dataSection, vaultSection, storeSection, accountsSection, mfaSection,
-        mailSection, smsSection, outgoingSection, mediaSection, limitsSection, rateLimitsSection, corsSection,
+        mailSection, smsSection, outgoingSection, mediaSection, callsSection, limitsSection, rateLimitsSection,
+        corsSection,
         loggingSection,
         metricsSection, idempotencySection, docsSection, webSection,
     ]

@@ -40,7 +40,8 @@ import Wire
         "POST /api/v1/auth/mfa/sent/confirm", "POST /api/v1/auth/mfa/send",
         "GET /docs/swagger.js", "GET /docs/redoc.js", "GET /docs/assets/swagger-ui/swagger-ui.css",
         "GET /docs/assets/swagger-ui/swagger-ui-bundle.js", "GET /docs/assets/redoc/bundles/redoc.standalone.js",
-        "POST /whip/{room}", "PATCH /whip/{room}/{session}", "DELETE /whip/{room}/{session}",
+        "POST /api/v1/calls/initiate", "POST /whip/{room}", "PATCH /whip/{room}/{session}",
+        "DELETE /whip/{room}/{session}",
         "POST /whep/{room}", "PATCH /whep/{room}/{session}", "DELETE /whep/{room}/{session}",
     ]
 
@@ -59,8 +60,11 @@ import Wire
         #expect(served.count == 1)
         #expect(route.status.code == row.status)
         #expect(Self.access(route.access) == row.access)
-        #expect(
-            PathClaims.owner(of: row.segments).rawValue == row.dialect, "a failure would be worded by another dialect")
+        // Where two documents claim a path, a failure before the choice is worded by the first of them.
+        let first = Dialect.allCases.first { dialect in
+            Self.routes.contains { Self.isSame($0, row) && $0.dialect == dialect }
+        }
+        #expect(PathClaims.owner(of: row.segments) == first, "a failure would be worded by another dialect")
     }
 
     @Test func `what we serve beside the documents is in the list`() {
@@ -88,10 +92,12 @@ import Wire
 
     // MARK: -
 
-    private static func title(_ route: Route) -> String { "\(route.method.rawValue) \(route.path)" }
+    private static func title(_ route: Route) -> String {
+        "\(route.isSocket ? "WS" : route.method.rawValue) \(route.path)"
+    }
 
     private static func isSame(_ route: Route, _ row: Row) -> Bool {
-        route.method.rawValue == row.method && shape(route.path) == shape(row.path)
+        (route.isSocket ? "WS" : route.method.rawValue) == row.method && shape(route.path) == shape(row.path)
     }
 
     /// The names of parameters are ours to choose; their places are not.
@@ -106,6 +112,8 @@ import Wire
         case .admin: "admin"
         case .adminOrSelf: "admin|self"
         case .scope(let scopes): scopes.names.joined(separator: "|")
+        case .participant: "participant"
+        case .owner(let scopes): scopes.names.joined(separator: "|") + "|owner"
         }
     }
 }

@@ -108,7 +108,7 @@ import Wire
         var count = 0
         try walk(document["components"]?["schemas"] ?? .null, isSchema: false, &count)
         for operation in operations(document) { try walk(operation.value, isSchema: false, &count) }
-        #expect(count > 0 || name == "calls")
+        #expect(count > 0)
     }
 
     /// Looks at every schema in `value`.
@@ -121,7 +121,14 @@ import Wire
             count += 1
             try check(object)
         }
-        for (key, member) in object.pairs { try walk(member, isSchema: key == "schema" || key == "items", &count) }
+        for (key, member) in object.pairs {
+            // Names of members are ours: one may be called `type`, and what holds it is no schema for that.
+            if key == "properties", let members = member.objectValue {
+                for pair in members.pairs { try walk(pair.value, isSchema: true, &count) }
+            } else {
+                try walk(member, isSchema: key == "schema" || key == "items", &count)
+            }
+        }
     }
 
     private func check(_ schema: JSONObject) throws {

@@ -2,14 +2,29 @@
 
 import Accounts
 import Base
+import Signaling
 import Store
 import Wire
 
 extension CallsFormat {
     func problem(for error: any Error) -> Problem? {
         if let error = error as? AccountError { return problem(of: error) }
-        if let error = error as? StoreError { return problem(of: .store(error)) }
+        if let error = error as? CallError { return problem(of: error) }
+        if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
+    }
+
+    /// The document: 400 for a user who is in a call already, 422 for what does not validate, and `RATE_LIMITED`.
+    private func problem(of error: CallError) -> Problem? {
+        switch error {
+        case .alreadyInCall: error.problem(code: { $0.uppercased() }, status: .badRequest)
+        case .validation: error.problem(code: { $0.uppercased() }, status: .unprocessableContent)
+        case .tooManyInitiations: error.problem(code: { _ in "RATE_LIMITED" })
+        case .scopeMissing: error.problem(code: { _ in "FORBIDDEN" })
+        case .account(let error): problem(of: error)
+        case .store(let error): problem(of: AccountError.store(error))
+        default: error.problem(code: { $0.uppercased() })
+        }
     }
 
     private func problem(of error: AccountError) -> Problem {

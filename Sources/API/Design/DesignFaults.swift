@@ -2,14 +2,26 @@
 
 import Accounts
 import Base
+import Signaling
 import Store
 import Wire
 
 extension DesignFormat {
     func problem(for error: any Error) -> Problem? {
         if let error = error as? AccountError { return problem(of: error) }
-        if let error = error as? StoreError { return problem(of: .store(error)) }
+        if let error = error as? CallError { return problem(of: error) }
+        if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
+    }
+
+    private func problem(of error: CallError) -> Problem? {
+        switch error {
+        case .tooManyInitiations: error.problem(code: { _ in "RATE_LIMITED" })
+        case .scopeMissing: error.problem(code: { _ in "FORBIDDEN" })
+        case .account(let error): problem(of: error)
+        case .store(let error): problem(of: AccountError.store(error))
+        default: error.problem(code: { $0.uppercased() })
+        }
     }
 
     private func problem(of error: AccountError) -> Problem {

@@ -127,5 +127,6 @@ enum DesignPresenter {
 }
 
 enum DesignRoutes {
-    static let table = DialectTable(.design, DesignFormat(), auth + users + profiles + administration)
+    static let table = DialectTable(
+        .design, DesignFormat(), auth + users + profiles + administration + calls + presence)
 }

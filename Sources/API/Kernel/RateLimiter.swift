@@ -43,7 +43,7 @@ package struct RateLimitPolicy: Sendable {
             .upload: RateLimit(10, per: .minutes(1)), .messages: RateLimit(100, per: .minutes(1)),
         ],
         .rooms: [.standard: RateLimit(60, per: .minutes(1)), .upload: RateLimit(10, per: .hours(1))],
-        .calls: [.messages: RateLimit(60, per: .minutes(1)), .callInitiation: RateLimit(10, per: .hours(1))],
+        .calls: [.messages: RateLimit(60, per: .minutes(1))],
         // Ours, not a document's. A browser may send a request for each candidate that it finds.
         .media: [.callInitiation: RateLimit(60, per: .minutes(1)), .standard: RateLimit(600, per: .minutes(1))],
     ]

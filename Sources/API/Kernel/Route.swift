@@ -15,6 +15,10 @@ package enum RouteAccess: Sendable {
     case adminOrSelf(parameter: String)
     /// Any one of these scopes.
     case scope(Scopes)
+    /// A user; whether they have part in what is asked for is the domain's decision.
+    case participant
+    /// The same for whose it is, or who has this scope.
+    case owner(or: Scopes)
 }
 
 /// Which of its dialect's rate limits a route counts against.

@@ -15,7 +15,7 @@ extension RouteAccess {
         guard caller.access.contains(needed) else { throw .insufficientScope(needed: needed.names) }
         switch self {
         case .everyone: return
-        case .user:
+        case .user, .participant:
             guard caller.scopes.contains(.profile) else { throw .insufficientScope(needed: Scopes.profile.names) }
         case .admin:
             guard caller.isAdmin else { throw .insufficientScope(needed: ["admin"]) }
@@ -24,6 +24,10 @@ extension RouteAccess {
             guard caller.scopes.contains(.profile) else { throw .insufficientScope(needed: Scopes.profile.names) }
             // Somebody else's account: a user may not change it, whether it exists or not.
             guard named.flatMap({ UserID($0) }) == caller.user else { throw .insufficientScope(needed: ["admin"]) }
+        case .owner(let scopes):
+            guard caller.isAdmin || !caller.scopes.isDisjoint(with: scopes.union(.calls)) else {
+                throw .insufficientScope(needed: scopes.union(.calls).names)
+            }
         case .scope(let scopes):
             guard caller.isAdmin || !caller.scopes.isDisjoint(with: scopes) else {
                 throw .insufficientScope(needed: scopes.names)

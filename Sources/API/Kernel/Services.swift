@@ -14,11 +14,12 @@ package struct Services: Sendable {
     package let media: MediaAccess?
     /// The same, for its sockets.
     package let signaling: SignalingAccess?
+    /// `nil` in programs that serve no calls.
+    package let calls: CallAccess?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
-        areMetricsPublic: Bool, media: MediaAccess? = nil,
-        signaling: SignalingAccess? = nil
+        areMetricsPublic: Bool, media: MediaAccess? = nil, signaling: SignalingAccess? = nil, calls: CallAccess? = nil
     ) {
         self.accounts = accounts
         self.health = health
@@ -27,6 +28,7 @@ package struct Services: Sendable {
         self.areMetricsPublic = areMetricsPublic
         self.media = media
         self.signaling = signaling
+        self.calls = calls
     }
 }
 

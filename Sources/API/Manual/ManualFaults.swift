@@ -2,14 +2,27 @@
 
 import Accounts
 import Base
+import Signaling
 import Store
 import Wire
 
 extension ManualFormat {
     func problem(for error: any Error) -> Problem? {
         if let error = error as? AccountError { return problem(of: error) }
-        if let error = error as? StoreError { return problem(of: .store(error)) }
+        if let error = error as? CallError { return problem(of: error) }
+        if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
+    }
+
+    private func problem(of error: CallError) -> Problem? {
+        switch error {
+        case .validation: error.problem(code: { _ in "invalid_payload" })
+        // The document's word for every "not allowed".
+        case .notHost: error.problem(code: { _ in "insufficient_scope" })
+        case .account(let error): problem(of: error)
+        case .store(let error): problem(of: AccountError.store(error))
+        default: error.problem(code: { $0 })
+        }
     }
 
     private func problem(of error: AccountError) -> Problem {

@@ -69,7 +69,7 @@ package struct OpenAPIDocument: Sendable {
     }
 
     /// Where two dialects have a row for one path and method, the first table's row stands for both in the merged
-    /// document, with both bodies as alternatives.
+    /// document, with both bodies, both successes and both forms of failure as alternatives.
     private func paths(_ tables: [DialectTable], _ json: inout JSONWriter, _ components: inout [String: Schema]) {
         var byPath: [String: [(Route, any DialectFormat)]] = [:]
         for table in tables {
@@ -81,8 +81,10 @@ package struct OpenAPIDocument: Sendable {
             var item = JSONWriter()
             item.object { item in
                 var seen: Set<HTTPMethod> = []
-                for (route, format) in byPath[path] ?? [] where seen.insert(route.method).inserted {
-                    item.member(route.method.rawValue.lowercased(), operation(route, format, &components))
+                let rows = byPath[path] ?? []
+                for (route, _) in rows where seen.insert(route.method).inserted {
+                    let claimants = rows.filter { $0.0.method == route.method }
+                    item.member(route.method.rawValue.lowercased(), operation(claimants, &components))
                 }
             }
             json.member(path, item.bytes)
@@ -94,9 +96,9 @@ package struct OpenAPIDocument: Sendable {
         path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     }
 
-    private func operation(
-        _ route: Route, _ format: any DialectFormat, _ components: inout [String: Schema]
-    ) -> Bytes {
+    /// `rows` share path and method, and there is at least one.
+    private func operation(_ rows: [(Route, any DialectFormat)], _ components: inout [String: Schema]) -> Bytes {
+        let route = rows[0].0
         var json = JSONWriter(capacity: 2_048)
         json.object { json in
             json.field("summary", route.summary)
@@ -104,8 +106,8 @@ package struct OpenAPIDocument: Sendable {
             json.array("tags") { json in json.value(route.dialect.rawValue) }
             if case .everyone = route.access {} else { json.array("security", Self.security) }
             parameters(route, &json, &components)
-            requestBody(route, &json, &components)
-            responses(route, format, &json, &components)
+            requestBody(rows.map(\.0), &json, &components)
+            responses(rows, &json, &components)
         }
         return json.bytes
     }
@@ -153,31 +155,47 @@ package struct OpenAPIDocument: Sendable {
         return json.bytes
     }
 
-    private func requestBody(_ route: Route, _ json: inout JSONWriter, _ components: inout [String: Schema]) {
-        let contentType: String
-        let schema: Schema
-        let isRequired: Bool
-        switch route.body {
-        case .none: return
-        case .json(let body): (contentType, schema, isRequired) = ("application/json", body, true)
-        case .optionalJSON(let body): (contentType, schema, isRequired) = ("application/json", body, false)
-        case .text(let type, _): (contentType, schema, isRequired) = (type, .text, true)
-        case .stream(let type): (contentType, schema, isRequired) = (type, .binary, true)
-        }
-        let encoded = SchemaWriter.encode(schema, &components)
+    private func requestBody(_ routes: [Route], _ json: inout JSONWriter, _ components: inout [String: Schema]) {
+        let bodies = routes.compactMap { Self.body($0.body) }
+        guard let first = bodies.first else { return }
+        let encoded = Self.alternatives(bodies.map { SchemaWriter.encode($0.schema, &components) })
         json.object("requestBody") { json in
-            json.field("required", isRequired)
-            json.object("content") { json in json.member(contentType, Self.wrapped("schema", encoded)) }
+            json.field("required", bodies.allSatisfy(\.isRequired))
+            json.object("content") { json in json.member(first.contentType, Self.wrapped("schema", encoded)) }
         }
     }
 
+    private static func body(_ body: RouteBody) -> (contentType: String, schema: Schema, isRequired: Bool)? {
+        switch body {
+        case .none: nil
+        case .json(let schema): ("application/json", schema, true)
+        case .optionalJSON(let schema): ("application/json", schema, false)
+        case .text(let type, _): (type, .text, true)
+        case .stream(let type): (type, .binary, true)
+        }
+    }
+
+    /// Any of these schemas; a single one as it is.
+    private static func alternatives(_ schemas: [Bytes]) -> Bytes {
+        if schemas.count == 1 { return schemas[0] }
+        var json = JSONWriter()
+        json.object { json in json.array("anyOf") { json in for schema in schemas { json.raw(schema) } } }
+        return json.bytes
+    }
+
     private func responses(
-        _ route: Route, _ format: any DialectFormat, _ json: inout JSONWriter, _ components: inout [String: Schema]
+        _ rows: [(Route, any DialectFormat)], _ json: inout JSONWriter, _ components: inout [String: Schema]
     ) {
-        let answer = route.answer.map { SchemaWriter.encode($0, &components) }
-        let failure = SchemaWriter.encode(format.errorSchema, &components)
+        let (route, format) = rows[0]
+        var answers: [(status: Int, bytes: Bytes)] = []
+        var seen: Set<Int> = []
+        for (route, _) in rows where seen.insert(route.status.code).inserted {
+            let answer = route.answer.map { SchemaWriter.encode($0, &components) }
+            answers.append((route.status.code, Self.response("Success", route.answerType, answer)))
+        }
+        let failure = Self.alternatives(rows.map { SchemaWriter.encode($0.1.errorSchema, &components) })
         json.object("responses") { json in
-            json.member(String(route.status.code), Self.response("Success", route.answerType, answer))
+            for answer in answers { json.member(String(answer.status), answer.bytes) }
             if let empty = route.emptyStatus { json.member(String(empty.code), Self.response("Done", "", nil)) }
             for status in Self.failures(of: route) {
                 json.member(String(status.code), Self.response("\(status.reason)", format.errorType, failure))

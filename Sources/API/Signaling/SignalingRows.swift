@@ -30,7 +30,7 @@ enum SignalingRows {
 
     static let calls: [Route] = [
         .socket(
-            "/api/v1/calls/{call_id}/signaling", .scope(.calls), "Join a call and speak its signaling",
+            "/api/v1/calls/{call_id}/signaling", .participant, "Join a call and speak its signaling",
             query: [
                 Parameter("role", .choice(["offerer", "answerer"]), "Who offers first; the client by default"),
                 Parameter("resume", .text, "The token of a session whose socket was lost"),

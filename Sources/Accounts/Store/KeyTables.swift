@@ -17,11 +17,15 @@ enum APIKeyTable {
         """
     }
 
-    static func withUser(hash: Bytes) -> Selection<APIKeyAndUser> {
+    static func withUser(hash: Bytes) -> Selection<APIKeyAndUser> { withUser(where: "k.hash = \(hash)") }
+
+    static func withUser(id: APIKeyID) -> Selection<APIKeyAndUser> { withUser(where: "k.id = \(id)") }
+
+    private static func withUser(where condition: Statement) -> Selection<APIKeyAndUser> {
         Selection(
             """
             SELECT \(part: columns), \(part: UserTable.joined) FROM api_keys k JOIN users u ON u.id = k.user_id \
-            WHERE k.hash = \(hash)
+            WHERE \(part: condition)
             """
         ) { row throws(StoreError) in
             APIKeyAndUser(key: try key(from: row), user: try UserTable.user(from: row, at: columnCount))

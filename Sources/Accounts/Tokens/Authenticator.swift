@@ -133,6 +133,45 @@ package final class Authenticator: Sendable {
         return principal
     }
 
+    /// Whom a ticket stands for, while what it was issued to counts: the session or key, the account, the scopes.
+    /// Not remembered: tickets are shown once or twice.
+    package func redeem(_ ticket: String, for purpose: TicketPurpose) async throws(AccountError) -> RedeemedTicket {
+        let now = clock.now()
+        guard let parsed = try? JWT.parse(ticket), let key = try await keyring.publicKey(parsed.kid, at: now) else {
+            throw .tokenInvalid
+        }
+        let claims: TicketClaims
+        do {
+            claims = try JWT.verifyTicket(parsed, key: key, issuer: issuer, now: now)
+        } catch {
+            throw error == .expired ? .tokenExpired : .tokenInvalid
+        }
+        guard claims.purpose == purpose else { throw .tokenInvalid }
+        return RedeemedTicket(principal: try await principal(of: claims, now), subject: claims.resource)
+    }
+
+    private func principal(of claims: TicketClaims, _ now: Timestamp) async throws(AccountError) -> Principal {
+        switch claims.holder {
+        case .session(let id):
+            guard let found = try await database.first(SessionTable.withUser(id: id)),
+                found.session.user == claims.user
+            else { throw .tokenInvalid }
+            try requireLive(found, now)
+            return Self.principal(found, kind: claims.kind, scopes: claims.scopes, needsCSRF: false)
+        case .apiKey(let id):
+            guard let found = try await database.first(APIKeyTable.withUser(id: id)), found.key.user == claims.user
+            else { throw .tokenInvalid }
+            try requireLive(found, now)
+            return Self.principal(found)
+        }
+    }
+
+    private func requireLive(_ found: APIKeyAndUser, _ now: Timestamp) throws(AccountError) {
+        guard found.key.revokedAt == nil else { throw .tokenInvalid }
+        if let expiresAt = found.key.expiresAt, now >= expiresAt { throw .tokenExpired }
+        guard found.user.isActive else { throw .inactive }
+    }
+
     private func verified(_ token: String, _ now: Timestamp) async throws(AccountError) -> TokenClaims {
         guard let parsed = try? JWT.parse(token), let key = try await keyring.publicKey(parsed.kid, at: now) else {
             throw .tokenInvalid
@@ -161,11 +200,8 @@ package final class Authenticator: Sendable {
     private func check(apiKey: String, _ digest: Digest, _ now: Timestamp) async throws(AccountError) -> Principal {
         guard let hash = OpaqueToken.apiKey.hash(of: apiKey) else { throw .tokenInvalid }
         let epochs = (users.currentEpoch, holders.currentEpoch)
-        guard let found = try await database.first(APIKeyTable.withUser(hash: hash)), found.key.revokedAt == nil else {
-            throw .tokenInvalid
-        }
-        if let expiresAt = found.key.expiresAt, now >= expiresAt { throw .tokenExpired }
-        guard found.user.isActive else { throw .inactive }
+        guard let found = try await database.first(APIKeyTable.withUser(hash: hash)) else { throw .tokenInvalid }
+        try requireLive(found, now)
         let principal = Self.principal(found)
         let end = found.key.expiresAt
         remember(digest, principal, until: end, user: found.user, holder: found.key.id.uuid, epochs, now)

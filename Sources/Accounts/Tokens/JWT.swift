@@ -50,13 +50,18 @@ package enum JWT {
     private static let limits = JSONLimits(depth: 2, values: 64)
 
     package static func sign(_ claims: TokenClaims, kid: String, key: Ed25519PrivateKey) -> Secret {
+        sign(payload(claims), kid, key)
+    }
+
+    /// `payload` is a JSON object with our claims.
+    static func sign(_ payload: Bytes, _ kid: String, _ key: Ed25519PrivateKey) -> Secret {
         var header = JSONWriter(capacity: 64)
         header.object {
             $0.field("alg", "EdDSA")
             $0.field("typ", "JWT")
             $0.field("kid", kid)
         }
-        let input = "\(Base64.encode(header.bytes, .urlSafe)).\(Base64.encode(payload(claims), .urlSafe))"
+        let input = "\(Base64.encode(header.bytes, .urlSafe)).\(Base64.encode(payload, .urlSafe))"
         let signature = key.sign(Bytes(input.utf8))
         return Secret(text: "\(input).\(Base64.encode(signature, .urlSafe))")
     }
@@ -112,12 +117,35 @@ package enum JWT {
     package static func verify(
         _ token: Unverified, key: Ed25519PublicKey, issuer: String, now: Timestamp
     ) throws(JWTFault) -> TokenClaims {
-        guard token.signature.count == Ed25519PublicKey.signatureCount, key.isValid(token.signature, for: token.input)
-        else { throw .badSignature }
+        try requireSignature(of: token, key)
         let claims = try claims(token.payload)
         guard claims.issuer == issuer else { throw .wrongIssuer }
-        guard claims.issuedAt <= now + clockSkew else { throw .fromTheFuture }
-        guard now < claims.expiresAt else { throw .expired }
+        try requireCurrent(issuedAt: claims.issuedAt, expiresAt: claims.expiresAt, now)
+        return claims
+    }
+
+    private static func requireSignature(of token: Unverified, _ key: Ed25519PublicKey) throws(JWTFault) {
+        guard token.signature.count == Ed25519PublicKey.signatureCount, key.isValid(token.signature, for: token.input)
+        else { throw .badSignature }
+    }
+
+    private static func requireCurrent(
+        issuedAt: Timestamp, expiresAt: Timestamp, _ now: Timestamp
+    ) throws(JWTFault) {
+        guard issuedAt <= now + clockSkew else { throw .fromTheFuture }
+        guard now < expiresAt else { throw .expired }
+    }
+
+    /// The same for a ticket, whose `typ` is none of an access token's: neither is ever taken for the other.
+    static func verifyTicket(
+        _ token: Unverified, key: Ed25519PublicKey, issuer: String, now: Timestamp
+    ) throws(JWTFault) -> TicketClaims {
+        try requireSignature(of: token, key)
+        guard let members = object(token.payload), let claims = TicketClaims(members, time: time) else {
+            throw .badClaims
+        }
+        guard claims.issuer == issuer else { throw .wrongIssuer }
+        try requireCurrent(issuedAt: claims.issuedAt, expiresAt: claims.expiresAt, now)
         return claims
     }
 

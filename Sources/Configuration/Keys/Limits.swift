@@ -125,7 +125,7 @@ extension Configuration {
 
     private static let callsRateKeys = [
         Key("rate_limits.calls.messages", \.rateLimits.calls.messages, .rate, "Messages sent through the calls' API."),
-        Key("rate_limits.calls.calls", \.rateLimits.calls.calls, .rate, "Calls that a user begins."),
+        Key("rate_limits.calls.calls", \.rateLimits.calls.calls, .rate, "Calls that a user begins, all APIs together."),
     ]
 
     private static let mediaRateKeys = [

@@ -57,6 +57,12 @@ struct Rule: Sendable {
         ) {
             $0.accounts.argon2.memory >= $0.accounts.argon2.parallelism << 13
         },
+        Rule(
+            ["calls.relays", "calls.relay_secret"],
+            "needs calls.relay_secret, which credentials of TURN servers are made with"
+        ) {
+            $0.calls.relaySecret != nil || !$0.calls.relays.contains { $0.hasPrefix("turn") }
+        },
         Rule(["cors.credentials", "cors.origins"], "does not go with the origin `*`: browsers refuse it") {
             !$0.cors.credentials || !$0.cors.origins.contains("*")
         },

@@ -1,7 +1,6 @@
 // What can go wrong with a call: one enum, so that each dialect maps it by one exhaustive `switch`.
 
 package import Accounts
-import Base
 package import Store
 
 package enum CallError: Error, Sendable, Equatable {
@@ -22,6 +21,8 @@ package enum CallError: Error, Sendable, Equatable {
     case notHost
     /// Not in the call, or not any more.
     case notJoined
+    /// The token or key does not carry the scope `calls`.
+    case scopeMissing
     /// What the host has taken away cannot be switched on.
     case notPermitted
     case callFull(limit: Int)

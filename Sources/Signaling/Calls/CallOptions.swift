@@ -21,6 +21,7 @@ package struct CallOptions: Sendable {
     /// Calls that one user may begin in `initiationWindow` (calls.md: 10 per hour); `nil` for any number.
     package var initiations: Int? = 10
     package var initiationWindow = Duration.hours(1)
+    package var relays = RelayOptions()
 
     package init() {}
 }

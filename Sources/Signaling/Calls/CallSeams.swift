@@ -1,6 +1,5 @@
 // What calls need of others: sockets that carry news to people, and media that obeys. Both are supplied by `plexichat`.
 
-import Accounts
 package import Base
 
 /// Something that happened in a call, for clients. The call's value is that after the event.

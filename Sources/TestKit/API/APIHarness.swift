@@ -5,6 +5,7 @@ package import API
 package import Accounts
 package import Base
 import Net
+package import Signaling
 import Store
 import Wire
 
@@ -21,6 +22,9 @@ package final class APIHarness: Sendable {
         package var tables = DialectTables.all
         package var media: MediaAccess?
         package var signaling: SignalingAccess?
+        package var calls = CallOptions()
+        /// What stands for sockets and media in calls.
+        package var callWorld = TestCallWorld()
 
         package init() { limits.scale = 0 }
     }
@@ -29,6 +33,9 @@ package final class APIHarness: Sendable {
 
     package let api: APIService
     package let domain: TestAccounts
+    package let calls: CallService
+    package let presence: PresenceBook
+    package let callWorld: TestCallWorld
     package let loop = TestLoop()
     package let load: LoadMonitor
     package let health: HealthMonitor
@@ -46,8 +53,12 @@ package final class APIHarness: Sendable {
     ) async throws {
         try await place.with { database in
             let domain = try await TestAccounts.make(database, options: setup.accounts)
-            _ = try await Migrations(AccountsSchema.migrations + IdempotencyStore.migrations).apply(to: database)
+            _ = try await Migrations(
+                AccountsSchema.migrations + IdempotencyStore.migrations + SignalingSchema.migrations
+            )
+            .apply(to: database)
             let harness = APIHarness(domain, setup)
+            try await harness.calls.start()
             try await body(harness)
             if !breaksDatabase { try await domain.finish() }
             await domain.service.stop()
@@ -64,12 +75,17 @@ package final class APIHarness: Sendable {
         health.isReady = true
         idempotency = IdempotencyStore(database: domain.database, vault: domain.vault)
         contract = AnswerContract(setup.tables)
+        callWorld = setup.callWorld
+        presence = PresenceBook(database: domain.database, clock: domain.clock.clock)
+        calls = CallService(
+            database: domain.database, accounts: domain.service, presence: presence, media: callWorld,
+            events: callWorld, clock: domain.clock.clock, options: setup.calls)
         api = APIService(
             tables: setup.tables,
             services: Services(
                 accounts: domain.service, health: health, metrics: metrics, documentation: setup.documentation,
                 areMetricsPublic: setup.areMetricsPublic, media: setup.media,
-                signaling: setup.signaling),
+                signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence)),
             limits: setup.limits, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
     }

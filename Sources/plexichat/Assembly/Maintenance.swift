@@ -5,21 +5,33 @@ import Accounts
 import Base
 import Glibc
 import Net
+import Signaling
 import Synchronization
 
 final class Maintenance: Sendable {
     private static let log = Logger("maintenance")
     private static let sweepInterval = Duration.hours(1)
+    /// Rings and leases are counted in seconds.
+    private static let callInterval = Duration.seconds(1)
+    private static let presenceInterval = Duration.minutes(1)
 
     private let accounts: AccountService
     private let idempotency: IdempotencyStore
+    private let calls: CallAccess
+    private let signaling: SignalingAccess?
     private let load: LoadMonitor
     private let tls: TLSReloader?
     private let isStopped = Atomic<Bool>(false)
+    private let isAdvancing = Atomic<Bool>(false)
 
-    init(accounts: AccountService, idempotency: IdempotencyStore, load: LoadMonitor, tls: TLSReloader?) {
+    init(
+        accounts: AccountService, idempotency: IdempotencyStore, calls: CallAccess, signaling: SignalingAccess?,
+        load: LoadMonitor, tls: TLSReloader?
+    ) {
         self.accounts = accounts
         self.idempotency = idempotency
+        self.calls = calls
+        self.signaling = signaling
         self.load = load
         self.tls = tls
     }
@@ -30,6 +42,10 @@ final class Maintenance: Sendable {
             load.start(on: loop)
             every(Self.sweepInterval, on: loop) { maintenance in
                 Task { await maintenance.sweep() }
+            }
+            every(Self.callInterval, on: loop) { $0.advanceCalls() }
+            every(Self.presenceInterval, on: loop) { maintenance in
+                Task { await maintenance.noteWhoWasSeen() }
             }
             if let interval = ServiceManager.watchdogInterval {
                 every(interval, on: loop) { _ in Self.tellAlive(after: shards.shards[...]) }
@@ -61,6 +77,25 @@ final class Maintenance: Sendable {
     private static func tellAlive(after shards: ArraySlice<Shard>) {
         guard let next = shards.first else { return RunningServer.tellServiceManager(.alive) }
         next.submit { tellAlive(after: shards.dropFirst()) }
+    }
+
+    /// A turn that takes longer than the interval (the database hangs) is not joined by the next ones.
+    private func advanceCalls() {
+        guard !isAdvancing.exchange(true, ordering: .relaxed) else { return }
+        Task {
+            calls.presence.advance()
+            await calls.service.advance()
+            await signaling?.hub.advance()
+            isAdvancing.store(false, ordering: .relaxed)
+        }
+    }
+
+    func noteWhoWasSeen() async {
+        do {
+            try await calls.presence.sweep()
+        } catch {
+            Self.log.warning("who was seen could not be written; the next time tries again", [.error(error)])
+        }
     }
 
     private func sweep() async {

@@ -145,7 +145,8 @@ extension Configuration {
                 .upload: rates.design.upload.limit, .messages: rates.design.socketMessages.limit,
             ],
             .rooms: [.standard: rates.rooms.api.limit, .upload: rates.rooms.upload.limit],
-            .calls: [.messages: rates.calls.messages.limit, .callInitiation: rates.calls.calls.limit],
+            // How many calls somebody begins is counted where calls are, for all dialects together.
+            .calls: [.messages: rates.calls.messages.limit],
             .media: [.callInitiation: rates.media.sessions.limit, .standard: rates.media.updates.limit],
         ].mapValues { $0.compactMapValues { $0 } }
         policy.unrouted = rates.unrouted.limit

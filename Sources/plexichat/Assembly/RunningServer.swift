@@ -8,6 +8,7 @@ import Crypto
 import Glibc
 import Media
 import Net
+import Signaling
 import Store
 import Synchronization
 import Wire
@@ -22,6 +23,7 @@ struct RunningServer: Sendable {
     let http: HTTPServer
     /// `nil` when it takes no part in calls.
     let media: MediaService?
+    let calls: CallAccess
     let maintenance: Maintenance
     /// The administrator's password, where this start has made one up.
     let administratorPassword: Secret?
@@ -55,10 +57,19 @@ struct RunningServer: Sendable {
         let inherited = ServiceManager.takeListeners()
         let endpoints = inherited.isEmpty ? configuration.endpoints : inherited
         let media = try await MediaAssembly.start(configuration, on: storage.shards, besides: endpoints, metrics)
+        let calls: CallAccess
+        let signaling: SignalingAccess?
+        do {
+            (calls, signaling) = try await CallAssembly.start(configuration, storage, accounts, media, metrics)
+        } catch {
+            await media?.stop()
+            throw error
+        }
         let services = Services(
             accounts: accounts, health: health, metrics: metrics,
             documentation: configuration.documentation, areMetricsPublic: configuration.metrics.isPublic,
-            media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) })
+            media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) },
+            signaling: signaling, calls: calls)
         let api = APIService(
             services: services, limits: configuration.rateLimitPolicy, load: load,
             idempotency: idempotency, options: configuration.apiOptions, clock: .system, metrics: requestMetrics)
@@ -70,12 +81,13 @@ struct RunningServer: Sendable {
             await media?.stop()
             throw error
         }
-        let maintenance = Maintenance(accounts: accounts, idempotency: idempotency, load: load, tls: tls)
+        let maintenance = Maintenance(
+            accounts: accounts, idempotency: idempotency, calls: calls, signaling: signaling, load: load, tls: tls)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(
             configuration: configuration, storage: storage, accounts: accounts, health: health, http: http,
-            media: media,
+            media: media, calls: calls,
             maintenance: maintenance, administratorPassword: password)
     }
 
@@ -170,9 +182,11 @@ struct RunningServer: Sendable {
         Self.tellServiceManager(.stopping)
         Self.log.info("draining", [.count("connections", http.connectionCount)])
         // First, so that clients go elsewhere while requests are finished.
+        await calls.service.stop()
         await media?.stop()
         await http.stop(within: configuration.server.drainTimeout)
         maintenance.stop()
+        await maintenance.noteWhoWasSeen()
         await accounts.stop()
         await storage.close()
     }

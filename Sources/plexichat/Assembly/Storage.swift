@@ -6,6 +6,7 @@ import Base
 import Configuration
 import Glibc
 import Net
+import Signaling
 import Store
 import Vault
 import Wire
@@ -18,7 +19,8 @@ struct Storage: Sendable {
 
     /// In the order in which tables may refer to each other. Only ever appended to.
     static let migrations = Migrations(
-        ServerState.migrations + AccountsSchema.migrations + IdempotencyStore.migrations)
+        ServerState.migrations + AccountsSchema.migrations + IdempotencyStore.migrations
+            + SignalingSchema.migrations)
 
     static func open(_ configuration: Configuration, shards count: Int) async throws(StartFailure) -> Storage {
         try makeFolder(configuration.data.folder)

@@ -1,5 +1,6 @@
 import Accounts
 import Base
+import Signaling
 import TestKit
 import Testing
 import Wire
@@ -46,6 +47,8 @@ struct ExampleWorld {
              "preferences": {"theme": "dark", "language": "en", "notifications": true}}
             """, as: admin)
         values = ["$admin": "\(admin.id)", "$john": "\(john.id)", "$refresh": admin.refreshToken]
+        if example.body.contains("$mary") { values["$mary"] = "\(try await api.register("mary").id)" }
+        try await makeCalls(for: example)
         if example.body.contains("$reset") { values["$reset"] = try await resetToken() }
         guard example.hasSecondFactor else { return }
         let secret = try await api.domain.enrolTOTP(try await api.domain.principal(Secret(text: admin.token))).secret
@@ -54,6 +57,27 @@ struct ExampleWorld {
             values["$temp"] = login.string("temp_token")
         }
         values["$totp"] = api.domain.totp(secret)
+    }
+
+    /// John calls the administrator, as far as the example needs it.
+    private mutating func makeCalls(for example: DocumentExample) async throws {
+        guard let name = ["$call", "$ongoing", "$ended"].first(where: example.path.contains) else { return }
+        api.callWorld.measure(
+            admin.id,
+            ParticipantMeasurements(
+                duration: .seconds(900), transport: "udp", roundTrip: .milliseconds(40), opinion: 3.8,
+                streams: [
+                    .init(direction: .sent, kind: "video", codec: "VP8", packets: 9_000, bytes: 281_250_000, lost: 9)
+                ]))
+        let callee = try await api.domain.principal(Secret(text: admin.token))
+        let caller = try await api.domain.principal(Secret(text: john.token))
+        let id = try await api.calls.initiate(NewCall(kind: .video, invited: [admin.id]), by: caller).call.id
+        values[name] = "\(id)"
+        if name == "$call" { return }
+        _ = try await api.calls.join(id, by: callee)
+        if name == "$ongoing" { return }
+        api.advance(by: .seconds(900))
+        try await api.calls.end(id, by: caller)
     }
 
     private func resetToken() async throws -> String? {

@@ -4,7 +4,7 @@
 import Wire
 
 extension DocumentExample {
-    static let all = reference + design + rooms
+    static let all = reference + design + rooms + calls + manualCalls + designCalls
 
     // MARK: reference.md
 
@@ -207,5 +207,99 @@ extension DocumentExample {
                  "services": {"database": "healthy", "redis": "healthy", "mongodb": "healthy"}}}
                 """, equal: ["success", "data.status", "data.services.database"]),
         DocumentExample(document: "rooms", method: .get, path: "/metrics"),
+    ]
+
+    // MARK: calls.md
+
+    private static let tokenDeviations = [
+        "signaling_token": "opens the call's socket, where an access token should not go",
+        "signaling_token_expires_at": "says until when it does",
+    ]
+
+    private static let calls = [
+        DocumentExample(
+            document: "calls, Initiate Call", method: .post, path: "/api/v1/calls/initiate", caller: .john,
+            body: #"{"participants": ["$admin", "$mary"], "call_type": "video"}"#, status: 201,
+            answer: """
+                {"call_id": "uuid", "status": "initiated", "participants": ["uuid", "uuid", "uuid"], "type": "video",
+                 "signaling_url": "/api/v1/calls/call_uuid/signaling"}
+                """, equal: ["status", "type"], deviations: tokenDeviations),
+        DocumentExample(
+            document: "calls, Join Call", method: .post, path: "/api/v1/calls/$call/join", caller: .admin,
+            answer: """
+                {"call_id": "uuid", "status": "joined", "signaling_url": "/api/v1/calls/call_uuid/signaling"}
+                """, equal: ["status"], deviations: tokenDeviations),
+        DocumentExample(
+            document: "calls, End Call", method: .post, path: "/api/v1/calls/$call/end", caller: .john,
+            answer: #"{"message": "Call ended"}"#, equal: ["message"]),
+        DocumentExample(
+            document: "calls, Get Call Info", method: .get, path: "/api/v1/calls/$ongoing", caller: .john,
+            answer: """
+                {"id": "uuid", "caller_id": "uuid", "participants": ["uuid", "uuid"], "type": "video",
+                 "status": "ongoing", "started_at": "2025-09-08T10:30:00Z", "ended_at": null}
+                """, equal: ["type", "status", "ended_at"]),
+        DocumentExample(
+            document: "calls, Get Active Calls", method: .get, path: "/api/v1/calls/?with=$ongoing", caller: .admin,
+            answer: """
+                {"active_calls": [{"id": "uuid", "caller_id": "uuid", "participants": ["uuid", "uuid"], "type": "video",
+                 "status": "ongoing", "started_at": "2025-09-08T10:30:00Z"}]}
+                """,
+            deviations: ["active_calls.0.ended_at": "the schema of the document has it, and it is null"]),
+        DocumentExample(
+            document: "calls, Get Call Logs", method: .get, path: "/api/v1/calls/history?skip=0&limit=50&of=$ended",
+            caller: .john,
+            answer: """
+                {"data": [{"id": "uuid", "conversation_id": "uuid", "caller_id": "uuid", "callee_id": "uuid",
+                 "call_type": "video", "status": "ended", "started_at": "2025-09-08T10:30:00Z",
+                 "ended_at": "2025-09-08T10:45:00Z", "duration": 900,
+                 "call_metadata": {"quality": "good", "connection_type": "wifi", "bandwidth_avg": "2.5mbps"}}],
+                 "count": 15}
+                """,
+            deviations: [
+                "data.0.conversation_id": "a call between people belongs to no conversation, and none is invented",
+                "data.0.call_metadata.packet_loss": "was measured; the document's schema has it",
+                "data.0.call_metadata.latency_avg": "was measured; the document's schema has it",
+            ]),
+    ]
+
+    // MARK: manual.md, calls
+
+    private static let manualCalls = [
+        DocumentExample(
+            document: "manual, Initiate Call", method: .post, path: "/calls/initiate", caller: .john,
+            body: """
+                {"to_user_id": "$admin", "media": { "audio": true, "video": true, "data": false },
+                 "preferred_codecs": ["opus", "vp8"]}
+                """, status: 202, answer: #"{ "call_id": "..." }"#, deviations: tokenDeviations),
+        DocumentExample(
+            document: "manual, Initiate Call", method: .post, path: "/api/v1/calls/initiate", caller: .john,
+            body: #"{"to_user_id": "$admin"}"#, status: 202, answer: #"{ "call_id": "..." }"#,
+            deviations: tokenDeviations),
+        DocumentExample(
+            document: "manual, STUN/TURN Configuration", method: .get, path: "/calls/ice-config", caller: .john),
+        DocumentExample(
+            document: "manual, Recording Control", method: .post, path: "/calls/$ongoing/record", caller: .john,
+            body: #"{ "enable": true, "encryption_key_id": "keyId", "store": "backup" }"#, status: 503,
+            answer: """
+                {"code": "service_unavailable", "detail": "...", "request_id": null, "info": {}}
+                """, equal: ["code"]),
+        DocumentExample(
+            document: "manual, Presence & Status", method: .get, path: "/calls/presence/$john?in=$ongoing",
+            caller: .admin,
+            answer: #"{ "user_id": "uuid", "status": "busy", "last_seen": "2025-09-08T10:30:00Z" }"#,
+            equal: ["status"]),
+        DocumentExample(
+            document: "manual, Call Metrics", method: .get, path: "/calls/$ongoing/metrics", caller: .john),
+    ]
+
+    // MARK: design.md, calls and presence
+
+    private static let designCalls = [
+        design(.post, "/v1/calls", .john, #"{"participants": ["$admin"], "type": "video"}"#, status: 201),
+        design(.get, "/v1/calls/$call", .admin),
+        design(.post, "/v1/calls/$call/join", .admin),
+        design(.delete, "/v1/calls/$ongoing/leave", .admin, status: 204),
+        design(.get, "/v1/users/$admin/presence", .john),
+        design(.put, "/v1/users/$john/presence", .john, #"{"status": "away"}"#),
     ]
 }

@@ -1,0 +1,64 @@
+// What the rows of calls and presence may use.
+
+import Accounts
+import Base
+package import Signaling
+import Wire
+
+package struct CallAccess: Sendable {
+    package let service: CallService
+    package let presence: PresenceBook
+
+    package init(service: CallService, presence: PresenceBook) {
+        self.service = service
+        self.presence = presence
+    }
+}
+
+extension Call {
+    var callService: CallService { get throws(RequestFault) { try callAccess.service } }
+
+    /// Of somebody who exists: who does not is `notFound`, like everywhere.
+    func presence(of user: UserID) async throws -> Presence {
+        let access = try callAccess
+        _ = try await accounts.user(user)
+        return try await access.presence.presence(of: user)
+    }
+
+    var callAccess: CallAccess {
+        get throws(RequestFault) {
+            guard let access = services.calls else {
+                throw .unavailable(reason: "This server takes no part in calls", retryAfter: 60)
+            }
+            return access
+        }
+    }
+
+    /// Ids of people in the body. The schema has been checked: what is no id here names nobody.
+    func users(_ name: String) throws(CallError) -> [UserID] {
+        var users: [UserID] = []
+        for value in body[name]?.arrayValue ?? [] {
+            guard let id = value.stringValue.flatMap({ UserID($0) }) else { throw .unknownUser }
+            users.append(id)
+        }
+        return users
+    }
+}
+
+/// Parts of schemas that several dialects share.
+enum CallFields {
+    static let kind = Schema.choice(CallKind.allCases.map(\.rawValue))
+    static let state = Schema.choice(CallState.allCases.map(\.rawValue))
+    /// No call takes more people, whatever is configured.
+    static let participantsMax = 1_000
+    static let people = Schema.array(.uuid, limit: participantsMax)
+    /// Where the signaling of a call is spoken, in all dialects.
+    static func signalingURL(_ call: CallInfo) -> String { "/api/v1/calls/\(call.id)/signaling" }
+}
+
+extension CallInfo {
+    /// What the documents call the start: the answer, or the first ring where nobody answered.
+    var startedAt: Timestamp { answeredAt ?? createdAt }
+
+    var measurements: [ParticipantMeasurements] { participants.compactMap(\.measurements) }
+}

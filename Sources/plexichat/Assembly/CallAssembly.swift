@@ -1,0 +1,79 @@
+// Calls and presence over the accounts, media and the database of this server.
+
+import API
+import Accounts
+import Base
+import Configuration
+import Media
+import Signaling
+
+enum CallAssembly {
+    static func start(
+        _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, _ media: MediaService?,
+        _ metrics: Metrics
+    ) async throws(StartFailure) -> (CallAccess, SignalingAccess?) {
+        let hub = media.map { SignalingHub(media: $0, resumeGrace: configuration.calls.resumeGrace) }
+        let sockets: any CallEvents & CallMedia = if let hub { hub } else { NoMedia() }
+        let presence = PresenceBook(
+            database: storage.database, options: configuration.presenceOptions,
+            tell: { sockets.presenceChanged($0, $1) })
+        let service = CallService(
+            database: storage.database, accounts: accounts, presence: presence, media: sockets, events: sockets,
+            options: configuration.callOptions)
+        do {
+            try await service.start()
+        } catch {
+            throw StartFailure("calls", error, remedy: "Run `plexichat doctor` with the same options.")
+        }
+        metrics.sampled("plexichat_calls", "Calls that are on.") { Double(service.liveGauge.current) }
+        hub?.setCalls(service)
+        let signaling = hub.map { hub in
+            SignalingAccess(hub: hub) { token throws(CallError) in
+                try await service.principal(ofSignalingToken: token)
+            }
+        }
+        return (CallAccess(service: service, presence: presence), signaling)
+    }
+}
+
+/// A server that takes no part in calls: nobody rings, and nobody gets media that would have to obey.
+private struct NoMedia: CallEvents, CallMedia {
+    let isAvailable = false
+
+    func deliver(_ notice: CallNotice, to users: [UserID]) -> Set<UserID> { [] }
+    func presenceChanged(_ user: UserID, _ presence: Presence) {}
+    func admit(_ user: UserID, to call: CallID, with permissions: MediaPermissions) async {}
+    func setPermissions(_ permissions: MediaPermissions, of user: UserID, in call: CallID) async {}
+    func cut(_ user: UserID, from call: CallID) async -> ParticipantMeasurements? { nil }
+    func close(_ call: CallID) async {}
+    func measurements(of call: CallID) async -> [UserID: ParticipantMeasurements] { [:] }
+}
+
+extension Configuration {
+    var callOptions: CallOptions {
+        var options = CallOptions()
+        options.ringTime = calls.ringTime
+        options.resumeGrace = calls.resumeGrace
+        options.emptyGrace = calls.emptyGrace
+        options.tokenLifetime = calls.signalingTokenLifetime
+        options.participantsPerCall = calls.maxParticipants
+        options.liveCalls = calls.maxLive
+        let rate = rateLimits.calls.calls
+        options.initiationWindow = rate.window
+        // Like every other rate: a scale of 0 turns it off.
+        options.initiations =
+            rateLimits.scale == 0 ? nil : rate.count.map { max(1, Int(Double($0) * rateLimits.scale)) }
+        let isOpen: (String) -> Bool = { $0.hasPrefix("stun:") || $0.hasPrefix("stuns:") }
+        options.relays.openServers = (media.iceServers + calls.relays).filter(isOpen)
+        options.relays.relays = calls.relays.filter { !isOpen($0) }
+        options.relays.secret = calls.relaySecret
+        options.relays.lifetime = calls.relayCredentialLifetime
+        return options
+    }
+
+    var presenceOptions: PresenceOptions {
+        var options = PresenceOptions()
+        options.lease = calls.presenceLease
+        return options
+    }
+}

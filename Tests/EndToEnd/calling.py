@@ -1,0 +1,88 @@
+"""Calls and presence from outside, over REST: three dialects, one call; what a crash leaves; relay credentials."""
+
+import base64
+import hashlib
+import hmac
+import time
+
+from harness import CHEAP_PASSWORDS, UNLIMITED, Server, check, equal, error_code, eventually, expect
+
+SETTINGS = UNLIMITED + CHEAP_PASSWORDS
+RELAY = ["calls.relays=turn:relay.example.org:3478?transport=udp", "calls.relay_secret=relay and server know it"]
+
+
+def people(server, *names):
+    """(id, token) for each."""
+    found = []
+    for name in names:
+        server.register(name)
+        token = server.token(name)
+        found.append((server.call("GET", "/v1/auth/me", token=token).status_is(200).json["data"]["id"], token))
+    return found
+
+
+def begin(server, caller, callee):
+    answer = server.call("POST", "/calls/initiate", {"to_user_id": callee[0]}, caller[1]).status_is(202)
+    return answer.json["call_id"]
+
+
+@check
+def a_call_is_one_thing_in_three_dialects():
+    with Server(*SETTINGS) as server:
+        alice, bob = people(server, "alice", "bob")
+        call = begin(server, alice, bob)
+        ringing = server.call("GET", "/api/v1/calls/", token=bob[1]).status_is(200).json["active_calls"]
+        equal([one["id"] for one in ringing], [call])
+        joined = server.call("POST", f"/v1/calls/{call}/join", token=bob[1]).status_is(200).json["data"]
+        equal(joined["status"], "ongoing")
+        equal(server.call("GET", f"/calls/presence/{bob[0]}", token=alice[1]).json["status"], "busy")
+        refused = server.call(
+            "POST", "/api/v1/calls/initiate", {"participants": [alice[0]], "call_type": "audio"}, bob[1])
+        equal((refused.status, error_code(refused)), (400, "USER_ALREADY_IN_CALL"))
+        equal(server.call("POST", f"/api/v1/calls/{call}/end", token=alice[1]).json, {"message": "Call ended"})
+        log = server.call("GET", "/api/v1/calls/history", token=bob[1]).status_is(200).json
+        equal((log["count"], log["data"][0]["id"], log["data"][0]["status"]), (1, call, "ended"))
+        # Nothing was measured, so nothing is told.
+        equal(log["data"][0]["call_metadata"], None)
+
+
+@check
+def a_place_that_no_socket_takes_is_given_up():
+    with Server(*SETTINGS, "calls.resume_grace=5s") as server:
+        alice, bob = people(server, "alice", "bob")
+        call = begin(server, alice, bob)
+        server.call("POST", f"/v1/calls/{call}/join", token=bob[1]).status_is(200)
+
+        def state():
+            return server.call("GET", f"/v1/calls/{call}", token=alice[1]).json["data"]
+
+        eventually(lambda: state()["status"] == "ended", 15, "the call goes on without anybody")
+        equal(state()["end_reason"], "connection_lost")
+
+
+@check
+def calls_that_a_kill_left_on_are_failed():
+    with Server(*SETTINGS) as server:
+        alice, bob = people(server, "alice", "bob")
+        call = begin(server, alice, bob)
+        server.call("POST", f"/v1/calls/{call}/join", token=bob[1]).status_is(200)
+        server.kill()
+        server.start()
+        kept = server.call("GET", f"/v1/calls/{call}", token=alice[1]).status_is(200).json["data"]
+        equal((kept["status"], kept["end_reason"]), ("failed", "server_restarted"))
+        expect(kept["ended_at"] >= kept["started_at"], kept)
+        begin(server, alice, bob)
+
+
+@check
+def relay_credentials_are_what_coturn_computes():
+    with Server(*SETTINGS, *RELAY) as server:
+        (alice,) = people(server, "alice")
+        told = server.call("GET", "/calls/ice-config", token=alice[1]).status_is(200).json
+        relay = told["ice_servers"][-1]
+        expiry = int(relay["username"].split(":")[0])
+        expect(abs(expiry - time.time() - told["ttl"]) < 60, told)
+        mac = hmac.new(b"relay and server know it", relay["username"].encode(), hashlib.sha1).digest()
+        equal(relay["credential"], base64.b64encode(mac).decode())
+        expect("relay and server know it" not in server.log_text(), "the secret is in the log")
+
