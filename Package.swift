@@ -93,7 +93,9 @@ let package = Package(
         tests("VaultTests", ["Wire", "Crypto", "Vault"]),
         tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
         tests("MediaTests", ["Wire", "Crypto", "Media"]),
-        tests("SignalingTests", ["Wire", "Crypto", "Store", "Vault", "Accounts", "Media", "Signaling"]),
+        tests(
+            "SignalingTests",
+            ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API"]),
         tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),

@@ -92,10 +92,12 @@ import Wire
 
     // MARK: -
 
-    private static func title(_ route: Route) -> String { "\(route.method.rawValue) \(route.path)" }
+    private static func title(_ route: Route) -> String {
+        "\(route.isSocket ? "WS" : route.method.rawValue) \(route.path)"
+    }
 
     private static func isSame(_ route: Route, _ row: Row) -> Bool {
-        route.method.rawValue == row.method && shape(route.path) == shape(row.path)
+        (route.isSocket ? "WS" : route.method.rawValue) == row.method && shape(route.path) == shape(row.path)
     }
 
     /// The names of parameters are ours to choose; their places are not.

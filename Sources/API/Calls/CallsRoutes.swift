@@ -6,7 +6,7 @@ import Signaling
 import Wire
 
 enum CallsRoutes {
-    static let table = DialectTable(.calls, CallsFormat(), management + history)
+    static let table = DialectTable(.calls, CallsFormat(), management + history + SignalingRows.calls)
 
     private static var management: [Route] {
         [

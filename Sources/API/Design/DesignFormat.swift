@@ -43,7 +43,7 @@ struct DesignFormat: DialectFormat {
         case .notBuiltYet: fault.problem(code: "NOT_IMPLEMENTED")
         case .missingToken, .invalidToken: fault.problem(code: "UNAUTHORIZED")
         case .expiredToken: fault.problem(code: "TOKEN_EXPIRED")
-        case .missingCSRFToken, .insufficientScope: fault.problem(code: "FORBIDDEN")
+        case .missingCSRFToken, .foreignOrigin, .insufficientScope: fault.problem(code: "FORBIDDEN")
         case .rateLimited: fault.problem(code: "RATE_LIMITED")
         case .idempotencyMismatch: fault.problem(code: "IDEMPOTENCY_MISMATCH")
         case .idempotencyPending: fault.problem(code: "CONFLICT")

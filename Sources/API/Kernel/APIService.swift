@@ -141,7 +141,8 @@ extension APIService {
         }
         if let refusal { throw refusal }
         // Before the choice between two claimants: the path's owner words it.
-        if progress.caller == nil, !match.isForAnyone { throw RequestFault.missingToken }
+        let bringsToken = try sole?.isSocket == true && QueryParameters(head.query).contains(Route.tokenParameter)
+        if progress.caller == nil, !match.isForAnyone, !bringsToken { throw RequestFault.missingToken }
 
         let query = try QueryParameters(head.query)
         let body = try await JSONBody.read(request, match.routes, options)
@@ -149,6 +150,7 @@ extension APIService {
         progress.route = route
         progress.dialect = route.dialect
         try authorise(progress.caller, route, match)
+        if route.isSocket { try checkUpgrade(request, progress.caller) }
 
         let call = Call(
             services: services, request: request, route: route, requestID: progress.requestID,
@@ -259,12 +261,30 @@ extension APIService {
 
     private func authorise(_ caller: Principal?, _ route: Route, _ match: Router.Match) throws(RequestFault) {
         if case .everyone = route.access { return }
-        guard let caller else { throw .missingToken }
+        guard let caller else {
+            // Who brings a token in the query is the operation's to check.
+            if route.isSocket { return }
+            throw .missingToken
+        }
         let named: String? =
             if case .adminOrSelf(let name) = route.access {
                 parameters(route, match).first { $0.name == name }?.value
             } else { nil }
         try route.access.check(caller, route.method, named: named)
+    }
+
+    /// Unlike with `fetch`, a browser does not ask before it opens a socket for a page of another origin, and it sends
+    /// the cookie along (RFC 6455 §10.2). So the origin is asked for here, and a cookie counts only with one that is known
+    /// by name.
+    private func checkUpgrade(_ request: HTTPRequest, _ caller: Principal?) throws(RequestFault) {
+        guard request.head.headers.contains("upgrade") else { throw .upgradeRequired }
+        let origin = request.head.headers["origin"]
+        let usesCookie = caller?.needsCSRF ?? false
+        let named = options.cors.origins.filter { $0 != "*" }
+        let policy: OriginPolicy = named.count < options.cors.origins.count && !usesCookie ? .any : .only(named)
+        guard policy.admits(origin, host: request.head.headers["host"], isSecure: request.connection.isSecure),
+            !usesCookie || origin != nil
+        else { throw .foreignOrigin }
     }
 
     // MARK: Limits
@@ -339,6 +359,8 @@ extension APIService {
         if case .methodNotAllowed(let allowed)? = error as? RequestFault {
             response.headers.add("Allow", allowed.map(\.rawValue).joined(separator: ", "))
         }
+        // RFC 9110 §15.5.22.
+        if case .upgradeRequired? = error as? RequestFault { response.headers.add("Upgrade", "websocket") }
         return response
     }
 

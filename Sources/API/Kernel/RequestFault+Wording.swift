@@ -20,7 +20,7 @@ extension RequestFault {
         case .methodNotAllowed: .methodNotAllowed
         case .notBuiltYet: .notImplemented
         case .missingToken, .invalidToken, .expiredToken: .unauthorized
-        case .missingCSRFToken, .insufficientScope: .forbidden
+        case .missingCSRFToken, .foreignOrigin, .insufficientScope: .forbidden
         case .rateLimited: .tooManyRequests
         case .idempotencyMismatch: .unprocessableContent
         case .idempotencyPending: .conflict
@@ -44,6 +44,7 @@ extension RequestFault {
         case .invalidToken: "The token is not valid"
         case .expiredToken: "The token has expired"
         case .missingCSRFToken: "A request with the session cookie needs the X-CSRF-Token header"
+        case .foreignOrigin: "Pages of this origin may not open sockets here (cors.origins)"
         case .insufficientScope: "The token does not permit this"
         case .rateLimited(let seconds): "Too many requests; try again in \(seconds) s"
         case .idempotencyMismatch: "This Idempotency-Key was used with another request"

@@ -20,6 +20,8 @@ package enum RequestFault: Error, Sendable {
     case expiredToken
     /// A cookie came without the header that proves the page may use it.
     case missingCSRFToken
+    /// A page of another origin would open a socket.
+    case foreignOrigin
     case insufficientScope(needed: [String])
     case rateLimited(retryAfter: Int)
     /// The same Idempotency-Key came with another request.

@@ -74,6 +74,8 @@ package final class Route: Sendable {
     package let summary: String
     /// Pages whose scripts and styles need more than design.md's `default-src 'self'`.
     package let contentSecurityPolicy: String?
+    /// Becomes a WebSocket.
+    package let isSocket: Bool
     package let operation: Operation
     /// The names between braces in `path`, in order.
     let parameterNames: [String]
@@ -82,7 +84,7 @@ package final class Route: Sendable {
         dialect: Dialect = .manual, method: HTTPMethod, path: String, access: RouteAccess, status: HTTPStatus,
         emptyStatus: HTTPStatus? = nil, limit: LimitClass, query: [Parameter], body: RouteBody, answer: Schema?,
         answerType: String = "application/json", summary: String, contentSecurityPolicy: String? = nil,
-        operation: @escaping Operation
+        isSocket: Bool = false, operation: @escaping Operation
     ) {
         self.dialect = dialect
         self.method = method
@@ -97,6 +99,7 @@ package final class Route: Sendable {
         self.answerType = answerType
         self.summary = summary
         self.contentSecurityPolicy = contentSecurityPolicy
+        self.isSocket = isSocket
         self.operation = operation
         parameterNames = Router.parameterNames(ofPattern: path)
     }
@@ -112,12 +115,25 @@ package final class Route: Sendable {
         Route(
             dialect: dialect, method: method, path: path, access: access, status: status,
             emptyStatus: emptyStatus, limit: limit, query: query, body: body, answer: answer, answerType: answerType,
-            summary: summary, contentSecurityPolicy: policy,
-            operation: operation)
+            summary: summary, contentSecurityPolicy: policy, isSocket: isSocket, operation: operation)
     }
 }
 
 extension Route {
+    /// A row that becomes a WebSocket. Browsers can set no header there, so a caller may come as `?token=` instead: the
+    /// kernel lets it pass, and the operation has to look at it (`SocketCaller`).
+    package static func socket(
+        _ path: String, _ access: RouteAccess, _ summary: String, query: [Parameter] = [],
+        _ operation: @escaping Operation
+    ) -> Route {
+        let token = Parameter(tokenParameter, .text, "An access or signaling token, where no header can be set")
+        return Route(
+            method: .get, path: path, access: access, status: .switchingProtocols, limit: .standard,
+            query: [token] + query, body: .none, answer: nil, summary: summary, isSocket: true, operation: operation)
+    }
+
+    static let tokenParameter = "token"
+
     package static func get(
         _ path: String, _ access: RouteAccess, _ summary: String, limit: LimitClass = .standard,
         query: [Parameter] = [],

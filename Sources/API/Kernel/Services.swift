@@ -12,12 +12,14 @@ package struct Services: Sendable {
     package let areMetricsPublic: Bool
     /// `nil` when the server takes no part in calls.
     package let media: MediaAccess?
+    /// The same, for its sockets.
+    package let signaling: SignalingAccess?
     /// `nil` in programs that serve no calls.
     package let calls: CallAccess?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
-        areMetricsPublic: Bool, media: MediaAccess? = nil, calls: CallAccess? = nil
+        areMetricsPublic: Bool, media: MediaAccess? = nil, signaling: SignalingAccess? = nil, calls: CallAccess? = nil
     ) {
         self.accounts = accounts
         self.health = health
@@ -25,6 +27,7 @@ package struct Services: Sendable {
         self.documentation = documentation
         self.areMetricsPublic = areMetricsPublic
         self.media = media
+        self.signaling = signaling
         self.calls = calls
     }
 }

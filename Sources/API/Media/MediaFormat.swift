@@ -39,6 +39,7 @@ struct MediaFormat: DialectFormat {
         case .notBuiltYet: fault.problem(code: "not_implemented")
         case .missingToken, .invalidToken, .expiredToken: fault.problem(code: "invalid_token")
         case .missingCSRFToken: fault.problem(code: "csrf_token_required")
+        case .foreignOrigin: fault.problem(code: "foreign_origin")
         case .insufficientScope: fault.problem(code: "insufficient_scope")
         case .rateLimited: fault.problem(code: "too_many_requests")
         case .idempotencyMismatch: fault.problem(code: "idempotency_mismatch")

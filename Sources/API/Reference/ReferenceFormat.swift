@@ -45,7 +45,7 @@ struct ReferenceFormat: DialectFormat {
         case .notBuiltYet: fault.problem(code: "NOT_IMPLEMENTED")
         case .missingToken, .invalidToken: fault.problem(code: "AUTHENTICATION_REQUIRED")
         case .expiredToken: fault.problem(code: "TOKEN_EXPIRED")
-        case .missingCSRFToken, .insufficientScope: fault.problem(code: "INSUFFICIENT_PERMISSIONS")
+        case .missingCSRFToken, .foreignOrigin, .insufficientScope: fault.problem(code: "INSUFFICIENT_PERMISSIONS")
         case .rateLimited: fault.problem(code: "RATE_LIMIT_EXCEEDED")
         case .idempotencyMismatch: fault.problem(code: "IDEMPOTENCY_MISMATCH")
         case .idempotencyPending: fault.problem(code: "IDEMPOTENCY_PENDING")

@@ -40,7 +40,7 @@ struct RoomsFormat: DialectFormat {
         case .notFound, .methodNotAllowed, .notBuiltYet: fault.problem(code: "RESOURCE_NOT_FOUND")
         case .missingToken, .invalidToken: fault.problem(code: "AUTH_TOKEN_INVALID")
         case .expiredToken: fault.problem(code: "AUTH_TOKEN_EXPIRED")
-        case .missingCSRFToken, .insufficientScope: fault.problem(code: "RESOURCE_ACCESS_DENIED")
+        case .missingCSRFToken, .foreignOrigin, .insufficientScope: fault.problem(code: "RESOURCE_ACCESS_DENIED")
         case .rateLimited: fault.problem(code: "RATE_LIMIT_EXCEEDED")
         case .idempotencyMismatch: fault.problem(code: "VALIDATION_INVALID_VALUE")
         case .idempotencyPending: fault.problem(code: "RESOURCE_ALREADY_EXISTS")

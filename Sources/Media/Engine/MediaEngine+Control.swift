@@ -27,11 +27,46 @@ extension MediaEngine {
             throw .notAcceptable("no section of the offer can be accepted")
         }
         let handshake = try makeHandshake(transport)
+        let participant = try admit(
+            to: roomName, ICELiteSession(local: local, remoteUfrag: transport.remote.ufrag), handshake, negotiator,
+            now: now)
+        participant.dropIdleSenders()
+        participant.applyAgreement(now: now, engine: self)
+        look(participant)
+        return Joined(
+            participant: participant.id, sdp: String(decoding: answer.encoded, as: UTF8.self),
+            iceGeneration: local.ufrag)
+    }
+
+    /// Offers to somebody new: sections of the given kinds to send in, and one for each track of the others. Its
+    /// certificate comes with the answer; until then checks are answered and a handshake goes no further than that.
+    package func invite(_ roomName: String, toSend kinds: [MediaKind], now: Instant) throws(MediaError) -> Joined {
+        precondition(!kinds.isEmpty, "an offer has a section at least")
+        var random = SystemRandomNumberGenerator()
+        let local = ICECredentials(using: &random)
+        var negotiator = Negotiator(negotiatorConfiguration(.participant, &random), credentials: local.described)
+        for kind in kinds { negotiator.invite(kind) }
+        let handshake = try makeHandshake(.server, [])
+        let participant = try admit(
+            to: roomName, ICELiteSession(local: local, remoteUfrag: nil), handshake, negotiator, now: now)
+        // The offer follows at once: nobody needs to be told that there is something to offer.
+        participant.hasAskedToOffer = true
+        participant.room.offerRest(to: participant, now: now)
+        look(participant)
+        guard let sdp = try offer(to: participant.id, now: now) else {
+            preconditionFailure("an invitation is something to offer")
+        }
+        return Joined(participant: participant.id, sdp: sdp, iceGeneration: local.ufrag)
+    }
+
+    private func admit(
+        to roomName: String, _ ice: ICELiteSession, _ handshake: consuming Handshake, _ negotiator: Negotiator,
+        now: Instant
+    ) throws(MediaError) -> Participant {
         let room = rooms[roomName] ?? Room(roomName, engine: self)
         let participant = Participant(
-            id: participants.nextID(), room: room,
-            ice: ICELiteSession(local: local, remoteUfrag: transport.remote.ufrag), handshake: handshake,
-            negotiator: negotiator, localSSRC: random.next(), now: now)
+            id: participants.nextID(), room: room, ice: ice, handshake: handshake, negotiator: negotiator,
+            localSSRC: UInt32.random(in: 1...(.max)), now: now)
         participants.insert(participant)
         guard register(participant.ice.localUfrag, of: participant) else {
             participants.remove(participant.id)
@@ -39,12 +74,7 @@ extension MediaEngine {
         }
         rooms[roomName] = room
         room.add(participant)
-        participant.dropIdleSenders()
-        participant.applyAgreement(now: now, engine: self)
-        look(participant)
-        return Joined(
-            participant: participant.id, sdp: String(decoding: answer.encoded, as: UTF8.self),
-            iceGeneration: local.ufrag)
+        return participant
     }
 
     package func leave(_ id: ParticipantID, now: Instant) {
@@ -57,6 +87,8 @@ extension MediaEngine {
     /// Takes everything away that the participant had; its tracks end for everybody.
     func remove(_ participant: Participant, now: Instant) {
         history.retire(participant)
+        // What a sibling still sends of a stand-in's tracks, or says of their end, finds nothing.
+        if let link = participant.origin?.link { for track in participant.tracks { link.forget(track) } }
         participants.remove(participant.id)
         forgetDeadline(participant)
         unregister(participant.ice.localUfrag)
@@ -95,7 +127,7 @@ extension MediaEngine {
         var configuration = NegotiatorConfiguration(
             fingerprints: identity.fingerprints.compactMap { SDPFingerprint($0) }, candidates: candidates,
             sessionID: random.next() >> 1, cname: "plexichat")
-        configuration.receivesMedia = role == .publisher
+        configuration.receivesMedia = role != .viewer
         configuration.sendsBesidesReceiving = true
         configuration.maximumVideoBitrate = UInt64(settings.publisherBitrateMax)
         return configuration
@@ -116,11 +148,16 @@ extension MediaEngine {
         }
     }
 
-    private func makeHandshake(_ transport: AgreedTransport) throws(MediaError) -> Handshake {
+    func makeHandshake(_ transport: AgreedTransport) throws(MediaError) -> Handshake {
+        try makeHandshake(
+            transport.role == .server ? .server : .client, transport.fingerprints.compactMap { DTLSFingerprint($0) })
+    }
+
+    private func makeHandshake(
+        _ role: DTLSSession.Role, _ peer: [DTLSFingerprint]
+    ) throws(MediaError) -> Handshake {
         do throws(CryptoError) {
-            return try Handshake(
-                transport.role == .server ? .server : .client, identity: identity,
-                peer: transport.fingerprints.compactMap { DTLSFingerprint($0) })
+            return try Handshake(role, identity: identity, peer: peer)
         } catch {
             throw .unavailable("\(error)")
         }

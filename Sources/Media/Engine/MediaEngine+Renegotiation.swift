@@ -22,6 +22,14 @@ package struct ShownTrack: Equatable, Sendable {
     package let kind: MediaKind
     package let publisher: ParticipantID
     package let track: TrackID
+    /// Where the publisher really is, when it is here as a stand-in.
+    package var home: SiblingParticipant?
+}
+
+/// A participant of another shard.
+package struct SiblingParticipant: Equatable, Sendable {
+    package let shard: Int
+    package let participant: ParticipantID
 }
 
 extension MediaEngine {
@@ -47,6 +55,7 @@ extension MediaEngine {
         var draft = participant.negotiator
         try Self.negotiate { () throws(NegotiationError) in try draft.accept(answer: answer) }
         try checkCertificate(of: draft, participant)
+        try beginTransport(of: draft, participant, now)
         participant.negotiator = draft
         if participant.isRestartOffered {
             participant.endRestart()
@@ -67,6 +76,7 @@ extension MediaEngine {
             try draft.accept(offer: offer, freshCredentials: fresh)
         }
         try checkCertificate(of: draft, participant)
+        try beginTransport(of: draft, participant, now)
         // One that the peer asks for takes the place of ours; otherwise ours goes back with its offer.
         if draft.transport?.local == fresh {
             try takeRestart(participant, fresh, of: draft)
@@ -115,14 +125,21 @@ extension MediaEngine {
     /// Which publisher is in which section, as agreed.
     package func shown(to id: ParticipantID) -> [ShownTrack] {
         guard let participant = participants[id] else { return [] }
+        participant.hasToldShown = false
         return participant.negotiator.transceivers.compactMap { transceiver in
             guard let sender = transceiver.sending?.sender,
                 let source = participant.subscriptions.first(where: { $0.sender == sender && !$0.isEnded })?.source
             else { return nil }
             return ShownTrack(
-                mid: transceiver.mid, kind: transceiver.kind, publisher: source.publisher.id, track: source.id)
+                mid: transceiver.mid, kind: transceiver.kind, publisher: source.publisher.id, track: source.id,
+                home: source.publisher.origin.map {
+                    SiblingParticipant(shard: $0.link.sibling, participant: $0.participant)
+                })
         }
     }
+
+    /// Whether `negotiationNeeded` was told and no offer asked for since.
+    package func isOfferWanted(by id: ParticipantID) -> Bool { participants[id]?.hasAskedToOffer ?? false }
 
     /// Says once that `offer(to:)` has something, until it was asked.
     func noteNegotiationNeeded(_ participant: Participant) {
@@ -135,8 +152,27 @@ extension MediaEngine {
 
     private func settle(_ participant: Participant, _ now: Instant) {
         participant.applyAgreement(now: now, engine: self)
+        // It may have been waiting for the certificate to compare with.
+        participant.advanceHandshake(now, self)
         look(participant)
         noteNegotiationNeeded(participant)
+    }
+
+    /// The first description of somebody who was invited: now it is known whom to shake hands with.
+    private func beginTransport(
+        of draft: Negotiator, _ participant: Participant, _ now: Instant
+    ) throws(MediaError) {
+        guard participant.negotiator.transport == nil else { return }
+        guard let transport = draft.transport else {
+            throw .notAcceptable("no section of the description is used")
+        }
+        if transport.role == .client {
+            participant.handshake = try makeHandshake(transport)
+            if participant.destination != nil { participant.handshake.pathValidated(now: now) }
+        } else {
+            participant.handshake.setPeer(transport.fingerprints.compactMap { DTLSFingerprint($0) })
+        }
+        participant.ice.setRemoteUfrag(transport.remote.ufrag)
     }
 
     /// The association lives on, so its certificate must be the one that it was made with (RFC 8842 §5.1).

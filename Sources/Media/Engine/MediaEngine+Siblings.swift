@@ -69,6 +69,14 @@ extension MediaEngine {
         if publisher.tracks.isEmpty { remove(publisher, now: now) }
     }
 
+    /// What the track carries from now on follows nothing that was seen of it here.
+    func restartMirror(_ place: Int, of id: TrackID, over sibling: Int, now: Instant) {
+        guard let link = link(to: sibling), place < link.mirrors.count, let track = link.mirrors[place],
+            track.origin?.track == id
+        else { return }
+        track.beginAnew(now: now)
+    }
+
     /// Who holds the tracks of a sibling's participant here: a participant without transport.
     private func standIn(
         for id: ParticipantID, of link: ShardLink, in room: Room, now: Instant

@@ -3,6 +3,10 @@
 
 package enum MediaEvent: Sendable, Equatable {
     case dominantSpeaker(room: String, ParticipantID)
+    /// Paths, handshake and keys are there.
+    case connected(ParticipantID)
+    /// Other tracks are in its sections than before. Said once, until `shown(to:)` was asked.
+    case shownChanged(ParticipantID)
     /// The section shows nothing from now on.
     case streamPaused(ParticipantID, mid: String, PauseReason)
     case streamResumed(ParticipantID, mid: String)

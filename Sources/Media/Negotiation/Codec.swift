@@ -29,6 +29,15 @@ package enum Codec: UInt8, Equatable, Sendable, CaseIterable {
         }
     }
 
+    /// Of those that exist at one rate alone.
+    var clockRate: UInt32 {
+        switch self {
+        case .opus, .red: 48_000
+        case .pcmu, .pcma, .telephoneEvent, .comfortNoise: 8_000
+        default: 90_000
+        }
+    }
+
     /// Travels beside another codec of the section and is of no use alone.
     package var isCompanion: Bool {
         switch self {

@@ -6,6 +6,10 @@ extension Negotiator {
     /// The offer, and what the sections will be when it is accepted.
     mutating func offer(withData wantsData: Bool) -> (SessionDescription, [Slot]) {
         var placed = slots
+        // First, so that a client finds its own sections before those of others.
+        for kind in invitations where placed.count < configuration.maximumSections {
+            placed.append(invitation(kind, in: placed))
+        }
         for sender in senders where !sender.isRefused && !placed.contains(where: { $0.sender == sender.id }) {
             if let index = reusableSlot(for: sender, in: placed) {
                 place(sender, in: &placed, at: index)
@@ -24,7 +28,8 @@ extension Negotiator {
         for index in placed.indices where !placed[index].isRejected {
             let slot = placed[index]
             placed[index].direction = SDPDirection(
-                sends: slot.sender != nil, receives: slot.peerSends && configuration.receivesMedia)
+                sends: slot.sender != nil,
+                receives: (slot.peerSends || slot.isInvitation) && configuration.receivesMedia)
         }
         let members = placed.indices.filter { !placed[$0].isRejected }
         if !members.isEmpty {
@@ -40,21 +45,41 @@ extension Negotiator {
     /// A section of ours that is idle, with the same kind; or a rejected one, which may become anything (§5.2.2).
     func reusableSlot(for sender: Sender, in slots: [Slot]) -> Int? {
         slots.firstIndex { slot in
-            !slot.isRejected && slot.kind == sender.kind && slot.sender == nil && !slot.peerSends && slot.mid != nil
+            !slot.isRejected && slot.kind == sender.kind && slot.sender == nil && !slot.peerSends
+                && !slot.isInvitation && slot.mid != nil
         } ?? slots.firstIndex(where: \.isRejected)
     }
 
     private mutating func place(_ sender: Sender, in slots: inout [Slot], at index: Int) {
         if slots[index].isRejected { slots[index] = newSlot(sender.kind, in: slots) }
         slots[index].sender = sender.id
-        slots[index].codecs = sender.codecs.compactMap { numbers.offered($0, among: sender.codecs) }
-        slots[index].formats = slots[index].codecs.map { "\($0.payloadType)" }
-        slots[index].allowsMixed = true
-        slots[index].reducedSize = true
-        slots[index].extensions = ExtensionAgreement()
-        for extended in RTPExtensionKind.allCases where extended.belongs(to: sender.kind) && extended.isForSending {
+        describe(sender.codecs, sender.kind, in: &slots[index])
+    }
+
+    /// All that we can take, in a section of its own. Layers are not asked for: who sends several offers them.
+    private mutating func invitation(_ kind: MediaKind, in slots: [Slot]) -> Slot {
+        var slot = newSlot(kind, in: slots)
+        slot.isInvitation = true
+        let codecs = configuration.policy.preferences(kind).filter { !$0.codec.isCompanion }.map { preference in
+            NegotiatedCodec(
+                payloadType: 0, codec: preference.codec, clockRate: preference.codec.clockRate,
+                channels: preference.codec == .opus ? 2 : kind == .audio ? 1 : 0,
+                parameters: preference.parameters.text,
+                rtxPayloadType: kind == .video && configuration.policy.usesRTX ? 0 : nil)
+        }
+        describe(codecs, kind, in: &slot)
+        return slot
+    }
+
+    private mutating func describe(_ codecs: [NegotiatedCodec], _ kind: MediaKind, in slot: inout Slot) {
+        slot.codecs = codecs.compactMap { numbers.offered($0, among: codecs) }
+        slot.formats = slot.codecs.map { "\($0.payloadType)" }
+        slot.allowsMixed = true
+        slot.reducedSize = true
+        slot.extensions = ExtensionAgreement()
+        for extended in RTPExtensionKind.allCases where extended.belongs(to: kind) && extended.isForSending {
             guard let number = numbers.number(of: extended) else { continue }
-            slots[index].extensions.agree(extended, number, .sendReceive)
+            slot.extensions.agree(extended, number, .sendReceive)
         }
     }
 
@@ -130,6 +155,7 @@ extension Negotiator {
         let sends = slots[index].direction.sends && theirs.receives && !codecs.isEmpty
         let receives = slots[index].direction.receives && theirs.sends && !codecs.isEmpty
         slots[index].peerSends = receives
+        slots[index].isInvitation = false
         slots[index].direction = SDPDirection(sends: sends, receives: receives)
         if !codecs.isEmpty { slots[index].codecs = codecs }
         slots[index].reducedSize = media.rtcpReducedSize

@@ -18,7 +18,7 @@ package struct Negotiator: Sendable {
     /// Something waits for an offer of ours.
     package var needsOffer: Bool {
         state == .stable
-            && (hasChanged || restart != nil || senders.contains { canPlace($0) }
+            && (hasChanged || restart != nil || !invitations.isEmpty || senders.contains { canPlace($0) }
                 || wantsData && !hasDataSection && slots.count < configuration.maximumSections)
     }
 
@@ -33,6 +33,8 @@ package struct Negotiator: Sendable {
     /// A sender was removed from a section whose direction the peer has not been told.
     private var hasChanged = false
     private var wantsData = false
+    /// Sections for the peer to send in, with our next offer.
+    private(set) var invitations: [MediaKind] = []
     /// What becomes ours when the peer answers; `nil` while stable.
     private var pending: Pending?
     private var nextSender: UInt32 = 1
@@ -93,6 +95,10 @@ package struct Negotiator: Sendable {
     /// Asks for data channels in our next offer.
     package mutating func requestData() { wantsData = true }
 
+    /// Offers the peer a section to send in. It may use it, now or later, or leave it idle. One that offers by itself
+    /// needs no invitation, so an offer of the peer ends those that wait.
+    package mutating func invite(_ kind: MediaKind) { invitations.append(kind) }
+
     /// From now on a new section for data channels is rejected: the transport could not carry it any more.
     package mutating func refuseData() { configuration.acceptsData = false }
 
@@ -111,6 +117,7 @@ package struct Negotiator: Sendable {
         draft.discardPending()
         let answer = try draft.answer(offer, freshCredentials)
         draft.hasChanged = false
+        draft.invitations = []
         self = draft
         return answer
     }
@@ -137,6 +144,7 @@ package struct Negotiator: Sendable {
         draft.credentials = pending.credentials
         // Refused or not, we have asked.
         draft.wantsData = false
+        draft.invitations = []
         if restart == pending.credentials { draft.restart = nil }
         try draft.conclude(answer)
         self = draft
@@ -247,6 +255,8 @@ struct Slot: Sendable {
     var direction = SDPDirection.inactive
     /// Whether the peer wants to send when we let it: it did in its last description.
     var peerSends = false
+    /// Offered for the peer to send in, and not answered yet.
+    var isInvitation = false
     var layers: [SDPRid] = []
     var simulcast: [[SDPSimulcast.Layer]] = []
     var allowsMixed = false

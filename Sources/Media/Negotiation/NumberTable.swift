@@ -20,6 +20,17 @@ struct NumberTable: Sendable {
     /// Dynamic payload types (RFC 3551 §6), then those that RFC 5761 leaves when they are used up.
     private static let free = Array(96...127) + Array(35...63)
 
+    private func isFree(_ number: Int) -> Bool { formats[number] == nil && !taken[number] }
+
+    /// What browsers call the codecs that every call has: recordings and captures of ours read like theirs.
+    private static func usual(_ codec: Codec) -> Int? {
+        switch codec {
+        case .opus: 111
+        case .vp8: 96
+        default: nil
+        }
+    }
+
     /// Remembers what the peer uses. The first meaning of a number stays.
     mutating func learn(_ description: SessionDescription) {
         for mapping in description.extensions { learn(mapping) }
@@ -87,7 +98,8 @@ struct NumberTable: Sendable {
             case .comfortNoise where format.clockRate == 8_000: 13
             default: nil
             }
-        guard let number = fixed ?? Self.free.first(where: { formats[$0] == nil && !taken[$0] }) else { return nil }
+        let usual = Self.usual(format.codec).flatMap { isFree($0) ? $0 : nil }
+        guard let number = fixed ?? usual ?? Self.free.first(where: { isFree($0) }) else { return nil }
         formats[number] = format
         return UInt8(number)
     }

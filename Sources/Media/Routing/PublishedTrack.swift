@@ -110,6 +110,8 @@ final class PublishedTrack {
     /// Indices of layers by their rates, the lowest first; layers that stopped keep their place.
     var order: [UInt8] = []
     var layerInterest = LayerInterest()
+    /// Nothing of it is forwarded: see `MediaEngine.hold`.
+    var isHeld = false
 
     /// Filled while a batch is received, emptied at its end.
     let pending: UnsafeMutablePointer<PendingPacket>

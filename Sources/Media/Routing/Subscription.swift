@@ -103,6 +103,7 @@ final class Subscription {
         forwarder.setTarget(beginLayers(track))
         track.add(self)
         requestKeyframe(now: now)
+        subscriber.noteShown()
     }
 
     /// The section carries nothing more of ours, for now or for good.
@@ -126,7 +127,10 @@ final class Subscription {
     }
 
     func detach() {
-        source?.remove(self)
+        if let source {
+            source.remove(self)
+            subscriber.noteShown()
+        }
         source = nil
         forwarder.detach()
         forgetSent()
@@ -147,7 +151,7 @@ final class Subscription {
 
     /// Whether the subscriber has a codec for what the track sends.
     func canShow(_ track: PublishedTrack) -> Bool {
-        !isEnded && track.kind == kind
+        !isEnded && subscriber.isReceiving && track.kind == kind
             && track.codecs.contains { theirs in
                 !theirs.codec.isCompanion && codecs.contains { $0.isSame(as: theirs) }
             }

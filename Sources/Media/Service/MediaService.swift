@@ -32,6 +32,8 @@ package final class MediaService: Sendable {
         case publisher
         /// Only receives.
         case viewer
+        /// Of a call: sends, receives and renegotiates (`MediaService+Calls`).
+        case participant
     }
 
     package struct Answer: Sendable {
@@ -52,11 +54,11 @@ package final class MediaService: Sendable {
         package let room: String
         package let role: Role
         package let owner: UUID
-        fileprivate let shard: Int
-        fileprivate let participant: ParticipantID
+        let shard: Int
+        let participant: ParticipantID
     }
 
-    private struct Place: Hashable {
+    struct Place: Hashable {
         let shard: Int
         let participant: ParticipantID
     }
@@ -76,10 +78,12 @@ package final class MediaService: Sendable {
         }
     }
 
-    private let shards: [MediaShard]
+    let shards: [MediaShard]
     private let limits: MediaLimits
     private let roomSpanThreshold: Int
     private let directory: Mutex<Directory>
+    /// Who is told of what happens in calls.
+    private let listener = Mutex<(any MediaListener)?>(nil)
 
     package init(shards: [MediaShard], settings: MediaSettings) {
         precondition(!shards.isEmpty, "media needs a shard")
@@ -93,11 +97,16 @@ package final class MediaService: Sendable {
     /// From its return on the shards serve.
     package func start() async throws(SystemError) {
         for (number, shard) in shards.enumerated() {
-            try await shard.start { [weak self] participant, _ in
-                self?.participantEnded(participant, onShard: number)
+            await listen(to: shard, number)
+            try await shard.start { [weak self] participant, end in
+                self?.participantEnded(participant, end, onShard: number)
             }
         }
     }
+
+    /// From now on. Sessions of WHIP and WHEP are not told of.
+    package func setListener(_ listener: any MediaListener) { self.listener.withLock { $0 = listener } }
+    var currentListener: (any MediaListener)? { listener.withLock { $0 } }
 
     /// Nobody comes any more, and who is there is told goodbye. From its return on no shard is served.
     package func stop() async {
@@ -116,11 +125,20 @@ package final class MediaService: Sendable {
     package func join(
         _ room: String, as role: Role, owner: UUID, offer: String
     ) async throws(MediaError) -> Answer {
-        let id = UUID.random()
+        try await admit(to: room, as: role, owner: owner) { engine, now throws(MediaError) in
+            try engine.join(room, as: role, offer: offer, now: now)
+        }
+    }
+
+    /// A place in a room for whom `body` makes in the engine.
+    func admit(
+        to room: String, as role: Role, owner: UUID, id: UUID = .random(),
+        _ body: @escaping @Sendable (MediaEngine, Instant) throws(MediaError) -> MediaEngine.Joined
+    ) async throws(MediaError) -> Answer {
         let number = try reserve(room)
         let result = await shards[number].perform { [self] engine, now in
             Result { () throws(MediaError) in
-                let joined = try engine.join(room, as: role, offer: offer, now: now)
+                let joined = try body(engine, now)
                 // On the shard's thread, so that it cannot report the end of somebody who is not known yet.
                 let session = Session(
                     room: room, role: role, owner: owner, shard: number, participant: joined.participant)
@@ -128,6 +146,7 @@ package final class MediaService: Sendable {
                     engine.leave(joined.participant, now: now)
                     throw .unavailable(Self.stopping)
                 }
+                tellStanding(of: joined.participant, engine, shard: number)
                 return joined
             }
         }
@@ -237,10 +256,31 @@ package final class MediaService: Sendable {
     }
 
     /// The shard has removed a participant that fell silent, closed, or never came.
-    private func participantEnded(_ participant: ParticipantID, onShard shard: Int) {
-        let session = directory.withLock { directory in
-            directory.places[Place(shard: shard, participant: participant)].flatMap { directory.remove($0) }
+    private func participantEnded(_ participant: ParticipantID, _ end: ParticipantEnd, onShard shard: Int) {
+        let ended = directory.withLock { directory -> (UUID, Session)? in
+            guard let id = directory.places[Place(shard: shard, participant: participant)] else { return nil }
+            return directory.remove(id).map { (id, $0) }
         }
-        if let session { release(session.room, on: shard) }
+        guard let (id, session) = ended else { return }
+        release(session.room, on: shard)
+        if session.role == .participant { currentListener?.happened(.ended(end), to: id) }
+    }
+
+    /// The session of a call that has the place.
+    func call(at place: Place) -> UUID? {
+        directory.withLock { directory in
+            guard let id = directory.places[place], directory.sessions[id]?.role == .participant else { return nil }
+            return id
+        }
+    }
+
+    /// All of them, at one time.
+    func sessions(at places: [Place]) -> [UUID?] {
+        directory.withLock { directory in places.map { directory.places[$0] } }
+    }
+
+    /// The shards that a room is on.
+    func shards(of room: String) -> [Int] {
+        directory.withLock { $0.rooms[room]?.sessions.keys.sorted() ?? [] }
     }
 }

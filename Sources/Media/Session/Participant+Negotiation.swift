@@ -34,6 +34,7 @@ extension Participant {
         let track = PublishedTrack(
             id: TrackID(number: engine.nextTrack), mid: transceiver.mid, kind: transceiver.kind,
             receiving: receiving, publisher: self)
+        track.isHeld = held.contains(MediaKinds(transceiver.kind))
         engine.nextTrack += 1
         if let previous {
             tracks.removeAll { $0 === previous }
@@ -84,7 +85,7 @@ extension Participant {
     }
 
     /// The track that it was made for, or whatever is not seen yet.
-    private func fill(_ subscription: Subscription, now: Instant) {
+    func fill(_ subscription: Subscription, now: Instant) {
         if let wanted = dedicated[subscription.sender], let track = room.track(wanted), subscription.canShow(track),
             !sees(track)
         {

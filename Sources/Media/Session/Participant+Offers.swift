@@ -11,7 +11,7 @@ extension Participant {
 
     /// Shows the track in a free section, or puts it up for our next offer.
     func showOrOffer(_ track: PublishedTrack, now: Instant, engine: MediaEngine) {
-        guard !sees(track) else { return }
+        guard isReceiving, !sees(track) else { return }
         show(track, now: now)
         guard room.policy == .offerNew, !sees(track), !dedicated.values.contains(track.id),
             dedicated.count + subscriptions.count < 2 * engine.settings.limits.tracksPerParticipant

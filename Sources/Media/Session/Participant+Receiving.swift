@@ -93,6 +93,8 @@ extension Participant {
         layer.counters.packets &+= 1
         layer.counters.bytes &+= UInt64(length)
         noteArrival(layer, sequence, now)
+        // Counted and reported on like any other, so that its sender's congestion control goes on; nobody gets it.
+        guard !layer.track.isHeld else { return slot }
         let payload = packet.extracting(start..<(start &+ length))
         guard let frame = layer.frame(type, sequence, payload, packet, reading) else {
             counters.malformed &+= 1

@@ -32,7 +32,9 @@ extension Participant {
         case .connected(let protection):
             connect(protection, now, engine)
             startData(now, engine)
-        case .connectedForData: startData(now, engine)
+        case .connectedForData:
+            startData(now, engine)
+            engine.onEvent(.connected(id))
         case .failed: end = .handshakeFailed
         case .closed: end = .left
         }
@@ -49,6 +51,7 @@ extension Participant {
         nextReports = now
         wake(at: now)
         for subscription in subscriptions { subscription.requestKeyframe(now: now) }
+        engine.onEvent(.connected(id))
     }
 
     /// The peer tells what its network carries: it has agreed to transport-wide reports, or sent an estimate.

@@ -99,6 +99,12 @@ final class Participant {
     var dedicated: [SenderID: TrackID] = [:]
     /// `negotiationNeeded` was told, and no offer was asked for since.
     var hasAskedToOffer = false
+    /// `shownChanged` was told, and nobody has asked since.
+    var hasToldShown = false
+    /// What it sends of these kinds is dropped: it has muted itself, or may not send.
+    var held: MediaKinds = []
+    /// Its sections show something: it has not put the call on hold, and may receive.
+    var isReceiving = true
     /// Credentials that our next offer has, or the one that is out.
     var restart: ICECredentials?
     var isRestartOffered = false

@@ -83,6 +83,12 @@ final class ShardLink {
         post { engine, now in engine.endMirror(place, of: id, over: own, now: now) }
     }
 
+    func restart(_ track: PublishedTrack) {
+        guard let mirror = track.mirrors.first(where: { $0.link === self }) else { return }
+        let (own, id, place) = (own, track.id, mirror.place)
+        post { engine, now in engine.restartMirror(place, of: id, over: own, now: now) }
+    }
+
     /// Ours, if it still is the one that is meant.
     func published(_ item: PipeItem) -> PublishedTrack? {
         guard Int(item.place) < published.count, let track = published[Int(item.place)], track.id == item.track else {

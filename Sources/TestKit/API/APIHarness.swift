@@ -21,6 +21,7 @@ package final class APIHarness: Sendable {
         /// Stands in the way of the operations; for tests of what happens when the database fails.
         package var tables = DialectTables.all
         package var media: MediaAccess?
+        package var signaling: SignalingAccess?
         package var calls = CallOptions()
         /// What stands for sockets and media in calls.
         package var callWorld = TestCallWorld()
@@ -84,7 +85,7 @@ package final class APIHarness: Sendable {
             services: Services(
                 accounts: domain.service, health: health, metrics: metrics, documentation: setup.documentation,
                 areMetricsPublic: setup.areMetricsPublic, media: setup.media,
-                calls: CallAccess(service: calls, presence: presence)),
+                signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence)),
             limits: setup.limits, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
     }

@@ -41,13 +41,14 @@ extension SoftPeer {
 
     // MARK: An offer of the other side
 
-    /// Everything is accepted: what is new is received.
+    /// Everything is accepted: what is new is received, and where the other side would receive, is sent.
     package func accept(offer text: String, now: Instant) throws -> String {
         let offer = try SessionDescription(parsing: Bytes(text.utf8))
         for (index, media) in offer.media.enumerated() {
             if index == sections.count {
                 let kind: Section.Kind = media.kind == .audio ? .audio : media.kind == .video ? .video : .application
-                add(Section(kind, .receiveOnly))
+                let theirs = offer.direction(of: media)
+                add(Section(kind, theirs.receives ? SDPDirection(sends: true, receives: theirs.sends) : .receiveOnly))
                 places[index].mid = media.mid ?? ""
                 if kind == .application, phase == .connected { startData(now: now) }
             }

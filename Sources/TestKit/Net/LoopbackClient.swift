@@ -186,6 +186,13 @@ package final class LoopbackClient {
         return Bytes(bytes[..<count])
     }
 
+    /// Whether `receive` would have something at once, or the end.
+    package func isReadable(within milliseconds: Int32) -> Bool {
+        if !unread.isEmpty { return true }
+        var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&wait, 1, milliseconds) > 0
+    }
+
     private func receiveChunks() throws -> Bytes {
         var body = Bytes()
         while true {

@@ -9,10 +9,11 @@ import Signaling
 
 enum CallAssembly {
     static func start(
-        _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, hasMedia: Bool,
+        _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, _ media: MediaService?,
         _ metrics: Metrics
-    ) async throws(StartFailure) -> CallAccess {
-        let sockets = NoSockets(isAvailable: hasMedia)
+    ) async throws(StartFailure) -> (CallAccess, SignalingAccess?) {
+        let hub = media.map { SignalingHub(media: $0, resumeGrace: configuration.calls.resumeGrace) }
+        let sockets: any CallEvents & CallMedia = if let hub { hub } else { NoMedia() }
         let presence = PresenceBook(
             database: storage.database, options: configuration.presenceOptions,
             tell: { sockets.presenceChanged($0, $1) })
@@ -25,14 +26,19 @@ enum CallAssembly {
             throw StartFailure("calls", error, remedy: "Run `plexichat doctor` with the same options.")
         }
         metrics.sampled("plexichat_calls", "Calls that are on.") { Double(service.liveGauge.current) }
-        return CallAccess(service: service, presence: presence)
+        hub?.setCalls(service)
+        let signaling = hub.map { hub in
+            SignalingAccess(hub: hub) { token throws(CallError) in
+                try await service.principal(ofSignalingToken: token)
+            }
+        }
+        return (CallAccess(service: service, presence: presence), signaling)
     }
 }
 
-/// Stands where signaling sockets will: nobody can be told, and without a socket nobody gets media that would have to
-/// obey. Calls over REST are kept as they are: nobody rings, and a place that no socket takes is given up in time.
-private struct NoSockets: CallEvents, CallMedia {
-    let isAvailable: Bool
+/// A server that takes no part in calls: nobody rings, and nobody gets media that would have to obey.
+private struct NoMedia: CallEvents, CallMedia {
+    let isAvailable = false
 
     func deliver(_ notice: CallNotice, to users: [UserID]) -> Set<UserID> { [] }
     func presenceChanged(_ user: UserID, _ presence: Presence) {}

@@ -18,18 +18,20 @@ final class Maintenance: Sendable {
     private let accounts: AccountService
     private let idempotency: IdempotencyStore
     private let calls: CallAccess
+    private let signaling: SignalingAccess?
     private let load: LoadMonitor
     private let tls: TLSReloader?
     private let isStopped = Atomic<Bool>(false)
     private let isAdvancing = Atomic<Bool>(false)
 
     init(
-        accounts: AccountService, idempotency: IdempotencyStore, calls: CallAccess, load: LoadMonitor,
-        tls: TLSReloader?
+        accounts: AccountService, idempotency: IdempotencyStore, calls: CallAccess, signaling: SignalingAccess?,
+        load: LoadMonitor, tls: TLSReloader?
     ) {
         self.accounts = accounts
         self.idempotency = idempotency
         self.calls = calls
+        self.signaling = signaling
         self.load = load
         self.tls = tls
     }
@@ -83,6 +85,7 @@ final class Maintenance: Sendable {
         Task {
             calls.presence.advance()
             await calls.service.advance()
+            await signaling?.hub.advance()
             isAdvancing.store(false, ordering: .relaxed)
         }
     }

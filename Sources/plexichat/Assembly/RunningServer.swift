@@ -58,8 +58,9 @@ struct RunningServer: Sendable {
         let endpoints = inherited.isEmpty ? configuration.endpoints : inherited
         let media = try await MediaAssembly.start(configuration, on: storage.shards, besides: endpoints, metrics)
         let calls: CallAccess
+        let signaling: SignalingAccess?
         do {
-            calls = try await CallAssembly.start(configuration, storage, accounts, hasMedia: media != nil, metrics)
+            (calls, signaling) = try await CallAssembly.start(configuration, storage, accounts, media, metrics)
         } catch {
             await media?.stop()
             throw error
@@ -67,7 +68,8 @@ struct RunningServer: Sendable {
         let services = Services(
             accounts: accounts, health: health, metrics: metrics,
             documentation: configuration.documentation, areMetricsPublic: configuration.metrics.isPublic,
-            media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) }, calls: calls)
+            media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) },
+            signaling: signaling, calls: calls)
         let api = APIService(
             services: services, limits: configuration.rateLimitPolicy, load: load,
             idempotency: idempotency, options: configuration.apiOptions, clock: .system, metrics: requestMetrics)
@@ -80,7 +82,7 @@ struct RunningServer: Sendable {
             throw error
         }
         let maintenance = Maintenance(
-            accounts: accounts, idempotency: idempotency, calls: calls, load: load, tls: tls)
+            accounts: accounts, idempotency: idempotency, calls: calls, signaling: signaling, load: load, tls: tls)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(

@@ -67,6 +67,20 @@ final class EngineWorld {
         return number
     }
 
+    /// Somebody who is offered first, and answers.
+    func invite(_ room: String, toSend kinds: [MediaKind], edit: (String) -> String = { $0 }) throws -> Int {
+        let peer = try SoftPeer([], identity: DTLSIdentity.make(), seed: UInt64(peers.count) + 99)
+        peer.offersTransportFeedback = reportsNetwork
+        let number = peers.count
+        let address = TransportAddress(IPAddress(v4: 0xC000_0300 + UInt32(number)), 6_000)
+        net.attach(address)
+        let invited = try engine.invite(room, toSend: kinds, now: net.now)
+        peers.append((peer, address, invited.participant))
+        let answer = edit(try peer.accept(offer: invited.sdp, now: net.now))
+        try engine.accept(answer: answer, from: invited.participant, now: net.now)
+        return number
+    }
+
     func peer(_ number: Int) -> SoftPeer { peers[number].peer }
     func id(_ number: Int) -> ParticipantID { peers[number].id }
 

@@ -205,6 +205,24 @@ private final class TwinWorlds {
         #expect(here.engine.participants.count == 0)
     }
 
+    @Test func `a shard that has let everybody go knows nothing of what a sibling still sends`() throws {
+        let twins = try TwinWorlds()
+        let (here, there) = (twins.worlds[0], twins.worlds[1])
+        let source = try here.join("r", as: .publisher, [.init(.video, .sendOnly)])
+        twins.span("r")
+        _ = try there.join("r", as: .viewer, [.init(.video, .receiveOnly)])
+        twins.run(.milliseconds(500))
+        var publisher = Publisher()
+        send(5, &publisher, here.peer(source), in: twins)
+        there.engine.leaveEverybody(now: there.net.now)
+        let unknown = there.engine.counters.unknown
+        send(5, &publisher, here.peer(source), in: twins)
+        #expect(there.engine.counters.unknown > unknown)
+        here.engine.leave(here.peers[source].id, now: here.net.now)
+        twins.run(.milliseconds(10))
+        #expect(there.engine.participants.count == 0)
+    }
+
     @Test func `a stand-in stays however long its publisher is silent`() throws {
         let twins = try TwinWorlds()
         let (here, there) = (twins.worlds[0], twins.worlds[1])

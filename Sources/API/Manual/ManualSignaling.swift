@@ -1,0 +1,107 @@
+// manual.md's signaling messages: flat objects, `{"type": "sdp:offer", "sdp": …}`.
+
+import Accounts
+import Base
+import Signaling
+import Wire
+
+struct ManualSignaling: SignalingCodec {
+    let iceServers: [String]
+
+    func read(_ object: JSONObject, from user: UserID) throws(SignalingFault) -> ClientMessage {
+        switch try object.member("type") {
+        case "join": return .join(try join(object))
+        case "sdp:offer": return .offer(try object.description())
+        case "sdp:answer": return .answer(try object.description())
+        case "ice:candidate":
+            try object.checkCandidate()
+            return .candidate
+        case "hangup": return .hangUp
+        case "control": return try control(object)
+        case "ping": return .ping(id: try object.reference())
+        default: throw .invalidMessage("`type` is none that is known here")
+        }
+    }
+
+    private func join(_ object: JSONObject) throws(SignalingFault) -> JoinRequest {
+        guard let call = CallID(try object.member("call_id")) else { throw .call(.notFound) }
+        let role = object["role"].map { $0.stringValue.flatMap(NegotiationMachine.Role.init(rawValue:)) } ?? .offerer
+        guard let role else { throw .invalidMessage("`role` must be `offerer` or `answerer`") }
+        return JoinRequest(call: call, role: role, resumeToken: object["resume"]?.stringValue)
+    }
+
+    private func control(_ object: JSONObject) throws(SignalingFault) -> ClientMessage {
+        let action = try object.member("action")
+        switch action {
+        case "mute": return .change(ControlsChange(isMuted: try object.flag("on")))
+        case "video": return .change(ControlsChange(isVideoOff: try !object.flag("on")))
+        case "hold": return .change(ControlsChange(isHeld: try object.flag("on")))
+        case "hand": return .change(ControlsChange(isHandRaised: try object.flag("on")))
+        case "layer", "pin", "pause": return try object.wish(action)
+        case "restart": return .restart
+        default: throw .invalidMessage("`action` is none that is known here")
+        }
+    }
+
+    func write(_ message: ServerMessage) -> [Bytes] {
+        var json = JSONWriter()
+        json.object { json in
+            json.field("type", Self.name(message))
+            members(message, &json)
+        }
+        return [json.bytes]
+    }
+
+    private static func name(_ message: ServerMessage) -> String {
+        switch message {
+        case .joined: "joined"
+        case .participantJoined: "participant:joined"
+        case .participantLeft: "participant:left"
+        case .participantUpdated: "participant:updated"
+        case .offer: "sdp:offer"
+        case .answer: "sdp:answer"
+        case .tracks: "tracks"
+        case .speaker: "speakers"
+        case .stream: "stream"
+        case .layers: "layers"
+        case .quality: "quality"
+        case .recording: "recording"
+        case .status: "call:status"
+        case .incoming: "call:incoming"
+        case .ringingStopped: "call:ringing-stopped"
+        case .reconnect: "reconnect-to"
+        case .fault: "error"
+        case .pong: "pong"
+        }
+    }
+
+    private func members(_ message: ServerMessage, _ json: inout JSONWriter) {
+        switch message {
+        case .joined(let welcome): SignalingMembers.welcome(welcome, iceServers, &json)
+        case .participantJoined(let view), .participantUpdated(let view): SignalingMembers.participant(view, &json)
+        case .participantLeft(let user, let reason):
+            json.field("user_id", user)
+            json.field("reason", reason)
+        case .offer(let sdp, let id):
+            json.field("sdp", sdp)
+            json.field("id", id)
+        case .answer(let sdp, let id):
+            json.field("sdp", sdp)
+            json.field("id", id)
+        case .status(let call, let user):
+            json.field("call_id", call.id)
+            json.field("status", call.state.rawValue)
+            json.field("user_id", user)
+            json.field("host_id", call.host)
+            json.field("locked", call.isLocked)
+        case .incoming(let call): SignalingMembers.incoming(call, &json)
+        case .fault(let fault, let ref):
+            let problem = SignalingProblem(fault)
+            json.field("code", problem.code)
+            json.field("detail", problem.detail)
+            json.field("info", JSONValue.object(problem.info))
+            json.field("ref", ref)
+        default: SignalingMembers.others(message, &json)
+        }
+    }
+}

@@ -1,0 +1,284 @@
+// All sockets and sessions of this node: finds who is meant, and carries news between calls, media and people.
+//
+// It decides nothing about calls (`CallService` does) and nothing about media (`MediaService` does).
+
+package import Accounts
+package import Base
+package import Media
+import Synchronization
+
+package final class SignalingHub: Sendable {
+    private struct LiveCall {
+        var sessions: [UserID: SignalingSession] = [:]
+        var messages: TokenBucket
+    }
+
+    private struct State {
+        var calls: [CallID: LiveCall] = [:]
+        var tokens: [String: SignalingSession] = [:]
+        var media: [UUID: SignalingSession] = [:]
+        var connections: [UserID: [SignalingConnection]] = [:]
+        var reportedAt: Instant?
+        var isDraining = false
+    }
+
+    let media: MediaService
+    /// As `CallOptions.resumeGrace` says: told to clients, kept by the call service.
+    let resumeSeconds: Int
+    private let control = Mutex<(any CallControl)?>(nil)
+    private let state = Mutex(State())
+
+    package init(media: MediaService, resumeGrace: Duration = CallOptions().resumeGrace) {
+        self.media = media
+        resumeSeconds = Int(resumeGrace.milliseconds / 1_000)
+        media.setListener(self)
+    }
+
+    /// The call service needs the hub to be made, so it comes later; before the first socket.
+    package func setCalls(_ calls: any CallControl) { control.withLock { $0 = calls } }
+    var calls: (any CallControl)? { control.withLock { $0 } }
+
+    // MARK: - Sockets
+
+    /// `nil` when the user has as many as anybody may have.
+    package func open(
+        _ channel: any SignalingChannel, by principal: Principal, onlyCall: CallID? = nil, isBoundToJoin: Bool
+    ) -> SignalingConnection? {
+        let connection = SignalingConnection(
+            principal, channel, hub: self, onlyCall: onlyCall, isBoundToJoin: isBoundToJoin, now: .now())
+        let isAdmitted = state.withLock { state -> Bool in
+            guard state.connections[principal.user, default: []].count < SignalingLimits.socketsPerUser else {
+                return false
+            }
+            state.connections[principal.user, default: []].append(connection)
+            return true
+        }
+        guard isAdmitted else { return nil }
+        if !isBoundToJoin {
+            // Who connects while it rings is told, too.
+            Task { [self] in
+                for call in await calls?.incomingCalls(for: principal.user) ?? [] { channel.send(.incoming(call)) }
+            }
+        }
+        return connection
+    }
+
+    func remove(_ connection: SignalingConnection) {
+        state.withLock { state in
+            let user = connection.principal.user
+            state.connections[user]?.removeAll { $0 === connection }
+            if state.connections[user]?.isEmpty == true { state.connections[user] = nil }
+        }
+    }
+
+    package var connectionCount: Int { state.withLock { $0.connections.values.reduce(0) { $0 + $1.count } } }
+    package var sessionCount: Int { state.withLock { $0.media.count } }
+
+    func admitsMessage(in call: CallID, _ now: Instant) -> Bool {
+        state.withLock { $0.calls[call]?.messages.take(now) ?? true }
+    }
+
+    // MARK: - Joining
+
+    func join(
+        _ request: JoinRequest, for connection: SignalingConnection
+    ) async throws(SignalingFault) -> SignalingSession {
+        guard let calls else { throw .call(.unavailable("calls have not begun")) }
+        let principal = connection.principal
+        let resumed = try request.resumeToken.map { token throws(SignalingFault) in
+            try redeem(token, request.call, by: principal)
+        }
+        let (call, permissions) = try await SignalingFault.call { () throws(CallError) in
+            try await calls.attach(request.call, by: principal)
+        }
+        let token = Self.makeToken()
+        if let resumed {
+            await resumed.setPermissions(permissions)
+            register(resumed, token)
+            guard resumed.begin(on: connection, call, token: token, isResumed: true) else { throw .resumeInvalid }
+            return resumed
+        }
+        // The same person anew, who has lost the token: what was is ended first.
+        if let old = session(of: principal.user, in: call.id) { _ = await old.end() }
+        let session = SignalingSession(
+            call, request.role, permissions, by: principal, hub: self, now: .now())
+        register(session, token)
+        guard session.begin(on: connection, call, token: token, isResumed: false) else { throw .call(.removed) }
+        return session
+    }
+
+    /// Good once: the second who presents it is refused.
+    private func redeem(
+        _ token: String, _ call: CallID, by principal: Principal
+    ) throws(SignalingFault) -> SignalingSession {
+        let session = state.withLock { state -> SignalingSession? in
+            guard let session = state.tokens[token], session.call == call, session.user == principal.user else {
+                return nil
+            }
+            state.tokens[token] = nil
+            return session
+        }
+        guard let session else { throw .resumeInvalid }
+        return session
+    }
+
+    private static func makeToken() -> String {
+        var random = SystemRandomNumberGenerator()
+        return (0..<4).map { _ in
+            let text = String(random.next(), radix: 36)
+            return String(repeating: "0", count: 13 - text.utf8.count) + text
+        }.joined()
+    }
+
+    private func register(_ session: SignalingSession, _ token: String) {
+        let now = Instant.now()
+        state.withLock { state in
+            state.tokens[token] = session
+            state.media[session.mediaID] = session
+            let fresh = TokenBucket(
+                capacity: SignalingLimits.callBurst, perSecond: SignalingLimits.callMessagesPerSecond, now: now)
+            state.calls[session.call, default: LiveCall(messages: fresh)].sessions[session.user] = session
+        }
+    }
+
+    func forget(_ session: SignalingSession, token: String?) {
+        state.withLock { state in
+            if let token { state.tokens[token] = nil }
+            state.media[session.mediaID] = nil
+            guard state.calls[session.call]?.sessions[session.user] === session else { return }
+            state.calls[session.call]?.sessions[session.user] = nil
+            if state.calls[session.call]?.sessions.isEmpty == true { state.calls[session.call] = nil }
+        }
+    }
+
+    private func session(of user: UserID, in call: CallID) -> SignalingSession? {
+        state.withLock { $0.calls[call]?.sessions[user] }
+    }
+
+    private func sessions(in call: CallID) -> [SignalingSession] {
+        state.withLock { state in state.calls[call].map { Array($0.sessions.values) } ?? [] }
+    }
+
+    /// Sections with the people who are in them.
+    func tracks(_ sections: [ShownSection]) -> [TrackView] {
+        state.withLock { state in
+            sections.compactMap { section in
+                state.media[section.publisher].map {
+                    TrackView(mid: section.mid, kind: section.kind, user: $0.user)
+                }
+            }
+        }
+    }
+
+    // MARK: - Time
+
+    /// Once a second: what is told now and then.
+    package func advance(now: Instant = .now()) async {
+        let calls = state.withLock { state -> [CallID] in
+            if let last = state.reportedAt, now - last < SignalingLimits.qualityInterval { return [] }
+            state.reportedAt = now
+            return Array(state.calls.keys)
+        }
+        for call in calls {
+            for (id, statistics) in await media.statistics(ofCall: call.uuid) {
+                state.withLock { $0.media[id] }?.report(statistics, now: now)
+            }
+        }
+    }
+
+    /// This node takes nobody more; who is here may go on at the address until it stops.
+    package func drain(to url: String, within seconds: Int) {
+        let sessions = state.withLock { Array($0.media.values) }
+        for session in sessions { session.send(.reconnect(url: url, seconds: seconds)) }
+    }
+}
+
+// MARK: - From media
+
+extension SignalingHub: MediaListener {
+    package func happened(_ event: MediaSessionEvent, to session: UUID) {
+        state.withLock { $0.media[session] }?.happened(event)
+    }
+
+    package func speaks(_ session: UUID, in room: String) {
+        guard let speaker = state.withLock({ $0.media[session] }) else { return }
+        for session in sessions(in: speaker.call) { session.send(.speaker(speaker.user)) }
+    }
+}
+
+// MARK: - From the call service
+
+extension SignalingHub: CallMedia {
+    package var isAvailable: Bool { true }
+
+    /// Nothing yet: a session begins with its socket, with what `attach` says then.
+    package func admit(_ user: UserID, to call: CallID, with permissions: MediaPermissions) async {}
+
+    package func setPermissions(_ permissions: MediaPermissions, of user: UserID, in call: CallID) async {
+        await session(of: user, in: call)?.setPermissions(permissions)
+    }
+
+    package func cut(_ user: UserID, from call: CallID) async -> ParticipantMeasurements? {
+        guard let session = session(of: user, in: call) else { return nil }
+        return await session.end().map { ParticipantMeasurements($0) }
+    }
+
+    package func close(_ call: CallID) async {
+        for session in sessions(in: call) { _ = await session.end() }
+    }
+
+    package func measurements(of call: CallID) async -> [UserID: ParticipantMeasurements] {
+        var all: [UserID: ParticipantMeasurements] = [:]
+        for (id, statistics) in await media.statistics(ofCall: call.uuid) {
+            guard let session = state.withLock({ $0.media[id] }) else { continue }
+            all[session.user] = ParticipantMeasurements(statistics)
+        }
+        return all
+    }
+}
+
+extension SignalingHub: CallEvents {
+    package func deliver(_ notice: CallNotice, to users: [UserID]) -> Set<UserID> {
+        var concerned = users
+        // Who leaves has to know why, whether or not the news is for them.
+        if case .left(let user, _) = notice.event, !users.contains(user) { concerned.append(user) }
+        var reached: Set<UserID> = []
+        for user in concerned {
+            for connection in state.withLock({ $0.connections[user] }) ?? [] where connection.deliver(notice) {
+                reached.insert(user)
+            }
+        }
+        return reached.intersection(users)
+    }
+
+    package func presenceChanged(_ user: UserID, _ presence: Presence) {}
+}
+
+extension ParticipantMeasurements {
+    init(_ statistics: ParticipantStatistics) {
+        self.init(duration: statistics.age)
+        roundTrip = statistics.subscriptions.lazy.compactMap(\.roundTrip).first
+        estimatedBitsPerSecond = statistics.bandwidth?.target
+        wantedBitsPerSecond = statistics.bandwidth == nil ? nil : statistics.wantedBitsPerSecond
+        opinion = statistics.subscriptions.lazy.compactMap(\.opinion).min()
+        let video = statistics.subscriptions.filter { $0.kind == .video }
+        if !video.isEmpty { freezes = video.reduce(0) { $0 + $1.freezes } }
+        for track in statistics.tracks {
+            for layer in track.layers {
+                streams.append(
+                    Stream(
+                        direction: .sent, kind: "\(track.kind)", codec: track.codec.isEmpty ? nil : track.codec,
+                        packets: layer.counters.packets, bytes: layer.counters.bytes, lost: layer.lost,
+                        jitter: layer.jitter, bitsPerSecond: layer.bitsPerSecond))
+            }
+        }
+        for one in statistics.subscriptions where one.counters.packets > 0 {
+            let isReported = one.roundTrip != nil
+            streams.append(
+                Stream(
+                    direction: .received, kind: "\(one.kind)", codec: one.codec, packets: one.counters.packets,
+                    bytes: one.counters.bytes, lost: isReported ? Int64(one.lost) : nil,
+                    lossShare: isReported ? one.lossShare : nil, jitter: isReported ? one.jitter : nil))
+        }
+    }
+}
