@@ -146,6 +146,7 @@ struct SignalingProblem {
         case .removed: self.init("removed", "The host has removed you from the call")
         case .notHost: self.init("forbidden", "Only the host may do this")
         case .notJoined: self.init("not_joined", "You are not in the call")
+        case .scopeMissing: self.init("forbidden", "The token does not have the scope calls")
         case .notPermitted: self.init("forbidden", "The host has switched this off")
         case .callFull(let limit):
             self.init("call_full", "The call has all the people it may have", [("limit", .integer(Int64(limit)))])

@@ -44,9 +44,9 @@ extension MediaEngine {
         precondition(!kinds.isEmpty, "an offer has a section at least")
         var random = SystemRandomNumberGenerator()
         let local = ICECredentials(using: &random)
-        var negotiator = Negotiator(negotiatorConfiguration(.participant, &random), credentials: local.described)
+        var negotiator = Negotiator(negotiatorConfiguration(.participant, &random), credentials: local)
         for kind in kinds { negotiator.invite(kind) }
-        let handshake = try makeHandshake(.server, [])
+        let handshake = try makeHandshake(.server, [], identity)
         let participant = try admit(
             to: roomName, ICELiteSession(local: local, remoteUfrag: nil), handshake, negotiator, now: now)
         // The offer follows at once: nobody needs to be told that there is something to offer.
@@ -148,13 +148,17 @@ extension MediaEngine {
         }
     }
 
-    func makeHandshake(_ transport: AgreedTransport) throws(MediaError) -> Handshake {
+    /// `told` is the identity of a description that is out already: a newer one would not be what it says.
+    func makeHandshake(
+        _ transport: AgreedTransport, told: DTLSIdentity? = nil
+    ) throws(MediaError) -> Handshake {
         try makeHandshake(
-            transport.role == .server ? .server : .client, transport.fingerprints.compactMap { DTLSFingerprint($0) })
+            transport.role == .server ? .server : .client, transport.fingerprints.compactMap { DTLSFingerprint($0) },
+            told ?? identity)
     }
 
     private func makeHandshake(
-        _ role: DTLSSession.Role, _ peer: [DTLSFingerprint]
+        _ role: DTLSSession.Role, _ peer: [DTLSFingerprint], _ identity: DTLSIdentity
     ) throws(MediaError) -> Handshake {
         do throws(CryptoError) {
             return try Handshake(role, identity: identity, peer: peer)

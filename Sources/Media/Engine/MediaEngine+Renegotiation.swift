@@ -167,7 +167,7 @@ extension MediaEngine {
             throw .notAcceptable("no section of the description is used")
         }
         if transport.role == .client {
-            participant.handshake = try makeHandshake(transport)
+            participant.handshake = try makeHandshake(transport, told: participant.handshake.identity)
             if participant.destination != nil { participant.handshake.pathValidated(now: now) }
         } else {
             participant.handshake.setPeer(transport.fingerprints.compactMap { DTLSFingerprint($0) })

@@ -90,6 +90,8 @@ package struct Handshake: ~Copyable {
     /// Nothing but data channels is agreed: a peer that knows no SRTP is welcome.
     package var isForDataOnly = false
 
+    /// Whose fingerprint our descriptions tell; `nil` without a transport.
+    let identity: DTLSIdentity?
     private var association: Association
     private var peer: [DTLSFingerprint]
     private var limit: Instant?
@@ -101,12 +103,14 @@ package struct Handshake: ~Copyable {
         _ role: DTLSSession.Role, identity: DTLSIdentity, peer: [DTLSFingerprint] = []
     ) throws(CryptoError) {
         association = .dtls12(try DTLSSession(role, identity))
+        self.identity = identity
         self.peer = peer
     }
 
     /// Of a participant without a transport: nothing ever happens.
     init() {
         association = .released
+        identity = nil
         peer = []
         phase = .closed
     }
