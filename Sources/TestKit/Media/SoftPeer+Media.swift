@@ -220,6 +220,7 @@ extension SoftPeer {
             case .nack:
                 guard var nack = try? RTCPNACK(parsing: block, in: span) else { continue }
                 while let number = nack.next() { repeatPacket(nack.mediaSSRC, number) }
+            case .senderReport: senderReportsReceived += 1
             case .transportFeedback: feedbackReceived += 1
             default: break
             }
