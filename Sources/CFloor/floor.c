@@ -226,59 +226,118 @@ static int open_socket(unsigned short port) {
     return -1;
 }
 
-static void serve(sender *s, crypto *in, crypto *out, struct sockaddr_in *sinks, unsigned int count, int profile) {
+typedef struct {
+    int profile, senders;
+    unsigned int count;
+    /// Of the publisher, and of each sink: what comes from it, and what goes to it.
+    crypto publisher, *in, *out;
+    struct sockaddr_in *addresses;
+    /// Sinks by port, plus one.
+    unsigned int by_port[65536];
+} floor_state;
+
+/// A batch, decrypted: the media of it, and which sink each packet is from.
+typedef struct {
+    unsigned char *packets[BATCH];
+    int counts[BATCH], plain;
+    unsigned int from[BATCH];
+} batch;
+
+static void take(floor_state *f, batch *b, unsigned char *packet, int count, const struct sockaddr_in *address) {
+    unsigned int sink = f->senders == PLEXI_FLOOR_MEDIA ? 0 : f->by_port[ntohs(address->sin_port)];
+    int length = unprotect(sink ? &f->in[sink - 1] : &f->publisher, packet, count, f->profile);
+    if (length < 0 || (packet[1] >= 192 && packet[1] <= 223)) return;
+    b->packets[b->plain] = packet, b->counts[b->plain] = length, b->from[b->plain++] = sink;
+}
+
+static void forward_batch(sender *s, floor_state *f, batch *b) {
+    for (unsigned int i = 0; i < f->count; i++) {
+        unsigned char **packets = b->packets;
+        int *counts = b->counts, count = b->plain;
+        batch others;
+        if (f->senders == PLEXI_FLOOR_CONFERENCE) {
+            packets = others.packets, counts = others.counts, count = 0;
+            for (int k = 0; k < b->plain; k++)
+                if (b->from[k] != i + 1) packets[count] = b->packets[k], counts[count++] = b->counts[k];
+        }
+        forward(s, &f->out[i], &f->addresses[i], htonl(i + 1), packets, counts, count, f->profile);
+    }
+    sender_flush(s);
+}
+
+static void serve(sender *s, floor_state *f) {
     static unsigned char slots[BATCH][SLOT];
     struct mmsghdr messages[BATCH];
     struct iovec buffers[BATCH];
+    struct sockaddr_in addresses[BATCH];
     memset(messages, 0, sizeof messages);
     for (int i = 0; i < BATCH; i++) {
         buffers[i].iov_base = slots[i], buffers[i].iov_len = SLOT;
         messages[i].msg_hdr.msg_iov = &buffers[i], messages[i].msg_hdr.msg_iovlen = 1;
+        if (f->senders != PLEXI_FLOOR_MEDIA) messages[i].msg_hdr.msg_name = &addresses[i];
     }
     for (;;) {
+        if (f->senders != PLEXI_FLOOR_MEDIA)
+            for (int i = 0; i < BATCH; i++) messages[i].msg_hdr.msg_namelen = sizeof addresses[i];
         int received = recvmmsg(s->descriptor, messages, BATCH, MSG_WAITFORONE, NULL);
         if (received < 0 && errno == EINTR) continue;
         if (received <= 0) return;
-        unsigned char *packets[BATCH];
-        int counts[BATCH], plain = 0;
+        batch b;
+        b.plain = 0;
         for (int i = 0; i < received; i++) {
             if (messages[i].msg_len == 1) return;
-            int length = unprotect(in, slots[i], (int)messages[i].msg_len, profile);
             s->result->received++;
-            if (length < 0) continue;
-            packets[plain] = slots[i], counts[plain++] = length;
+            take(f, &b, slots[i], (int)messages[i].msg_len, &addresses[i]);
         }
-        for (unsigned int i = 0; i < count; i++)
-            forward(s, &out[i], &sinks[i], htonl(i + 1), packets, counts, plain, profile);
-        sender_flush(s);
+        if (b.plain > 0) forward_batch(s, f, &b);
     }
 }
 
-int plexi_floor_run(unsigned short port, const unsigned short *sinks, unsigned int count, int profile,
+static void state_free(floor_state *f) {
+    if (!f) return;
+    crypto_free(&f->publisher);
+    for (unsigned int i = 0; i < f->count; i++) {
+        if (f->in) crypto_free(&f->in[i]);
+        if (f->out) crypto_free(&f->out[i]);
+    }
+    free(f->in), free(f->out), free(f->addresses), free(f);
+}
+
+static floor_state *state_make(const unsigned short *sinks, unsigned int count, int profile, int senders) {
+    floor_state *f = calloc(1, sizeof *f);
+    if (!f) return NULL;
+    f->profile = profile, f->senders = senders, f->count = count;
+    f->in = calloc(count, sizeof *f->in), f->out = calloc(count, sizeof *f->out);
+    f->addresses = calloc(count, sizeof *f->addresses);
+    int made = f->in && f->out && f->addresses && crypto_make(&f->publisher, profile, 0);
+    for (unsigned int i = 0; made && i < count; i++) {
+        made = crypto_make(&f->in[i], profile, 0) && crypto_make(&f->out[i], profile, 1);
+        f->addresses[i].sin_family = AF_INET;
+        f->addresses[i].sin_port = htons(sinks[i]);
+        f->addresses[i].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        f->by_port[sinks[i]] = i + 1;
+    }
+    if (made) return f;
+    state_free(f);
+    return NULL;
+}
+
+int plexi_floor_run(unsigned short port, const unsigned short *sinks, unsigned int count, int profile, int senders,
                     plexi_floor_result *result) {
     memset(result, 0, sizeof *result);
     sender *s = calloc(1, sizeof *s);
-    crypto in, *out = calloc(count, sizeof *out);
-    struct sockaddr_in *addresses = calloc(count, sizeof *addresses);
     unsigned char *arena = malloc(ARENA);
+    floor_state *f = state_make(sinks, count, profile, senders);
     int code = ENOMEM;
-    if (!s || !out || !addresses || !arena || !crypto_make(&in, profile, 0)) goto done;
-    for (unsigned int i = 0; i < count; i++) {
-        if (!crypto_make(&out[i], profile, 1)) goto done;
-        addresses[i].sin_family = AF_INET;
-        addresses[i].sin_port = htons(sinks[i]);
-        addresses[i].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (s && arena && f) {
+        s->arena = arena, s->result = result;
+        s->descriptor = open_socket(port);
+        code = s->descriptor < 0 ? errno : 0;
+        if (code == 0) {
+            serve(s, f);
+            close(s->descriptor);
+        }
     }
-    s->arena = arena, s->result = result;
-    s->descriptor = open_socket(port);
-    code = s->descriptor < 0 ? errno : 0;
-    if (code == 0) {
-        serve(s, &in, out, addresses, count, profile);
-        close(s->descriptor);
-    }
-    crypto_free(&in);
-    for (unsigned int i = 0; i < count; i++) crypto_free(&out[i]);
-done:
-    free(s), free(out), free(addresses), free(arena);
+    state_free(f), free(s), free(arena);
     return code;
 }

@@ -41,6 +41,11 @@ func oneDecimal(_ value: Double) -> String {
     return "\(tenths / 10).\(abs(tenths % 10))"
 }
 
+private func twoDecimals(_ value: Double) -> String {
+    let hundredths = Int((value * 100).rounded())
+    return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100)"
+}
+
 func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
     return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
@@ -134,6 +139,7 @@ private func measure(_ floor: FloorLoad, _ options: MediaOptions) -> MediaLeg {
     floor.run(seconds: 0.2)
     floor.latencies.removeAll(keepingCapacity: true)
     let received = floor.received
+    let sent = floor.sent
     let own = MediaProcess.processorNanoseconds(getpid())
     let start = floor.processorNanoseconds
     let time = Instant.now()
@@ -142,9 +148,24 @@ private func measure(_ floor: FloorLoad, _ options: MediaOptions) -> MediaLeg {
     leg.nanoseconds = floor.processorNanoseconds - start
     leg.generatorNanoseconds = MediaProcess.processorNanoseconds(getpid()) - own
     leg.packets = floor.received - received
-    leg.expected = leg.packets
+    leg.expected = (floor.sent - sent) * (options.isConference ? options.subscribers - 1 : options.subscribers)
     leg.latencies = floor.latencies
     return leg
+}
+
+/// The bare floor; and where subscribers report, one that gets the same reports. Of a conference there is only that.
+private func makeFloors(_ options: MediaOptions) throws -> [(name: String, load: FloorLoad)] {
+    func make(_ senders: FloorSenders) throws -> FloorLoad {
+        let load = try FloorLoad(
+            senders, subscribers: options.subscribers, isVideo: options.isVideo, onlyCM: options.onlyCM,
+            opening: options.opening, core: options.core)
+        load.inStep = options.inStep && !options.isConference
+        return load
+    }
+    if options.isConference { return [("floor with reports", try make(.everybody))] }
+    var floors = [("floor", try make(.publisher))]
+    if options.reports { floors.append(("floor with reports", try make(.publisherAndReports))) }
+    return floors
 }
 
 func benchmarkMedia() {
@@ -157,34 +178,29 @@ func benchmarkMedia() {
         defer { process.end() }
         let load = try MediaLoad(process)
         try fill(load, options)
-        let floor =
-            options.isConference
-            ? nil
-            : try FloorLoad(
-                subscribers: options.subscribers, isVideo: options.isVideo, onlyCM: options.onlyCM,
-                opening: options.opening, core: options.core)
-        defer { floor?.end() }
         load.inStep = options.inStep && !options.isConference
-        floor?.inStep = options.inStep
-        var ratios: [Double] = []
+        let floors = try makeFloors(options)
+        defer { for floor in floors { floor.load.end() } }
+        var ratios = [String: [Double]]()
         var ours: [Double] = []
         for round in 0..<options.rounds {
             let our = measure(load, process, options)
             print("{\"leg\":\"ours\",\"round\":\(round),\(our.json)}")
             fflush(nil)
             ours.append(our.perPacket)
-            guard let floor else { continue }
-            let least = measure(floor, options)
-            print("{\"leg\":\"floor\",\"round\":\(round),\(least.json)}")
-            if least.perPacket > 0 { ratios.append(our.perPacket / least.perPacket) }
+            for floor in floors {
+                let least = measure(floor.load, options)
+                print("{\"leg\":\"\(floor.name)\",\"round\":\(round),\(least.json)}")
+                if least.perPacket > 0 { ratios[floor.name, default: []].append(our.perPacket / least.perPacket) }
+            }
         }
         let counters = load.counters()
-        let hundredths = Int((median(ratios) * 100).rounded())
         print(
             "{\"profile\":\"\(options.profile)\",\"subscribers\":\(options.subscribers),"
                 + "\"cm\":\(options.onlyCM),\"reports\":\(options.reports),"
                 + "\"ns_per_packet\":\(oneDecimal(median(ours))),"
-                + "\"ratio\":\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100),"
+                + "\"ratio\":\(twoDecimals(median(ratios["floor"] ?? []))),"
+                + "\"ratio_with_reports\":\(twoDecimals(median(ratios["floor with reports"] ?? []))),"
                 + "\"kernel_dropped\":\(counters.dropFirst().first ?? -1)}")
     } catch {
         print("plexibench media: \(error)")

@@ -29,6 +29,10 @@ static inline const char *plexi_pkey_param_rsa_n(void) { return OSSL_PKEY_PARAM_
 static inline const char *plexi_pkey_param_rsa_e(void) { return OSSL_PKEY_PARAM_RSA_E; }
 
 static inline const char *plexi_cipher_param_tag(void) { return OSSL_CIPHER_PARAM_AEAD_TAG; }
+// The nonce of GCM as a parameter: a length of -1 says that it is the whole nonce (EVP_CTRL_GCM_SET_IV_FIXED).
+static inline OSSL_PARAM plexi_cipher_nonce(void) {
+    return OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED, NULL, (size_t)-1);
+}
 
 // HMAC-SHA1 from hash states that already hold the key's blocks (SRTP, STUN): a value that is copied per message.
 // OpenSSL 3.0 has no other way that allocates nothing: copying an EVP_MD_CTX or restarting an EVP_MAC duplicates the

@@ -13,6 +13,11 @@ int plexi_notify_service_manager(const char *state);
 /// Overwrites memory in a way that the compiler may not leave out.
 void plexi_zeroise(void *memory, unsigned long count);
 
+/// Asks for memory that will be used soon. The address may be anything: nothing is read.
+static inline __attribute__((always_inline)) void plexi_prefetch(const void *address, unsigned long count) {
+    for (unsigned long offset = 0; offset < count; offset += 64) __builtin_prefetch((const char *)address + offset, 1);
+}
+
 /// Names the calling thread for `top -H`, `ps` and debuggers; the kernel keeps the first 15 bytes.
 void plexi_name_thread(const char *name);
 

@@ -43,6 +43,9 @@ package struct SRTPSender: ~Copyable {
         self.rtcp = rtcp
     }
 
+    /// Where the memory is that `protectRTP` needs besides `self`.
+    package var places: SRTPPlaces { rtp.places }
+
     /// Encrypts in place. `packet` is all the room there is, `count` the plain length, the first `headerLength` bytes
     /// stay clear. `index` is the rollover counter and the sequence number, 48 bits. Returns the new count, or `nil`
     /// when there is no room.

@@ -3,14 +3,36 @@
 
 import Base
 import COpenSSL
+import CShims
+
+/// Addresses of a cipher's memory, to be asked for before a packet needs it, and for nothing else: they may be of a cipher
+/// that is gone.
+package struct SRTPPlaces: BitwiseCopyable {
+    /// Of OpenSSL's context only the beginning is known; how long it is, it does not say.
+    private static let contextBytes: UInt = 192
+
+    fileprivate let context: UnsafeRawPointer
+    fileprivate let parameters: UnsafePointer<OSSL_PARAM>
+    fileprivate let keyed: UnsafePointer<plexi_hmac_sha1>?
+
+    @inline(__always)
+    package func prefetch() {
+        plexi_prefetch(context, Self.contextBytes)
+        plexi_prefetch(parameters, UInt(SRTPTransform.parameterCount * MemoryLayout<OSSL_PARAM>.stride))
+        if let keyed { plexi_prefetch(keyed, UInt(MemoryLayout<plexi_hmac_sha1>.size)) }
+    }
+}
 
 struct SRTPTransform: ~Copyable {
     /// What a nonce or a counter block is made of: eight and eight bytes as they lie in memory.
     private typealias Block = (UInt64, UInt64)
 
     private let context: OpaquePointer
-    /// The tag as a parameter list: cheaper by a twentieth of an audio packet than `EVP_CIPHER_CTX_ctrl`, which builds
-    /// such a list each time. The address of the tag is put in per packet.
+    /// GCM's nonce and tag as parameter lists, kept: `EVP_CipherInit_ex2` asks for the length of a nonce by such a list,
+    /// and `EVP_CIPHER_CTX_ctrl` builds one each time. The addresses are put in per packet. For encryption the nonce, an
+    /// end, the tag, an end; for decryption, which is given both at once, the nonce, the tag, an end.
+    private let parameters: UnsafeMutablePointer<OSSL_PARAM>
+    fileprivate static let parameterCount = 4
     private let tag: UnsafeMutablePointer<OSSL_PARAM>
     /// CM only: the hash states that hold the authentication key.
     private let keyed: UnsafeMutablePointer<plexi_hmac_sha1>?
@@ -27,9 +49,11 @@ struct SRTPTransform: ~Copyable {
             withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: bytes) }
             return (UInt64(bigEndian: words.0), UInt64(bigEndian: words.1))
         }
-        tag = .allocate(capacity: 2)
-        tag[0] = OSSL_PARAM_construct_octet_string(plexi_cipher_param_tag(), nil, profile.tagCount)
-        tag[1] = OSSL_PARAM_construct_end()
+        parameters = .allocate(capacity: Self.parameterCount)
+        parameters.initialize(repeating: OSSL_PARAM_construct_end(), count: Self.parameterCount)
+        parameters[0] = plexi_cipher_nonce()
+        tag = parameters + (encrypting ? 2 : 1)
+        tag.pointee = OSSL_PARAM_construct_octet_string(plexi_cipher_param_tag(), nil, profile.tagCount)
         keyed = profile.isAEAD ? nil : Self.hashStates(keys.authentication)
     }
 
@@ -42,11 +66,21 @@ struct SRTPTransform: ~Copyable {
             EVP_CipherInit_ex2(
                 context, cipher, $0.bindMemory(to: UInt8.self).baseAddress, nil, encrypting ? 1 : 0, nil)
         }
-        guard started == 1 else {
+        guard started == 1, !profile.isAEAD || takesNonces(context) else {
             EVP_CIPHER_CTX_free(context)
             throw OpenSSLFailure.error()
         }
         return context
+    }
+
+    /// Asked once, so that a provider which does not know the parameter is found when a session is made.
+    private static func takesNonces(_ context: OpaquePointer) -> Bool {
+        var zeros: Block = (0, 0)
+        return withUnsafeMutableBytes(of: &zeros) { zeros in
+            var nonce = plexi_cipher_nonce()
+            nonce.data = zeros.baseAddress
+            return EVP_CIPHER_CTX_set_params(context, [nonce, OSSL_PARAM_construct_end()]) == 1
+        }
     }
 
     private static func hashStates(_ key: Secret) -> UnsafeMutablePointer<plexi_hmac_sha1> {
@@ -58,11 +92,18 @@ struct SRTPTransform: ~Copyable {
     deinit {
         // OpenSSL wipes the key schedule.
         EVP_CIPHER_CTX_free(context)
-        tag.deallocate()
+        parameters.deallocate()
         if let keyed {
             OPENSSL_cleanse(keyed, MemoryLayout<plexi_hmac_sha1>.size)
             keyed.deallocate()
         }
+    }
+
+    /// Where the memory is that a packet needs besides `self`.
+    var places: SRTPPlaces {
+        SRTPPlaces(
+            context: UnsafeRawPointer(context), parameters: UnsafePointer(parameters),
+            keyed: keyed.map { UnsafePointer($0) })
     }
 
     // MARK: - AEAD (RFC 7714)
@@ -72,7 +113,7 @@ struct SRTPTransform: ~Copyable {
         _ body: UnsafeMutableRawPointer, count: Int, header: UnsafeRawPointer, headerCount: Int,
         more: UInt32?, tagAt place: UnsafeMutableRawPointer, ssrc: UInt32, index: UInt64
     ) -> Bool {
-        guard begin(nonce(ssrc, index)), authenticate(header, headerCount, more), apply(body, count) else {
+        guard set(nonce(ssrc, index)), authenticate(header, headerCount, more), apply(body, count) else {
             return failed()
         }
         var none: Int32 = 0
@@ -89,9 +130,9 @@ struct SRTPTransform: ~Copyable {
         more: UInt32?, tagAt place: UnsafeMutableRawPointer, ssrc: UInt32, index: UInt64
     ) -> Bool {
         tag.pointee.data = place
-        guard begin(nonce(ssrc, index)), EVP_CIPHER_CTX_set_params(context, tag) == 1,
-            authenticate(header, headerCount, more), apply(body, count)
-        else { return failed() }
+        guard set(nonce(ssrc, index)), authenticate(header, headerCount, more), apply(body, count) else {
+            return failed()
+        }
         var none: Int32 = 0
         var nowhere: UInt64 = 0
         let fits = withUnsafeMutableBytes(of: &nowhere) {
@@ -144,7 +185,15 @@ struct SRTPTransform: ~Copyable {
 
     // MARK: - OpenSSL
 
-    /// The key stays; only the nonce is new.
+    /// GCM: the key stays; the nonce is new, and for decryption the tag.
+    private func set(_ nonce: Block) -> Bool {
+        withUnsafeBytes(of: nonce) {
+            parameters.pointee.data = UnsafeMutableRawPointer(mutating: $0.baseAddress)
+            return EVP_CIPHER_CTX_set_params(context, parameters) == 1
+        }
+    }
+
+    /// Counter mode: the same.
     private func begin(_ block: Block) -> Bool {
         withUnsafeBytes(of: block) {
             EVP_CipherInit_ex2(context, nil, nil, $0.bindMemory(to: UInt8.self).baseAddress, -1, nil) == 1

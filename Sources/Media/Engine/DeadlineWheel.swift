@@ -12,6 +12,8 @@ package struct DeadlineWheel: ~Copyable {
     /// Milliseconds that the wheel sees ahead. Most deadlines (feedback, pacing, retransmission) are within 100 ms;
     /// consent (30 s) passes the horizon a few times.
     static let span = 4_096
+    /// Of the wheel, in nanoseconds.
+    static let unit: UInt64 = 1_000_000
     private static let none = UInt32.max
 
     private struct Link {
@@ -29,13 +31,13 @@ package struct DeadlineWheel: ~Copyable {
     /// Everything before this millisecond has been handed out.
     private var current: UInt64
 
-    package init(now: Instant) { current = now.nanoseconds / 1_000_000 }
+    package init(now: Instant) { current = now.nanoseconds / Self.unit }
 
     /// Replaces the member's deadline. A time that is past comes up at the next `next(dueAt:)`.
     package mutating func set(_ member: Member, at deadline: Instant) {
         while links.count <= Int(member) { links.append(Link()) }
         // Rounded up: looking too early would find nothing due, and look again.
-        let due = max((deadline.nanoseconds &+ 999_999) / 1_000_000, current)
+        let due = max((deadline.nanoseconds &+ Self.unit &- 1) / Self.unit, current)
         let index = Int(member)
         guard links[index].due != due else { return }
         unlink(member)
@@ -52,12 +54,12 @@ package struct DeadlineWheel: ~Copyable {
     /// When to look next; early for what lies beyond the horizon.
     package var earliest: Instant? {
         guard let slot = firstOccupied() else { return nil }
-        return Instant(nanoseconds: slot &* 1_000_000)
+        return Instant(nanoseconds: slot &* Self.unit)
     }
 
     /// A member whose deadline has come. Its deadline is gone; call again until `nil`.
     package mutating func next(dueAt now: Instant) -> Member? {
-        let end = now.nanoseconds / 1_000_000
+        let end = now.nanoseconds / Self.unit
         while let slot = firstOccupied(), slot <= end {
             current = max(current, slot)
             let member = heads[Int(slot % UInt64(Self.span))]
@@ -104,7 +106,12 @@ package struct DeadlineWheel: ~Copyable {
         let expected = Int(due % UInt64(Self.span))
         if heads[expected] == member { return expected }
         // Linked at a horizon that has moved on since: rare, and found by the list's own head.
-        return heads.firstIndex(of: member)
+        var slot = 0
+        while slot < Self.span {
+            if heads[slot] == member { return slot }
+            slot &+= 1
+        }
+        return nil
     }
 
     /// The first occupied slot at or after `current`, as a millisecond.

@@ -1,6 +1,8 @@
 // What was sent to one subscriber under which number, so that a packet that is asked for again is found in the publisher's
 // ring and rewritten to the very same bytes.
 
+import CShims
+
 /// A ring over memory that the caller owns: `SentHistory.byteCount(capacity:)` bytes for each subscription, 24 KiB at the
 /// default. The memory must outlive it; copies of the struct share it.
 package struct SentHistory {
@@ -46,6 +48,12 @@ package struct SentHistory {
         entries = memory.bindMemory(to: Entry.self, capacity: capacity)
         entries.initialize(repeating: Entry(), count: capacity)
         mask = UInt64(capacity - 1)
+    }
+
+    /// Asks for the place of a number that will be recorded soon.
+    @inline(__always)
+    func prefetch(_ outgoing: UInt64) {
+        plexi_prefetch(entries + Int(outgoing & mask), UInt(MemoryLayout<Entry>.stride))
     }
 
     /// `incoming` is the extended sequence number of the publisher's packet. `isEmpty`: it filled a gap, without its

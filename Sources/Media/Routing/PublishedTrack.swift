@@ -154,9 +154,26 @@ extension PublishedTrack {
         guard pendingCount > 0 else { return }
         findPending()
         // By index, here and in `layer`: unoptimised, iterators take memory from the heap, and tests count that.
-        for index in subscriptions.indices { subscriptions[index].forward(self, now: now, engine: engine) }
+        for index in subscriptions.indices {
+            prefetch(after: index)
+            subscriptions[index].forward(self, now: now, engine: engine)
+        }
         if !mirrors.isEmpty { pushPending(engine) }
         pendingCount = 0
+    }
+
+    /// How many subscribers ahead their memory is asked for, step by step. One more hides more of the wait, and too many
+    /// push out what was asked for first.
+    private static let objectAhead = 4
+    private static let partsAhead = 2
+    private static let historyAhead = 1
+
+    @inline(__always)
+    private func prefetch(after index: Int) {
+        let count = subscriptions.count
+        if index &+ Self.objectAhead < count { subscriptions[index &+ Self.objectAhead].prefetch() }
+        if index &+ Self.partsAhead < count { subscriptions[index &+ Self.partsAhead].prefetchParts() }
+        if index &+ Self.historyAhead < count { subscriptions[index &+ Self.historyAhead].prefetchHistory() }
     }
 
     private func findPending() {

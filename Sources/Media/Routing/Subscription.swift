@@ -4,6 +4,7 @@
 // section may show one publisher now and another later, and the numbers go on.
 
 import Base
+import CShims
 import Crypto
 import Wire
 
@@ -19,37 +20,44 @@ private struct SubscriptionState {
 }
 
 final class Subscription {
+    // What forwarding touches comes first, so that it lies together.
     unowned let subscriber: Participant
+    /// The same as an address: asking for memory must not count references in it.
+    private let subscriberPlace: UnsafeRawPointer
     /// Its place among the subscriber's.
     let number: UInt16
     let kind: MediaKind
-    let sender: SenderID
     let ssrc: SSRC
     private(set) var rtxSSRC: SSRC?
-    let cname: [UInt8]
-    private var codecs: [NegotiatedCodec]
-    private var agreedExtensions: RTPExtensionMap
-    private var extensions: ForwardedExtensions
-    /// Its section carries nothing now. The place and the numbers are kept: see `Participant.subscribe`.
-    private(set) var isEnded = false
-
+    private let state: UnsafeMutablePointer<SubscriptionState>
     private(set) var source: PublishedTrack?
+    /// No packet was sent under this number or a higher one; none before `firstOfSource` will be.
+    private var firstUnsent: ExtendedSequence = 0
+    private var firstOfSource: ExtendedSequence = 0
+    private var extensions: ForwardedExtensions
+    @exclusivity(unchecked) var quality = SubscriptionQuality()
+    private var transportPlaces: TransportPlaces?
     /// The subscriber's payload type for each of the publisher's; `noType` for what the subscriber cannot take.
     private var payloadTypes = InlineArray<128, UInt8>(repeating: Subscription.noType)
     /// And the type of what repairs it: each codec has its own.
     private var rtxPayloadTypes = InlineArray<128, UInt8>(repeating: Subscription.noType)
+
+    let sender: SenderID
+    let cname: [UInt8]
+    private var codecs: [NegotiatedCodec]
+    private var agreedExtensions: RTPExtensionMap
+    /// Its section carries nothing now. The place and the numbers are kept: see `Participant.subscribe`.
+    private(set) var isEnded = false
+
     private static let noType: UInt8 = 0xFF
 
-    private let hot: UnsafeMutablePointer<SubscriptionState>
     private let historyMemory: UnsafeMutableRawPointer
     private let historyCapacity: Int
-    /// No packet was sent under this number or a higher one; none before `firstOfSource` will be.
-    private var firstUnsent: ExtendedSequence = 0
-    private var firstOfSource: ExtendedSequence = 0
+
+    var counters: StreamCounters { state.pointee.counters }
 
     /// What the subscriber reports lost, in 256ths.
     var loss: UInt8 = 0
-    var quality = SubscriptionQuality()
 
     /// The section's name in the subscriber's description.
     let mid: String
@@ -61,6 +69,7 @@ final class Subscription {
         firstRTXSequence: UInt16
     ) {
         self.subscriber = subscriber
+        subscriberPlace = UnsafeRawPointer(Unmanaged.passUnretained(subscriber).toOpaque())
         self.number = number
         self.mid = mid
         self.kind = kind
@@ -73,8 +82,8 @@ final class Subscription {
         cname = Array(sending.cname.utf8)
         historyCapacity = kind == .video ? SentHistory.defaultCapacity : RingCapacity.audio
         historyMemory = .allocate(byteCount: SentHistory.byteCount(capacity: historyCapacity), alignment: 8)
-        hot = .allocate(capacity: 1)
-        hot.initialize(
+        state = .allocate(capacity: 1)
+        state.initialize(
             to: SubscriptionState(
                 forwarder: StreamForwarder(kind),
                 history: SentHistory(over: historyMemory, capacity: historyCapacity),
@@ -82,7 +91,7 @@ final class Subscription {
     }
 
     deinit {
-        hot.deallocate()
+        state.deallocate()
         historyMemory.deallocate()
     }
 
@@ -99,8 +108,8 @@ final class Subscription {
             payloadTypes[Int(theirs.payloadType & 127)] = ours.payloadType
             if let rtx = ours.rtxPayloadType { rtxPayloadTypes[Int(theirs.payloadType & 127)] = rtx }
         }
-        forwarder.attach(codec: track.mainVideoCodec, clockRate: track.clockRate)
-        forwarder.setTarget(beginLayers(track))
+        state.pointee.forwarder.attach(codec: track.mainVideoCodec, clockRate: track.clockRate)
+        state.pointee.forwarder.setTarget(beginLayers(track))
         track.add(self)
         requestKeyframe(now: now)
         subscriber.noteShown()
@@ -132,21 +141,21 @@ final class Subscription {
             subscriber.noteShown()
         }
         source = nil
-        forwarder.detach()
+        state.pointee.forwarder.detach()
         forgetSent()
     }
 
     /// The source has begun anew, with other numbers: for the forwarder that is another source.
     func sourceChanged() {
         guard let source else { return }
-        forwarder.attach(codec: source.mainVideoCodec, clockRate: source.clockRate)
+        state.pointee.forwarder.attach(codec: source.mainVideoCodec, clockRate: source.clockRate)
         forgetSent()
     }
 
     /// What was sent is of another source now; nothing of it can be repeated.
     private func forgetSent() {
         firstOfSource = firstUnsent
-        history = SentHistory(over: historyMemory, capacity: historyCapacity)
+        state.pointee.history = SentHistory(over: historyMemory, capacity: historyCapacity)
     }
 
     /// Whether the subscriber has a codec for what the track sends.
@@ -158,41 +167,67 @@ final class Subscription {
     }
 
     func setTarget(_ target: LayerTarget, now: Instant) {
-        forwarder.setTarget(target)
-        if forwarder.wantsKeyframe != nil { requestKeyframe(now: now) }
+        state.pointee.forwarder.setTarget(target)
+        if state.pointee.forwarder.wantsKeyframe != nil { requestKeyframe(now: now) }
     }
 
     /// What is sent now: the simulcast layer, and the layers within it.
-    var shownLayer: UInt8? { forwarder.shownLayer }
-    var shownLayers: (spatial: UInt8, temporal: UInt8) { (forwarder.shownSpatial, forwarder.shownTemporal) }
+    var shownLayer: UInt8? { state.pointee.forwarder.shownLayer }
+    var shownLayers: (spatial: UInt8, temporal: UInt8) {
+        (state.pointee.forwarder.shownSpatial, state.pointee.forwarder.shownTemporal)
+    }
 
     /// Asks the source, no sooner than the source's own limit allows.
     func requestKeyframe(now: Instant) {
-        guard kind == .video, let source, let layer = source.layer(forwarder.wantsKeyframe ?? forwarder.shownLayer ?? 0)
-        else { return }
+        let wanted = state.pointee.forwarder.wantsKeyframe ?? state.pointee.forwarder.shownLayer ?? 0
+        guard kind == .video, let source, let layer = source.layer(wanted) else { return }
         layer.keyframes.want(now: now)
         source.publisher.wake(at: layer.keyframes.deadline)
     }
 
     // MARK: - Forwarding
 
+    /// Memory of the object itself that forwarding touches: up to the tables of payload types, about.
+    private static let ownBytes: UInt = 384
+    /// Of the subscriber.
+    private static let subscriberBytes: UInt = 192
+
+    /// Between two batches the memory of a subscriber goes cold, and what is found step by step is waited for step by
+    /// step: a packet to somebody who gets one every 20 ms waited longer than it was worked on. So it is asked for while
+    /// others are served: first the object …
+    @inline(__always)
+    func prefetch() { plexi_prefetch(Unmanaged.passUnretained(self).toOpaque(), Self.ownBytes) }
+
+    /// … then what it points at.
+    @inline(__always)
+    func prefetchParts() {
+        plexi_prefetch(state, UInt(MemoryLayout<SubscriptionState>.size))
+        plexi_prefetch(subscriberPlace, Self.subscriberBytes)
+        transportPlaces?.prefetch()
+    }
+
+    /// … and at last where it will write.
+    @inline(__always)
+    func prefetchHistory() { state.pointee.history.prefetch(state.pointee.newestSequence &+ 1) }
+
     /// What the batch brought. The hot path: once per subscriber, and inside once per packet.
     func forward(_ track: PublishedTrack, now: Instant, engine: MediaEngine) {
+        let subscriber = subscriber  // once: reading an `unowned` property counts references
         guard let transport = subscriber.sending, transport.isOpen else { return }
         for index in 0..<track.recordCount {
             let record = track.records[index]
             guard payloadTypes[Int(record.pointee.payloadType & 127)] != Self.noType else {
-                forwarder.skip(record.pointee.input)
+                state.pointee.forwarder.skip(record.pointee.input)
                 continue
             }
-            switch forwarder.offer(record.pointee.input) {
+            switch state.pointee.forwarder.offer(record.pointee.input) {
             case .drop: continue
             case .fillGap(let rewrite): fillGap(record, rewrite, transport, now, engine)
             case .forward(let rewrite):
                 guard isUnsent(rewrite.sequence) else { continue }
                 firstUnsent = max(firstUnsent, rewrite.sequence &+ 1)
-                history.record(rewrite, incoming: record.pointee.sequence)
-                newestSequence = max(newestSequence, rewrite.sequence)
+                state.pointee.history.record(rewrite, incoming: record.pointee.sequence)
+                state.pointee.newestSequence = max(state.pointee.newestSequence, rewrite.sequence)
                 if kind == .video, transport.isEstimated {
                     pace(record, rewrite, transport, now, engine)
                 } else {
@@ -201,7 +236,9 @@ final class Subscription {
                 }
             }
         }
-        if forwarder.wantsKeyframe != nil { requestKeyframe(now: now) }
+        if state.pointee.forwarder.wantsKeyframe != nil { requestKeyframe(now: now) }
+        if transportPlaces == nil { transportPlaces = transport.places }
+        subscriber.notePackets(now, engine)
     }
 
     /// Two packets under one number would be encrypted with one key stream, which gives both away, and with AES-GCM the
@@ -210,7 +247,7 @@ final class Subscription {
     private func isUnsent(_ number: ExtendedSequence) -> Bool {
         if number >= firstUnsent { return true }
         return number >= firstOfSource && firstUnsent &- number <= ExtendedSequence(historyCapacity)
-            && history.mapBack(number) == nil
+            && state.pointee.history.mapBack(number) == nil
     }
 
     /// A number was kept for a packet that came after all, and is not to be shown: padding takes its place, so that the
@@ -221,7 +258,7 @@ final class Subscription {
     ) {
         guard isUnsent(rewrite.sequence) else { return }
         firstUnsent = max(firstUnsent, rewrite.sequence &+ 1)
-        history.record(rewrite, incoming: record.pointee.sequence, isEmpty: true)
+        state.pointee.history.record(rewrite, incoming: record.pointee.sequence, isEmpty: true)
         let out = engine.outbox.reserve()
         var span = MutableRawSpan(_unsafeBytes: out)
         let own = ForwardedExtensions.Own(
@@ -237,8 +274,8 @@ final class Subscription {
         transport.finish(
             out, count: headerLength &+ 1, headerLength: headerLength, ssrc: ssrc, index: rewrite.sequence,
             outbox: engine.outbox, now: now)
-        counters.packets &+= 1
-        reportState.sent(timestamp: rewrite.timestamp, payloadBytes: 0, now: now)
+        state.pointee.counters.packets &+= 1
+        state.pointee.reportState.sent(timestamp: rewrite.timestamp, payloadBytes: 0, now: now)
     }
 
     /// At once when the subscriber's network can take it, else when its turn comes.
@@ -256,7 +293,7 @@ final class Subscription {
             packet: rewrite.sequence, enqueuedAt: now, stream: number, size: UInt16(truncatingIfNeeded: size),
             kind: .video, startsKeyframe: record.pointee.input.frame.isKeyframe)
         if let drop = bandwidth.pacer.enqueue(item, now: now) {
-            counters.droppedForBandwidth &+= UInt64(drop.packets)
+            state.pointee.counters.droppedForBandwidth &+= UInt64(drop.packets)
             if drop.needsKeyframe { subscriber.subscription(number: drop.stream)?.requestKeyframe(now: now) }
         }
         if let due = bandwidth.pacer.nextDeadline { subscriber.wake(at: due) }
@@ -290,7 +327,7 @@ final class Subscription {
         let headerLength = extensions.write(
             record.pointee.extensions, of: bytes, own: own, rewrite: rewrite,
             layer: rewrite.writesDecodeTargets ? structuredLayer(rewrite, record) : nil, into: &span)
-        let index = isRepair ? nextRTXSequence : rewrite.sequence
+        let index = isRepair ? state.pointee.nextRTXSequence : rewrite.sequence
         let streamSSRC = isRepair ? rtxSSRC ?? ssrc : ssrc
         RTPFixedHeader.write(
             marker: rewrite.marker, payloadType: type, sequenceNumber: SequenceNumber(truncatingIfNeeded: index),
@@ -325,14 +362,14 @@ final class Subscription {
     @inline(__always)
     private func count(_ length: Int, _ rewrite: Rewrite, _ isRepair: Bool, _ now: Instant) {
         if isRepair {
-            nextRTXSequence &+= 1
-            counters.retransmissions &+= 1
+            state.pointee.nextRTXSequence &+= 1
+            state.pointee.counters.retransmissions &+= 1
             return
         }
-        counters.packets &+= 1
-        counters.bytes &+= UInt64(length)
+        state.pointee.counters.packets &+= 1
+        state.pointee.counters.bytes &+= UInt64(length)
         if rewrite.marker, kind == .video { quality.sentFrame(now: now) }
-        reportState.sent(timestamp: rewrite.timestamp, payloadBytes: length, now: now)
+        state.pointee.reportState.sent(timestamp: rewrite.timestamp, payloadBytes: length, now: now)
     }
 
     // MARK: - Again
@@ -340,19 +377,21 @@ final class Subscription {
     /// A packet that the subscriber reports missing. Without a repair stream nothing is repeated: the same numbers over
     /// different extensions would give the key of GCM away.
     func retransmit(_ number: SequenceNumber, now: Instant, engine: MediaEngine) {
-        counters.reportedMissing &+= 1
+        state.pointee.counters.reportedMissing &+= 1
         guard let transport = subscriber.sending, transport.isOpen, rtxSSRC != nil else { return }
         // The number that was sent last with these 16 bits.
-        let behind = SequenceNumber(truncatingIfNeeded: newestSequence) &- number
-        guard newestSequence >= ExtendedSequence(behind) else { return counters.notRepeated &+= 1 }
-        let wanted = newestSequence &- ExtendedSequence(behind)
+        let behind = SequenceNumber(truncatingIfNeeded: state.pointee.newestSequence) &- number
+        guard state.pointee.newestSequence >= ExtendedSequence(behind) else {
+            return state.pointee.counters.notRepeated &+= 1
+        }
+        let wanted = state.pointee.newestSequence &- ExtendedSequence(behind)
         guard let (record, rewrite) = sent(wanted) else {
-            if !sendUnsent(wanted, transport, now, engine) { counters.notRepeated &+= 1 }
+            if !sendUnsent(wanted, transport, now, engine) { state.pointee.counters.notRepeated &+= 1 }
             return
         }
         let size = record.pointee.input.payloadLength &+ Self.overhead
         guard subscriber.repairs.take(size, sentBytes: transport.bytes) else {
-            return counters.refusedRepairs &+= 1
+            return state.pointee.counters.refusedRepairs &+= 1
         }
         transport.bandwidth?.pacer.charge(size, now: now)
         send(record, rewrite, as: .retransmission, transport, now, engine)
@@ -365,19 +404,20 @@ final class Subscription {
         _ number: ExtendedSequence, _ transport: SendTransport, _ now: Instant, _ engine: MediaEngine
     ) -> Bool {
         guard isUnsent(number), subscriber.repairs.take(Self.overhead, sentBytes: transport.bytes),
-            let kept = forwarder.unsentSource(of: number),
+            let kept = state.pointee.forwarder.unsentSource(of: number),
             let record = source?.layer(kept.layer)?.ring.find(kept.sequence),
             payloadTypes[Int(record.pointee.payloadType & 127)] != Self.noType,
-            case .forward(let rewrite) = forwarder.offer(record.pointee.input), rewrite.sequence == number
+            case .forward(let rewrite) = state.pointee.forwarder.offer(record.pointee.input), rewrite.sequence == number
         else { return false }
-        history.record(rewrite, incoming: record.pointee.sequence)
+        state.pointee.history.record(rewrite, incoming: record.pointee.sequence)
         transport.charge(record.pointee.input.payloadLength &+ Self.overhead, now: now)
         send(record, rewrite, as: .media, transport, now, engine)
         return true
     }
 
     private func sent(_ number: ExtendedSequence) -> (UnsafePointer<PacketRecord>, Rewrite)? {
-        guard let sent = history.mapBack(number), !sent.isEmpty, let layer = source?.layer(sent.rewrite.layer),
+        guard let sent = state.pointee.history.mapBack(number), !sent.isEmpty,
+            let layer = source?.layer(sent.rewrite.layer),
             let record = layer.ring.find(sent.incoming)
         else { return nil }
         return (record, sent.rewrite)
@@ -396,10 +436,10 @@ final class Subscription {
     var probeSize: Int? { probeBytes.map { $0.0.pointee.input.payloadLength &+ Self.overhead &+ 2 } }
 
     private var probeBytes: (UnsafePointer<PacketRecord>, Rewrite)? {
-        guard rtxSSRC != nil, newestSequence > 0 else { return nil }
+        guard rtxSSRC != nil, state.pointee.newestSequence > 0 else { return nil }
         var best: (UnsafePointer<PacketRecord>, Rewrite)?
-        for back in 0..<min(Self.probeChoice, newestSequence) {
-            guard let found = sent(newestSequence &- back) else { continue }
+        for back in 0..<min(Self.probeChoice, state.pointee.newestSequence) {
+            guard let found = sent(state.pointee.newestSequence &- back) else { continue }
             let length = found.0.pointee.input.payloadLength
             if best.map({ length > $0.0.pointee.input.payloadLength }) ?? true { best = found }
         }
@@ -422,44 +462,10 @@ final class Subscription {
     func senderInfo(now: Instant, engine: MediaEngine) -> RTCPSenderInfo? {
         guard let source else { return nil }
         var clock = SenderClock()
-        let offset = forwarder.timestampOffset
-        if offset != nil, let layer = source.layer(forwarder.shownLayer ?? 0) { clock = layer.reception.clock }
-        return reportState.info(
+        let offset = state.pointee.forwarder.timestampOffset
+        if offset != nil, let layer = source.layer(shownLayer ?? 0) { clock = layer.reception.clock }
+        return state.pointee.reportState.info(
             ssrc: ssrc, clockRate: source.clockRate, now: now, clock: engine.ntp,
             publisher: source.publisher.clock, stream: clock, timestampOffset: offset ?? 0)
-    }
-}
-
-// MARK: - State
-
-extension Subscription {
-    private(set) var counters: StreamCounters {
-        @inline(__always) get { hot.pointee.counters }
-        @inline(__always) _modify { yield &hot.pointee.counters }
-    }
-
-    private var forwarder: StreamForwarder {
-        @inline(__always) get { hot.pointee.forwarder }
-        @inline(__always) _modify { yield &hot.pointee.forwarder }
-    }
-
-    private var history: SentHistory {
-        @inline(__always) get { hot.pointee.history }
-        @inline(__always) _modify { yield &hot.pointee.history }
-    }
-
-    private var nextRTXSequence: ExtendedSequence {
-        @inline(__always) get { hot.pointee.nextRTXSequence }
-        @inline(__always) _modify { yield &hot.pointee.nextRTXSequence }
-    }
-
-    private var newestSequence: ExtendedSequence {
-        @inline(__always) get { hot.pointee.newestSequence }
-        @inline(__always) _modify { yield &hot.pointee.newestSequence }
-    }
-
-    private var reportState: SenderReportState {
-        @inline(__always) get { hot.pointee.reportState }
-        @inline(__always) _modify { yield &hot.pointee.reportState }
     }
 }

@@ -33,7 +33,7 @@ package final class Outbox {
     let bursts: UnsafeMutablePointer<plexi_burst>
     /// The socket of each burst.
     let sockets: UnsafeMutablePointer<UInt32>
-    package private(set) var burstCount = 0
+    @exclusivity(unchecked) package private(set) var burstCount = 0
 
     private let memory: UnsafeMutableRawPointer
     private var used = 0
@@ -42,7 +42,7 @@ package final class Outbox {
     private var lastSegments = 0
 
     /// Sends everything; the outbox is empty afterwards, whatever the network did.
-    package var flush: (Outbox) -> Void = { $0.removeAll() }
+    @exclusivity(unchecked) package var flush: (Outbox) -> Void = { $0.removeAll() }
 
     package init() {
         memory = .allocate(byteCount: Self.memorySize, alignment: 64)

@@ -69,7 +69,7 @@ extension Participant {
         let packet = RawSpan(
             _unsafeBytes: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(engine.slab[slot])[..<count]))
         let reading = RTPExtensionReading(reading: packet, header: header, map: extensionMap)
-        if reading.hasTransportSequence { feedback?.record(reading.transportSequence, now: now) }
+        if reading.hasTransportSequence { noteForFeedback(reading.transportSequence, now) }
         guard let padding = header.paddingLength(in: packet) else {
             counters.malformed &+= 1
             return slot
@@ -113,8 +113,24 @@ extension Participant {
 
     private func noteArrival(_ layer: PublishedLayer, _ sequence: ExtendedSequence, _ now: Instant) {
         guard layer.track.isRepairable else { return }
-        _ = layer.missing.receive(sequence, now: now)
-        if let due = layer.missing.deadline { nextTick = min(nextTick, due) }
+        if layer.missing.receive(sequence, now: now) != .next, layer.missing.takeKeyframeWish() {
+            layer.keyframes.want(now: now)
+            wakeForRepair(at: layer.keyframes.deadline)
+        }
+        wakeForRepair(at: layer.missing.deadline)
+    }
+
+    private func wakeForRepair(at deadline: Instant?) {
+        guard let deadline else { return }
+        dueWithMedia = dueWithMedia.earlier(deadline)
+        wake(at: deadline)
+    }
+
+    private func noteForFeedback(_ number: SequenceNumber, _ now: Instant) {
+        feedback?.record(number, now: now)
+        guard let due = feedback?.deadline else { return }
+        dueWithMedia = dueWithMedia.earlier(due)
+        wake(at: due + Self.patience)
     }
 
     /// The packet stays where it is; another slot takes its place at the socket.

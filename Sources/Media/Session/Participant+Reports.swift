@@ -29,6 +29,7 @@ extension Participant {
                 counters.malformed &+= 1
             }
         }
+        notePackets(now, engine)
     }
 
     private func handle(
@@ -100,7 +101,8 @@ extension Participant {
         }
         bandwidth.estimator.endFeedback(now: now)
         bandwidth.pacer.setRate(bandwidth.estimator.pacingRate)
-        nextTick = min(nextTick, now)
+        // What may leave now leaves with this batch.
+        dueWithMedia = now
     }
 
     /// A subscriber cannot decode: its source is asked for a keyframe, no sooner than the source's own limit allows.

@@ -7,6 +7,13 @@ import Wire
 extension Participant {
     /// RFC 3550 wants five seconds; WebRTC peers take bandwidth and round trips from reports, and send them every second.
     static let reportInterval = Duration.seconds(1)
+    /// What may wait a little goes with the next packets: waking up for it costs as much as forwarding ten. Longer than
+    /// frames are apart, or it helps nobody; shorter than what depends on it (layers, the publisher's estimate) notices.
+    static let patience = Duration.milliseconds(40)
+    /// The same for reports.
+    static let reportPatience = Duration.milliseconds(100)
+    /// Until somebody of whom no reports come is asked again whether a probe may start.
+    static let probeRetry = Duration.milliseconds(250)
     /// A compound that is longer is sent before more is added: the longest that is added at once, a NACK of 256 pairs
     /// with 1,036 bytes, has room behind it. What is longer than a slot would not be sent at all.
     static let reportSizeMark = 400
@@ -38,26 +45,62 @@ extension Participant {
         return nil
     }
 
-    /// Who sends is looked at often: what it sends wants requests and feedback. Who only watches is looked at when
-    /// something is due. With 400 viewers, looking at each of them every 20 ms was a quarter of the server's work.
+    /// Packets of its come or go. What is due is done when their batch is over: the loop is awake and the memory at hand,
+    /// and what is sent leaves with them.
+    @inline(__always)
+    func notePackets(_ now: Instant, _ engine: MediaEngine) {
+        if dueWithMedia.isDue(now) { comeUp(now, engine) }
+    }
+
+    private func comeUp(_ now: Instant, _ engine: MediaEngine) {
+        dueWithMedia = now + Self.idleTick
+        nextTick = engine.atOnce(now)
+        engine.look(self)
+    }
+
+    /// Nobody is looked at without need: with 400 viewers, looking at each of them every 20 ms was a quarter of the
+    /// server's work, and for a room of one publisher his own 50 looks a second were a tenth of it.
     private func schedule(_ now: Instant) {
-        var next = now + (tracks.isEmpty ? Self.idleTick : Self.tick)
-        if !subscriptions.isEmpty { next = min(next, nextReports) }
-        if hasChoiceOfLayers { next = min(next, Instant(nanoseconds: allocation.nextLook)) }
+        var next = now + Self.idleTick
+        dueWithMedia = next
+        if sending?.isOpen == true { scheduleMedia(now, &next) }
+        if end != nil { next = now }
         if let deadline = handshake.deadline { next = min(next, deadline) }
         if let deadline = dataDeadline { next = min(next, deadline) }
         if let deadline = ice.deadline { next = min(next, deadline) }
-        if let bandwidth = sending?.bandwidth {
-            // A probe that is due and may not start yet is asked about again, but not all the time.
-            if let deadline = bandwidth.estimator.deadline { next = min(next, max(deadline, now + Self.tick)) }
-            if let deadline = bandwidth.pacer.nextDeadline { next = min(next, deadline) }
-        }
         nextTick = max(next, now + .milliseconds(1))
+    }
+
+    private func scheduleMedia(_ now: Instant, _ next: inout Instant) {
+        if !subscriptions.isEmpty || !tracks.isEmpty { wait(until: nextReports, Self.reportPatience, &next) }
+        if !tracks.isEmpty || hasChoiceOfLayers {
+            wait(until: Instant(nanoseconds: allocation.nextLook), Self.patience, &next)
+        }
+        if let due = feedback?.deadline { wait(until: due, Self.patience, &next) }
+        for track in tracks {
+            for layer in track.layers {
+                if let due = layer.missing.deadline { wait(until: due, .zero, &next) }
+                if let due = layer.keyframes.deadline { wait(until: due, .zero, &next) }
+            }
+        }
+        guard let bandwidth = sending?.bandwidth else { return }
+        // A probe that is due and may not start yet is asked about again with the next report, which comes sooner.
+        if let deadline = bandwidth.estimator.deadline { next = min(next, max(deadline, now + Self.probeRetry)) }
+        if let deadline = bandwidth.pacer.nextDeadline { next = min(next, deadline) }
+    }
+
+    /// Due with the first packets from then on, and by itself when none come for a while.
+    private func wait(until due: Instant, _ patience: Duration, _ next: inout Instant) {
+        dueWithMedia = min(dueWithMedia, due)
+        next = min(next, due + patience)
     }
 
     /// Layers come and go by themselves; who gets one of several is looked after even if nothing comes from him.
     private var hasChoiceOfLayers: Bool {
-        subscriptions.contains { $0.kind == .video && ($0.source?.highestLayer ?? 0) > 0 }
+        subscriptions.contains { subscription in
+            guard subscription.kind == .video, let source = subscription.source else { return false }
+            return source.highestLayer > 0 || source.flowing.count > 1
+        }
     }
 
     // MARK: Transport
@@ -92,9 +135,9 @@ extension Participant {
         let oldest = Instant(nanoseconds: now.nanoseconds &- min(now.nanoseconds, age))
         for track in tracks {
             for layer in track.layers {
-                if layer.missing.takeKeyframeWish(), track.kind == .video { layer.keyframes.want(now: now) }
                 engine.numbers.removeAll(keepingCapacity: true)
                 layer.missing.collect(now: now, roundTrip: roundTrip, into: &engine.numbers)
+                if layer.missing.takeKeyframeWish(), track.kind == .video { layer.keyframes.want(now: now) }
                 if !engine.numbers.isEmpty {
                     let numbers = engine.numbers
                     _ = RTCPNACK.write(from: localSSRC, to: layer.ssrc, lost: numbers.span, into: &reports)

@@ -28,14 +28,16 @@ final class Participant {
     /// A peer that has not completed ICE and DTLS by then is not coming. Chromium's own limit is 15 s per candidate
     /// pair; a person may be asked for permissions before.
     static let connectTimeout = Duration.seconds(60)
-    /// How often what is not urgent is looked at: reports, requests, the estimator. Shorter costs CPU per participant,
-    /// longer delays the first NACK.
-    static let tick = Duration.milliseconds(20)
-    /// The same for who neither sends nor receives media.
-    static let idleTick = Duration.seconds(1)
+    /// A participant is looked at when something is due, and this often at least. A little longer than reports may wait
+    /// (`reportInterval`, `reportPatience`), or this would be what wakes for them.
+    static let idleTick = Duration.milliseconds(1_250)
 
     let id: ParticipantID
     unowned let room: Room
+    // What forwarding touches comes first, so that it lies together.
+    var sending: SendTransport?
+    /// From then on there is something to do when packets of its come or go (`notePackets`).
+    var dueWithMedia: Instant
     let joined: Instant
     /// Of a stand-in, which has no transport: whose tracks it holds.
     var origin: ParticipantOrigin?
@@ -50,7 +52,6 @@ final class Participant {
     /// Since when no path is left, its connection having ended: the peer may connect anew for as long as consent lasts.
     var pathlessSince: Instant?
     var receiver: SRTPReceiver?
-    var sending: SendTransport?
     /// The SSRC that our reports about this participant's media come from.
     let localSSRC: SSRC
 
@@ -133,6 +134,7 @@ final class Participant {
         self.localSSRC = localSSRC
         joined = now
         nextTick = now + Self.idleTick
+        dueWithMedia = nextTick
         nextReports = now
         reports.reserveCapacity(PacketSlab.slotSize)
     }
@@ -141,7 +143,7 @@ final class Participant {
 
     /// Asks to be looked at by then.
     func wake(at deadline: Instant?) {
-        guard let deadline, deadline < nextTick else { return }
+        guard let deadline, !nextTick.isDue(deadline) else { return }
         nextTick = deadline
         room.engine.look(self)
     }
@@ -157,4 +159,13 @@ package struct ParticipantCounters: Sendable {
     package var notOurPath: UInt64 = 0
     /// Reports on more packets than were ever sent.
     package var excessive: UInt64 = 0
+}
+
+/// Comparing values of another module's type is a generic call, which shows where it is done per packet.
+extension Instant {
+    @inline(__always)
+    func isDue(_ now: Instant) -> Bool { nanoseconds <= now.nanoseconds }
+
+    @inline(__always)
+    func earlier(_ other: Instant) -> Instant { nanoseconds <= other.nanoseconds ? self : other }
 }

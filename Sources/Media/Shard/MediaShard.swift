@@ -1,7 +1,7 @@
 // The driver of one engine: moves batches between its sockets and it, on the thread of its loop. It decides nothing.
 //
 //   sockets readable -> recvmmsg into slots of the slab -> engine, one datagram after the other
-//                    -> the end of the batch: the engine forwards, the outbox is sent
+//                    -> the end of the batch: the engine forwards and does what is due, the outbox is sent
 //   timer            -> engine, outbox is sent
 //
 // `@unchecked Sendable`: everything is touched on the loop's thread only; `perform` is the way in from others.
@@ -121,6 +121,7 @@ package final class MediaShard: @unchecked Sendable {
                 if next != datagram.slot { socket.setSlot(next, at: index, in: engine.slab) }
             }
             engine.endBatch(now: now)
+            engine.handleDeadlines(now: now)
             engine.outbox.flushIfNeeded()
             engine.noteBatchSent(startedAt: now, at: Instant.now())
             if count < DatagramSocket.batchSize { break }

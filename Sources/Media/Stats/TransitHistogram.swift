@@ -27,7 +27,7 @@ final class TransitHistogram {
     /// For each packet.
     @inline(__always)
     func sent(arrival: Instant, now: Instant) {
-        if arrival == now {
+        if arrival.nanoseconds == now.nanoseconds {
             immediate.pointee &+= 1
         } else {
             record(now.nanoseconds &- min(arrival.nanoseconds, now.nanoseconds), count: 1)

@@ -218,6 +218,7 @@ extension SoftPeer {
                 }
             case .fullIntraRequest: keyframeRequests += 1
             case .senderReport:
+                senderReportsReceived += 1
                 if let info = (try? RTCPReports(parsing: block, in: span))?.senderInfo {
                     senderReports[info.ssrc] = info
                 }

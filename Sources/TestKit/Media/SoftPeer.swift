@@ -77,6 +77,7 @@ package final class SoftPeer {
     var feedback = TransportFeedbackRecorder()
     /// Transport-wide reports about what we send.
     package internal(set) var feedbackReceived = 0
+    package internal(set) var senderReportsReceived = 0
     /// Packets that could not be decrypted.
     package internal(set) var unreadable = 0
 

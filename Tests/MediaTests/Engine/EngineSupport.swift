@@ -13,7 +13,8 @@ final class EngineWorld {
     let engine: MediaEngine
     var net: SimNet
     private(set) var peers: [(peer: SoftPeer, address: TransportAddress, id: ParticipantID)] = []
-    private var batch: [SimDelivery] = []
+    /// Times that a deadline came up by itself, and not with what a batch brought.
+    private(set) var timersFired = 0
 
     /// Whether peers tell what their networks carry. Without, nothing is estimated, paced or held back: for tests of who
     /// gets what, which do not want to wait for an estimate to climb.
@@ -119,7 +120,10 @@ final class EngineWorld {
 
     private func step() {
         let now = net.now
-        if let deadline = engine.deadline, deadline <= now { engine.handleDeadlines(now: now) }
+        if let deadline = engine.deadline, deadline <= now {
+            timersFired += 1
+            engine.handleDeadlines(now: now)
+        }
         flushEngine()
         for entry in peers {
             entry.peer.tick(now: now)
@@ -128,8 +132,13 @@ final class EngineWorld {
             }
         }
         let limit = now + .milliseconds(1)
-        while let delivery = net.next(until: limit) { deliver(delivery) }
+        var hasBatch = false
+        while let delivery = net.next(until: limit) {
+            hasBatch = hasBatch || delivery.to == Self.serverAddress
+            deliver(delivery)
+        }
         engine.endBatch(now: net.now)
+        if hasBatch { engine.handleDeadlines(now: net.now) }
         flushEngine()
     }
 
