@@ -226,35 +226,49 @@ static int open_socket(unsigned short port) {
     return -1;
 }
 
-static void serve(sender *s, crypto *in, crypto *out, struct sockaddr_in *sinks, unsigned int count, int profile) {
+static void serve(sender *s, crypto *in, crypto *out, struct sockaddr_in *sinks, unsigned int count, int profile,
+                  int everybody) {
     static unsigned char slots[BATCH][SLOT];
     struct mmsghdr messages[BATCH];
     struct iovec buffers[BATCH];
+    struct sockaddr_in sources[BATCH] = {0};
     memset(messages, 0, sizeof messages);
     for (int i = 0; i < BATCH; i++) {
         buffers[i].iov_base = slots[i], buffers[i].iov_len = SLOT;
         messages[i].msg_hdr.msg_iov = &buffers[i], messages[i].msg_hdr.msg_iovlen = 1;
+        if (everybody) messages[i].msg_hdr.msg_name = &sources[i], messages[i].msg_hdr.msg_namelen = sizeof sources[i];
     }
     for (;;) {
         int received = recvmmsg(s->descriptor, messages, BATCH, MSG_WAITFORONE, NULL);
         if (received < 0 && errno == EINTR) continue;
         if (received <= 0) return;
         unsigned char *packets[BATCH];
+        in_port_t ports[BATCH];
         int counts[BATCH], plain = 0;
         for (int i = 0; i < received; i++) {
             if (messages[i].msg_len == 1) return;
             int length = unprotect(in, slots[i], (int)messages[i].msg_len, profile);
             s->result->received++;
             if (length < 0) continue;
+            ports[plain] = sources[i].sin_port;
             packets[plain] = slots[i], counts[plain++] = length;
         }
-        for (unsigned int i = 0; i < count; i++)
-            forward(s, &out[i], &sinks[i], htonl(i + 1), packets, counts, plain, profile);
+        for (unsigned int i = 0; i < count; i++) {
+            if (!everybody) {
+                forward(s, &out[i], &sinks[i], htonl(i + 1), packets, counts, plain, profile);
+                continue;
+            }
+            unsigned char *others[BATCH];
+            int lengths[BATCH], number = 0;
+            for (int k = 0; k < plain; k++)
+                if (ports[k] != sinks[i].sin_port) others[number] = packets[k], lengths[number++] = counts[k];
+            forward(s, &out[i], &sinks[i], htonl(i + 1), others, lengths, number, profile);
+        }
         sender_flush(s);
     }
 }
 
-int plexi_floor_run(unsigned short port, const unsigned short *sinks, unsigned int count, int profile,
+int plexi_floor_run(unsigned short port, const unsigned short *sinks, unsigned int count, int profile, int everybody,
                     plexi_floor_result *result) {
     memset(result, 0, sizeof *result);
     sender *s = calloc(1, sizeof *s);
@@ -273,7 +287,7 @@ int plexi_floor_run(unsigned short port, const unsigned short *sinks, unsigned i
     s->descriptor = open_socket(port);
     code = s->descriptor < 0 ? errno : 0;
     if (code == 0) {
-        serve(s, &in, out, addresses, count, profile);
+        serve(s, &in, out, addresses, count, profile, everybody);
         close(s->descriptor);
     }
     crypto_free(&in);
