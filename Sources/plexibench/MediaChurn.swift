@@ -8,7 +8,7 @@ import Wire
 func benchmarkMediaChurn() {
     withMediaServer("media-churn") { load, process in
         let total = Arguments.integer("joins", default: 10_000)
-        let wave = Arguments.integer("wave", default: 25)
+        let wave = Arguments.integer("wave", default: 100)
         let steps = 10
         try load.join("room", as: "publisher", [.init(.video, .sendOnly)], reports: true)
         guard load.run(until: { load.peers.allSatisfy { $0.peer.phase == .connected } }, seconds: 10) else {

@@ -97,22 +97,25 @@ final class FloorLoad {
         while true {
             let now = Instant.now()
             if now.nanoseconds >= end { return }
-            for index in streams.indices where streams[index].next <= now.nanoseconds {
-                guard !inStep || received >= awaited || patience <= now else { break }
-                sendNext(&streams[index], .now())
-            }
+            if !inStep || received >= awaited || patience <= now { sendDue(now) }
             let isAwaiting = inStep && received < awaited && now < patience
             readable.wait(milliseconds: isAwaiting ? 0 : 1) { read($0) }
         }
     }
 
-    private func sendNext(_ stream: inout Stream, _ now: Instant) {
-        let late = now.nanoseconds - min(now.nanoseconds, stream.next) > 1_000_000_000
-        stream.next =
-            (late ? now.nanoseconds : stream.next)
-            + (stream.isVideo ? MediaShape.frameInterval : MediaShape.talkInterval)
-        send(&stream, now)
-        awaited = max(awaited, received) + stream.audience * (stream.isVideo ? MediaShape.packetsPerFrame : 1)
+    private func sendDue(_ now: Instant) {
+        var coming = 0
+        for index in streams.indices where streams[index].next <= now.nanoseconds {
+            let isVideo = streams[index].isVideo
+            let late = now.nanoseconds - streams[index].next > 1_000_000_000
+            streams[index].next =
+                (late ? now.nanoseconds : streams[index].next)
+                + (isVideo ? MediaShape.frameInterval : MediaShape.talkInterval)
+            send(&streams[index], .now())
+            coming += streams[index].audience * (isVideo ? MediaShape.packetsPerFrame : 1)
+        }
+        guard coming > 0 else { return }
+        awaited = received + coming
         patience = now + .milliseconds(500)
     }
 

@@ -192,11 +192,21 @@ private struct JanusRoom {
     }
 }
 
+/// Nobody can subscribe to who is not up, on Janus' side too, which is a little later than on ours.
+private func connectEverybody(_ load: MediaLoad) throws {
+    guard load.run(until: { load.peers.allSatisfy { $0.peer.phase == .connected } }, seconds: 30) else {
+        let count = load.peers.count { $0.peer.phase == .connected }
+        throw SystemError("connect everybody: \(count) of \(load.peers.count) are", code: 0)
+    }
+    load.run(seconds: 0.5)
+}
+
 private func fill(_ room: JanusRoom, _ options: MediaOptions) throws {
     let load = room.load
     if options.isConference {
         let everybody = Array(1...options.subscribers)
         for id in everybody { try room.publish(id, [.init(.audio, .sendOnly), .init(.video, .sendOnly)]) }
+        try connectEverybody(load)
         for id in everybody {
             let entry = try room.subscribe(to: everybody.filter { $0 != id })
             entry.opens = id <= options.opening
@@ -205,6 +215,7 @@ private func fill(_ room: JanusRoom, _ options: MediaOptions) throws {
         for entry in load.peers { entry.audience = options.subscribers - 1 }
     } else {
         try room.publish(1, [.init(options.isVideo ? .video : .audio, .sendOnly)])
+        try connectEverybody(load)
         load.isPublishing = false
         for number in 0..<options.subscribers {
             try room.subscribe(to: [1]).opens = number < options.opening
@@ -212,10 +223,7 @@ private func fill(_ room: JanusRoom, _ options: MediaOptions) throws {
         }
         load.isPublishing = true
     }
-    guard load.run(until: { load.peers.allSatisfy { $0.peer.phase == .connected } }, seconds: 30) else {
-        let count = load.peers.count { $0.peer.phase == .connected }
-        throw SystemError("connect everybody: \(count) of \(load.peers.count) are", code: 0)
-    }
+    try connectEverybody(load)
     load.run(seconds: options.warmUp)
 }
 

@@ -23,13 +23,16 @@ private struct LatencyOptions {
 func benchmarkMediaLatency() {
     withMediaServer("media-latency") { load, process in
         let options = LatencyOptions()
+        load.isPunctual = true
         let rooms = try fill(load, process, options)
         load.run(seconds: options.reports ? 5 : 0.5)
         for _ in 0..<options.rounds {
+            let skipped = load.peers.reduce(0) { $0 + $1.skipped }
             let leg = measureWindow(load, process, seconds: options.seconds)
             print(
                 "{\"leg\":\"latency\",\"busy\":\(oneDecimal(options.busy)),\"rooms\":\(rooms),"
-                    + "\"viewers\":\(options.viewers),\(leg.json)}")
+                    + "\"viewers\":\(options.viewers),"
+                    + "\"skipped\":\(load.peers.reduce(0) { $0 + $1.skipped } - skipped),\(leg.json)}")
         }
     }
 }
@@ -61,6 +64,7 @@ private func addRoom(_ number: Int, _ load: MediaLoad, _ options: LatencyOptions
     let room = "room-\(number)"
     let publisher = try load.join(room, as: "publisher", [.init(kind, .sendOnly)], reports: options.reports)
     publisher.audience = options.viewers
+    publisher.skipsLate = true
     for index in 0..<options.viewers {
         let viewer = try load.join(room, as: "viewer", [.init(kind, .receiveOnly)], reports: options.reports)
         if index == number % options.viewers { load.open(CollectionOfOne(viewer)) }

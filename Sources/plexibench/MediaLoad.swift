@@ -54,6 +54,10 @@ final class LoadPeer {
     var session = ""
     var publishing: [Publishing] = []
     private(set) var sent = 0
+    /// Who was kept from sending in time lets that frame be: many that were kept at once would send at once.
+    var skipsLate = false
+    private(set) var skipped = 0
+    private static let lateMax: UInt64 = 2_000_000
     var media = 0
     var repairs = 0
     var opened = 0
@@ -104,6 +108,11 @@ final class LoadPeer {
         guard stream.next <= now, peer.phase == .connected else { return }
         let isVideo = stream.kind == .video
         let interval = isVideo ? MediaShape.frameInterval : MediaShape.talkInterval
+        if skipsLate, now.nanoseconds - stream.next.nanoseconds > Self.lateMax {
+            stream.next.nanoseconds += ((now.nanoseconds - stream.next.nanoseconds) / interval + 1) * interval
+            skipped += 1
+            return
+        }
         // After a pause the rhythm begins anew.
         let late = now.nanoseconds - stream.next.nanoseconds > 1_000_000_000
         stream.next.nanoseconds = (late ? now.nanoseconds : stream.next.nanoseconds) + interval
@@ -141,6 +150,10 @@ final class MediaLoad {
     /// The next frame waits until the one before has come everywhere, or is lost: on a busy machine frames would pile up
     /// otherwise, leave together, and cost less each.
     var inStep = false
+    /// Publishers send when it is time, whatever else there is to do, and we never sleep: otherwise those whose time
+    /// came meanwhile would send at one moment, which people do not.
+    var isPunctual = false
+    private var publishers: [LoadPeer] = []
     private var total = 0
     private var awaited = 0
     private var patience = Instant(nanoseconds: 0)
@@ -179,6 +192,13 @@ final class MediaLoad {
     func add(_ entry: LoadPeer) {
         readable.add(entry.socket)
         peers.append(entry)
+        if !entry.publishing.isEmpty { publishers.append(entry) }
+    }
+
+    /// It stops reading, or goes on.
+    func setDeaf(_ isDeaf: Bool, _ entry: LoadPeer) {
+        entry.isDeaf = isDeaf
+        if let number = peers.firstIndex(where: { $0 === entry }) { readable.setWatched(!isDeaf, number) }
     }
 
     @discardableResult
@@ -244,18 +264,28 @@ final class MediaLoad {
 
     func turn() {
         let now = Instant.now()
+        send(peers, now)
+        // Nobody sleeps while packets are on their way: waking us would cost the server, and of no network does it.
+        let isAwaiting = isPunctual || inStep && total < awaited && now < patience
+        readable.wait(milliseconds: isAwaiting ? 0 : 1) { number in
+            read(peers[number])
+            if isPunctual { send(publishers, .now()) }
+        }
+    }
+
+    /// What is due of these.
+    private func send(_ some: [LoadPeer], _ now: Instant) {
         let maySend = isPublishing && (!inStep || total >= awaited || now >= patience)
-        for entry in peers where entry.due <= now {
+        var coming = 0
+        for entry in some where entry.due <= now {
             let before = entry.sent
             // The time is written into what is sent: that of this peer's turn, however many had theirs before it.
             entry.turn(.now(), isPublishing: maySend)
-            guard entry.sent > before else { continue }
-            awaited = max(awaited, total) + (entry.sent - before) * (entry.audience ?? peers.count - 1)
-            patience = now + Self.patience
+            coming += (entry.sent - before) * (entry.audience ?? peers.count - 1)
         }
-        // Nobody sleeps while packets are on their way: waking us would cost the server, and of no network does it.
-        let isAwaiting = inStep && total < awaited && now < patience
-        readable.wait(milliseconds: isAwaiting ? 0 : 1) { read(peers[$0]) }
+        guard coming > 0 else { return }
+        awaited = total + coming
+        patience = now + Self.patience
     }
 
     private func read(_ entry: LoadPeer) {

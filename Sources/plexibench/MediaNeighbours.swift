@@ -28,7 +28,7 @@ func benchmarkMediaNeighbours() {
         for round in 0..<Arguments.integer("rounds", default: 5) {
             for isTroubled in [false, true] {
                 lossy.lossPercent = isTroubled ? loss : 0
-                blocked.isDeaf = isTroubled
+                load.setDeaf(isTroubled, blocked)
                 load.run(seconds: isTroubled ? 0.5 : 2)
                 let repairs = lossy.repairs
                 let missed = blocked.media

@@ -100,6 +100,8 @@ final class DatagramDrain {
 final class Readable {
     private var entries: [pollfd] = []
 
+    func setWatched(_ isWatched: Bool, _ number: Int) { entries[number].events = isWatched ? Int16(POLLIN) : 0 }
+
     func removeLast(_ count: Int) { entries.removeLast(count) }
 
     /// Sockets are numbered in the order in which they come.
