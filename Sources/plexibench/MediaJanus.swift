@@ -11,6 +11,7 @@ import Base
 import CShims
 import Crypto
 import Glibc
+import Media
 import TestKit
 import Wire
 
@@ -106,6 +107,38 @@ final class JanusClient {
     }
 }
 
+/// Answers the checks of a server that calls itself lite and checks all the same, as libnice does.
+struct CheckAnswers {
+    private let key: MessageIntegrityKey
+
+    /// From the description in which we told our password.
+    init?(_ description: String) {
+        func value(_ name: String) -> String? {
+            description.split(separator: "\r\n").first { $0.hasPrefix(name) }.map { String($0.dropFirst(name.count)) }
+        }
+        guard let ufrag = value("a=ice-ufrag:"), let password = value("a=ice-pwd:"),
+            let credentials = try? ICECredentials(ufrag: ufrag, password: password)
+        else { return nil }
+        key = MessageIntegrityKey(credentials.password)
+    }
+
+    /// `nil` for anything but a request. Who asks is not looked at: nothing of ours hangs on it.
+    func answer(_ datagram: UnsafeRawBufferPointer, to server: plexi_address) -> Bytes? {
+        guard datagram.count >= 20, datagram[0] == 0, datagram[1] == 1 else { return nil }
+        let id = STUNTransactionID(
+            datagram.loadUnaligned(fromByteOffset: 8, as: UInt32.self).bigEndian,
+            datagram.loadUnaligned(fromByteOffset: 12, as: UInt64.self).bigEndian)
+        let ip = withUnsafeBytes(of: server.ip) { Bytes($0.prefix(4)) }
+        guard let address = IPAddress(bytes: ip) else { return nil }
+        var writer = STUNWriter()
+        writer.begin(.success, .binding, id)
+        writer.add(.xorMappedAddress, xor: TransportAddress(address, server.port))
+        writer.addIntegrity(key)
+        writer.addFingerprint()
+        return writer.bytes
+    }
+}
+
 /// Soft peers in one room of Janus: one peer connection for what somebody sends, another for all that it receives.
 private struct JanusRoom {
     private static let room: Int64 = 1
@@ -148,6 +181,7 @@ private struct JanusRoom {
         let now = Instant.now()
         try peer.accept(answer: answer, now: now)
         let entry = try entry(peer, socket, joined)
+        entry.checks = CheckAnswers(offer)
         entry.publish(sections: sections, seed: seed, now: now)
         load.add(entry)
     }
@@ -167,6 +201,7 @@ private struct JanusRoom {
         try client.message(
             handle, [("request", .string("start"))], sdp: ("answer", withCandidate(answer, socket)))
         let entry = try entry(peer, socket, joined)
+        entry.checks = CheckAnswers(answer)
         load.add(entry)
         return entry
     }

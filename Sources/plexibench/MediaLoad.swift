@@ -50,6 +50,8 @@ final class LoadPeer {
     var isTimed = true
     /// How many get each packet of this one; `nil`: all others.
     var audience: Int?
+    /// For a server that checks too: ours does not.
+    var checks: CheckAnswers?
     /// What the server calls it.
     var session = ""
     var publishing: [Publishing] = []
@@ -303,6 +305,9 @@ final class MediaLoad {
     private func take(_ datagram: UnsafeMutableRawBufferPointer, _ entry: LoadPeer, _ now: Instant, _ arrived: Instant)
     {
         guard datagram.count >= 12, datagram[0] & 0xC0 == 0x80, !(192...223).contains(datagram[1]) else {
+            if let answer = entry.checks?.answer(UnsafeRawBufferPointer(datagram), to: entry.server) {
+                return entry.socket.send([answer], to: entry.server)
+            }
             return entry.peer.receive(Bytes(datagram), now: now)
         }
         if entry.lossPercent > 0, isLost(datagram, entry) { return }
