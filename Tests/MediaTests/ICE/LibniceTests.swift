@@ -111,7 +111,9 @@ struct LibniceTests {
         return (server, agent)
     }
 
-    private static let rejected: (ICEOutcome) -> Bool = { if case .reject = $0.action { true } else { false } }
+    private static func rejected(_ outcome: ICEOutcome) -> Bool {
+        if case .reject = outcome.action { true } else { false }
+    }
 
     @Test(arguments: [LibniceAgent.Options.regularNomination, []])
     func `libnice connects and nominates, whichever way it does, and data goes both ways`(
