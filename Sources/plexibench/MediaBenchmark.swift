@@ -32,7 +32,44 @@ struct MediaLeg {
         return "\"ns_per_packet\":\(oneDecimal(perPacket)),\"packets\":\(packets),\"expected\":\(expected),"
             + "\"repairs\":\(repairs),\"core\":\(oneDecimal(core * 100)),"
             + "\"generator\":\(oneDecimal(Double(generatorNanoseconds) / (seconds * 1e7))),"
-            + "\"p50_us\":\(percentile(0.5)),\"p99_us\":\(percentile(0.99))"
+            + "\"p50_us\":\(percentile(0.5)),\"p99_us\":\(percentile(0.99)),\"p999_us\":\(percentile(0.999))"
+    }
+}
+
+/// Runs the load for a while: what was sent in it and came, and what it cost.
+func measureWindow(_ load: MediaLoad, _ process: MediaProcess, seconds: Double) -> MediaLeg {
+    func sum(_ part: (LoadPeer) -> Int) -> Int { load.peers.reduce(0) { $0 + part($1) } }
+    func expected() -> Int { sum { $0.sent * ($0.audience ?? load.peers.count - 1) } }
+    load.latencies.removeAll(keepingCapacity: true)
+    var leg = MediaLeg()
+    let (sent, media, repairs) = (expected(), sum(\.media), sum(\.repairs))
+    let own = MediaProcess.processorNanoseconds(getpid())
+    let start = process.processorNanoseconds
+    let time = Instant.now()
+    load.run(seconds: seconds)
+    leg.seconds = (Instant.now() - time).inSeconds
+    leg.nanoseconds = process.processorNanoseconds - start
+    leg.generatorNanoseconds = MediaProcess.processorNanoseconds(getpid()) - own
+    leg.packets = sum(\.media) - media
+    leg.repairs = sum(\.repairs) - repairs
+    leg.expected = expected() - sent
+    leg.latencies = load.latencies
+    return leg
+}
+
+/// Starts the media server with these words, fills it, and ends it.
+func withMediaServer(_ name: String, _ words: [String] = [], _ body: (MediaLoad, MediaProcess) throws -> Void) {
+    raiseDescriptorLimit()
+    do {
+        let core = Arguments.value("server-core").flatMap { Int($0) }
+        guard let process = MediaProcess(["media-server"] + words, core: core) else {
+            throw SystemError("start the media server")
+        }
+        defer { process.end() }
+        try body(try MediaLoad(process), process)
+    } catch {
+        print("plexibench \(name): \(error)")
+        exit(1)
     }
 }
 
@@ -99,36 +136,10 @@ private func fill(_ load: MediaLoad, _ options: MediaOptions) throws {
     load.run(seconds: options.warmUp)
 }
 
-private func expectedPackets(_ load: MediaLoad, _ before: [Int], _ options: MediaOptions) -> Int {
-    let after = published(load)
-    let receivers = options.isConference ? options.subscribers - 1 : options.subscribers
-    return zip(before, after).reduce(0) { $0 + ($1.1 - $1.0) * receivers }
-}
-
-/// Packets that each publishing peer has sent: sequence numbers do not wrap twice within a run.
-private func published(_ load: MediaLoad) -> [Int] {
-    load.peers.map { $0.publishing.reduce(0) { $0 + Int($1.sequence) } }
-}
-
-private func measure(_ load: MediaLoad, _ process: MediaProcess, _ options: MediaOptions) -> MediaLeg {
+func measureLeg(_ load: MediaLoad, _ process: MediaProcess, _ options: MediaOptions) -> MediaLeg {
     load.isPublishing = true
     load.run(seconds: 0.2)
-    load.latencies.removeAll(keepingCapacity: true)
-    var leg = MediaLeg()
-    let before = published(load)
-    let media = load.peers.reduce(0) { $0 + $1.media }
-    let repairs = load.peers.reduce(0) { $0 + $1.repairs }
-    let own = MediaProcess.processorNanoseconds(getpid())
-    let start = process.processorNanoseconds
-    let time = Instant.now()
-    load.run(seconds: options.seconds)
-    leg.seconds = (Instant.now() - time).inSeconds
-    leg.nanoseconds = process.processorNanoseconds - start
-    leg.generatorNanoseconds = MediaProcess.processorNanoseconds(getpid()) - own
-    leg.packets = load.peers.reduce(0) { $0 + $1.media } - media
-    leg.repairs = load.peers.reduce(0) { $0 + $1.repairs } - repairs
-    leg.expected = expectedPackets(load, before, options)
-    leg.latencies = load.latencies
+    let leg = measureWindow(load, process, seconds: options.seconds)
     load.isPublishing = false
     load.run(seconds: 0.2)
     return leg
@@ -153,18 +164,20 @@ private func measure(_ floor: FloorLoad, _ options: MediaOptions) -> MediaLeg {
     return leg
 }
 
-/// The bare floor; and where subscribers report, one that gets the same reports. Of a conference there is only that.
+/// The bare floor; and where subscribers report, one that gets the same reports.
 private func makeFloors(_ options: MediaOptions) throws -> [(name: String, load: FloorLoad)] {
-    func make(_ senders: FloorSenders) throws -> FloorLoad {
+    func make(_ senders: FloorSenders, reports: Bool) throws -> FloorLoad {
         let load = try FloorLoad(
             senders, subscribers: options.subscribers, isVideo: options.isVideo, onlyCM: options.onlyCM,
-            opening: options.opening, core: options.core)
+            reports: reports, opening: options.opening, core: options.core)
         load.inStep = options.inStep && !options.isConference
         return load
     }
-    if options.isConference { return [("floor with reports", try make(.everybody))] }
-    var floors = [("floor", try make(.publisher))]
-    if options.reports { floors.append(("floor with reports", try make(.publisherAndReports))) }
+    var floors = [("floor", try make(options.isConference ? .everybody : .publisher, reports: false))]
+    if options.reports {
+        let senders = options.isConference ? FloorSenders.everybody : .publisherAndReports
+        floors.append(("floor with reports", try make(senders, reports: true)))
+    }
     return floors
 }
 
@@ -184,7 +197,7 @@ func benchmarkMedia() {
         var ratios = [String: [Double]]()
         var ours: [Double] = []
         for round in 0..<options.rounds {
-            let our = measure(load, process, options)
+            let our = measureLeg(load, process, options)
             print("{\"leg\":\"ours\",\"round\":\(round),\(our.json)}")
             fflush(nil)
             ours.append(our.perPacket)

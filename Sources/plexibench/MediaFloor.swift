@@ -57,6 +57,8 @@ final class FloorLoad {
 
     private let process: MediaProcess
     private let senders: FloorSenders
+    /// Sinks tell what came, as soft peers do.
+    private let reports: Bool
     private let source: MediaSocket
     private var published: FloorStream
     private var sinks: [FloorSink] = []
@@ -74,8 +76,11 @@ final class FloorLoad {
     /// So many of the sinks open what they get.
     private let opening: Int
 
-    init(_ senders: FloorSenders, subscribers: Int, isVideo: Bool, onlyCM: Bool, opening: Int, core: Int?) throws {
+    init(
+        _ senders: FloorSenders, subscribers: Int, isVideo: Bool, onlyCM: Bool, reports: Bool, opening: Int, core: Int?
+    ) throws {
         self.senders = senders
+        self.reports = reports
         self.opening = opening
         profile = onlyCM ? 1 : 0
         source = try MediaSocket()
@@ -119,7 +124,7 @@ final class FloorLoad {
             let now = Instant.now()
             if now.nanoseconds >= end { return }
             publish(now)
-            if senders != .publisher { for index in sinks.indices { report(&sinks[index], now) } }
+            if reports { for index in sinks.indices { report(&sinks[index], now) } }
             let isAwaiting = inStep && received < awaited && now < patience
             readable.wait(milliseconds: isAwaiting ? 0 : 1) { read($0) }
         }

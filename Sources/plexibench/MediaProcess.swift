@@ -10,14 +10,18 @@ struct MediaProcess {
 
     /// Starts this same program with other arguments. `core` pins it; `nil` when it cannot be started.
     init?(_ arguments: [String], core: Int?) {
-        var pair: [Int32] = [0, 0]
-        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0 else { return nil }
-        _ = fcntl(pair[0], F_SETFD, FD_CLOEXEC)
         var path = [CChar](repeating: 0, count: 4_096)
         let length = readlink("/proc/self/exe", &path, path.count - 1)
         guard length > 0 else { return nil }
         let program = String(decoding: path[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        let words = (core.map { ["taskset", "-c", "\($0)"] } ?? []) + [program] + arguments
+        self.init(program: [program] + arguments, core: core)
+    }
+
+    init?(program: [String], core: Int?) {
+        var pair: [Int32] = [0, 0]
+        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0 else { return nil }
+        _ = fcntl(pair[0], F_SETFD, FD_CLOEXEC)
+        let words = (core.map { ["taskset", "-c", "\($0)"] } ?? []) + program
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         posix_spawn_file_actions_adddup2(&actions, pair[1], 0)
@@ -33,11 +37,17 @@ struct MediaProcess {
         channel = LineChannel(pair[0])
     }
 
-    /// It ends when its descriptor 0 does; waited for, so that it is gone.
+    /// It ends when its descriptor 0 does, or is told to; waited for, so that it is gone. One that takes more than 5 s
+    /// is ended.
     func end() {
         close(channel.descriptor)
         kill(id, SIGTERM)
         var status: Int32 = 0
+        for _ in 0..<500 {
+            if waitpid(id, &status, WNOHANG) != 0 { return }
+            usleep(10_000)
+        }
+        kill(id, SIGKILL)
         waitpid(id, &status, 0)
     }
 

@@ -1,7 +1,8 @@
-// plexibench media-server: the media path alone in a process of its own: one loop, one engine, one socket. Who started
-// it speaks to it over descriptor 0, a socket pair:
+// plexibench media-server: the media path alone in a process of its own: a loop, an engine and a socket for each
+// of `--shards` (1); `--span` is `roomSpanThreshold`. Who started it speaks to it over descriptor 0, a socket pair:
 //
-//     join ROOM viewer|publisher COUNT\n and COUNT bytes of SDP   ->  ok COUNT\n and COUNT bytes of SDP
+//     join ROOM viewer|publisher COUNT\n and COUNT bytes of SDP   ->  ok COUNT SESSION\n and COUNT bytes of SDP
+//     leave SESSION\n                                             ->  ok\n
 //     counters\n                                                  ->  ok SENT DROPPED UNREACHABLE\n
 
 import Base
@@ -53,21 +54,28 @@ final class LineChannel: @unchecked Sendable {
     }
 }
 
+/// On a loop and a port of its own.
+private func makeShard(_ number: Int, _ settings: MediaSettings) throws -> MediaShard {
+    let loop = try Shard(index: number)
+    let engine = MediaEngine(
+        settings: settings, identity: try DTLSIdentity.make(), now: .now(), wallClock: .now(),
+        seed: (UInt64.random(in: 0...UInt64.max), UInt64.random(in: 0...UInt64.max)))
+    let shard = try MediaShard(
+        on: loop, engine: engine, addresses: [TransportAddress(IPAddress(v4: 0x7F00_0001), 0)])
+    engine.advertise(shard.addresses)
+    return shard
+}
+
 func runMediaServer() {
     raiseDescriptorLimit()
     runToEnd {
         let channel = LineChannel(0)
-        let loop = try Shard()
-        let settings = MediaSettings()
-        let engine = MediaEngine(
-            settings: settings, identity: try DTLSIdentity.make(), now: .now(), wallClock: .now(),
-            seed: (UInt64.random(in: 0...UInt64.max), UInt64.random(in: 0...UInt64.max)))
-        let shard = try MediaShard(
-            on: loop, engine: engine, addresses: [TransportAddress(IPAddress(v4: 0x7F00_0001), 0)])
-        engine.advertise(shard.addresses)
-        loop.submit { try? shard.start() }
-        let service = MediaService(shards: [shard], settings: settings)
-        channel.say("port \(shard.addresses[0].port)\n")
+        var settings = MediaSettings()
+        settings.roomSpanThreshold = Arguments.integer("span", default: settings.roomSpanThreshold)
+        let shards = try (0..<Arguments.integer("shards", default: 1)).map { try makeShard($0, settings) }
+        let service = MediaService(shards: shards, settings: settings)
+        try await service.start()
+        channel.say("ports \(shards.map { "\($0.addresses[0].port)" }.joined(separator: " "))\n")
         while let line = channel.line() {
             let words = line.split(separator: " ").map(String.init)
             switch words.first {
@@ -76,13 +84,27 @@ func runMediaServer() {
                 do {
                     let role: MediaService.Role = words[2] == "viewer" ? .viewer : .publisher
                     let answer = try await service.join(words[1], as: role, owner: UUID.random(), offer: offer)
-                    channel.say("ok \(answer.sdp.utf8.count)\n\(answer.sdp)")
+                    channel.say("ok \(answer.sdp.utf8.count) \(answer.session)\n\(answer.sdp)")
+                } catch {
+                    channel.say("error \(error)\n")
+                }
+            case "leave" where words.count == 2:
+                do {
+                    guard let session = UUID(words[1]) else { return }
+                    try await service.leave(session)
+                    channel.say("ok\n")
                 } catch {
                     channel.say("error \(error)\n")
                 }
             case "counters":
-                let counters = await shard.perform { _, _ in shard.socketCounters }
-                channel.say("ok \(counters.sent) \(counters.droppedByKernel) \(counters.unreachable)\n")
+                var sums = [0, 0, 0]
+                for shard in shards {
+                    let counters = await shard.perform { _, _ in shard.socketCounters }
+                    sums[0] += counters.sent
+                    sums[1] += counters.droppedByKernel
+                    sums[2] += counters.unreachable
+                }
+                channel.say("ok \(sums[0]) \(sums[1]) \(sums[2])\n")
             default: channel.say("error unknown\n")
             }
         }

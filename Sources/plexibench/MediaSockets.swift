@@ -6,6 +6,13 @@ import Glibc
 import Wire
 
 extension plexi_address {
+    init(_ address: TransportAddress) {
+        self.init()
+        withUnsafeMutableBytes(of: &ip) { $0.copyBytes(from: address.ip.bytes) }
+        port = address.port
+        is_v6 = address.ip.isV6 ? 1 : 0
+    }
+
     static func loopback(_ port: UInt16) -> plexi_address {
         var address = plexi_address()
         address.ip.0 = 127
@@ -21,8 +28,8 @@ final class MediaSocket {
     let descriptor: Int32
     let port: UInt16
 
-    init() throws(SystemError) {
-        var address = plexi_address.loopback(0)
+    init(at place: plexi_address = .loopback(0)) throws(SystemError) {
+        var address = place
         descriptor = plexi_datagram_socket(&address, Self.kernelBufferSize)
         guard descriptor >= 0 else { throw SystemError("bind UDP on the loopback") }
         port = address.port
@@ -92,6 +99,10 @@ final class DatagramDrain {
 /// server nothing.
 final class Readable {
     private var entries: [pollfd] = []
+
+    func setWatched(_ isWatched: Bool, _ number: Int) { entries[number].events = isWatched ? Int16(POLLIN) : 0 }
+
+    func removeLast(_ count: Int) { entries.removeLast(count) }
 
     /// Sockets are numbered in the order in which they come.
     func add(_ socket: MediaSocket) {

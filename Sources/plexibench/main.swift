@@ -12,6 +12,11 @@ let benchmarks: [(name: String, body: () -> Void)] = [
     ("ws-fanout", benchmarkWebSocketFanout),
     ("media", benchmarkMedia),
     ("media-joins", benchmarkMediaJoins),
+    ("media-janus", benchmarkMediaJanus),
+    ("media-latency", benchmarkMediaLatency),
+    ("media-neighbours", benchmarkMediaNeighbours),
+    ("media-churn", benchmarkMediaChurn),
+    ("media-shards", benchmarkMediaShards),
     ("media-server", runMediaServer),
     ("media-floor", runMediaFloor),
 ]
