@@ -191,7 +191,8 @@ package struct OpenAPIDocument: Sendable {
         var seen: Set<Int> = []
         for (route, _) in rows where seen.insert(route.status.code).inserted {
             let answer = route.answer.map { SchemaWriter.encode($0, &components) }
-            answers.append((route.status.code, Self.response("Success", route.answerType, answer)))
+            let meaning = route.isSocket ? "The connection is a WebSocket from now on" : "Success"
+            answers.append((route.status.code, Self.response(meaning, route.answerType, answer)))
         }
         let failure = Self.alternatives(rows.map { SchemaWriter.encode($0.1.errorSchema, &components) })
         json.object("responses") { json in
@@ -210,6 +211,7 @@ package struct OpenAPIDocument: Sendable {
         if case .everyone = route.access {} else { statuses += [.unauthorized, .forbidden] }
         if route.path.contains("{") { statuses.append(.notFound) }
         if !route.method.isSafe { statuses += [.conflict, .unprocessableContent] }
+        if route.isSocket { statuses.append(.upgradeRequired) }
         return statuses + [.tooManyRequests, .serviceUnavailable]
     }
 

@@ -36,8 +36,11 @@ import Wire
         }
     }
 
+    /// But the sockets': what goes over them is no answer to a request, and `SignalingCodecTests` has the documents'
+    /// messages.
     @Test func `every row of a document that is served has an example here`() {
-        for row in EndpointTableTests.rows where PathClaims.missingFeature(at: row.segments[...]) == nil {
+        for row in EndpointTableTests.rows
+        where row.method != "WS" && PathClaims.missingFeature(at: row.segments[...]) == nil {
             let has = DocumentExample.all.contains { example in
                 let segments = example.path.prefix { $0 != "?" }.split(separator: "/")
                 return example.method.rawValue == row.method && segments.count == row.segments.count
