@@ -177,6 +177,16 @@ final class PostgreSQLConnection: @unchecked Sendable {
         owner?.connectionIsDown(self)
     }
 
+    /// Another connection has reached the server: what is known of this one is out of date, and it need not wait.
+    func retry() {
+        guard problem != nil else { return }
+        problem = nil
+        guard phase == .closed else { return }
+        timer?.cancel()
+        timer = nil
+        open()
+    }
+
     /// From 0.1 s doubling to 5 s, less up to a half by chance, so that nodes do not come back in step.
     private var backoff: Duration {
         let longest = min(5_000, 100 << min(failedAttempts, 10))

@@ -50,6 +50,7 @@ package final class PostgreSQLDatabase: Database {
         let target = try PostgreSQLTarget(connection)
         self.options = options
         lanes = loops.map { PostgreSQLLane($0, target, options) }
+        for lane in lanes { lane.know(lanes) }
     }
 
     deinit {

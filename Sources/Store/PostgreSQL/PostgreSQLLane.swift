@@ -6,6 +6,11 @@ import Base
 final class PostgreSQLLane: @unchecked Sendable {
     private typealias Handover = CheckedContinuation<Result<PostgreSQLConnection, StoreError>, Never>
 
+    /// Of another loop; the database owns it.
+    private struct Sibling {
+        weak var lane: PostgreSQLLane?
+    }
+
     private struct Waiter {
         let since: Instant
         let continuation: Handover
@@ -19,6 +24,7 @@ final class PostgreSQLLane: @unchecked Sendable {
     private var transactions: BoundedQueue<Waiter>
     private var reads: BoundedQueue<Waiter>
     private var timer: (any ScheduledTimer)?
+    private var siblings: [Sibling] = []
     /// Transactions and reads that were begun.
     private var active = 0
     private var isClosing = false
@@ -36,6 +42,9 @@ final class PostgreSQLLane: @unchecked Sendable {
             PostgreSQLConnection(on: loop, to: target, readOnly: false, options, owner: self)
         }
     }
+
+    /// Before the first use.
+    func know(_ others: [PostgreSQLLane]) { siblings = others.filter { $0 !== self }.map { Sibling(lane: $0) } }
 
     // MARK: Reads
 
@@ -267,8 +276,16 @@ final class PostgreSQLLane: @unchecked Sendable {
 
 extension PostgreSQLLane: PostgreSQLConnectionOwner {
     func connectionIsReady(_ connection: PostgreSQLConnection) {
+        // Whoever was acknowledged over this one must not be told over another that there is no server.
+        serverIsReached()
+        for case let lane? in siblings.map(\.lane) { lane.loop.submit { lane.serverIsReached() } }
         if exclusive.contains(where: { $0 === connection }) { idle.append(connection) } else { openMore(shared) }
         serve()
+    }
+
+    private func serverIsReached() {
+        guard !isClosing else { return }
+        for connection in shared + exclusive { connection.retry() }
     }
 
     func connectionIsDown(_ connection: PostgreSQLConnection) {
