@@ -119,6 +119,33 @@ private final class TestPacer {
         #expect(pacer.cluster == 0)
     }
 
+    @Test func `A probe beyond a packet for each millisecond leaves at its rate all the same`() {
+        let pacer = TestPacer(bitsPerSecond: 500_000)
+        pacer.begin(
+            ProbePlan(cluster: 4, bitsPerSecond: 28_800_000, leastPackets: 5, leastBytes: 54_000), now: start)
+        var left: [Int] = []
+        for millisecond in 0..<30 {
+            var packets = 0
+            while pacer.take(start + .milliseconds(millisecond)) != nil { packets += 1 }
+            left.append(packets)
+        }
+        // 1200 bytes every third of a millisecond: 45 packets in 15 ms, and no burst longer than a timer's step.
+        #expect(left.reduce(0, +) == 45)
+        #expect(left.max() == 3)
+        #expect(left[16...].allSatisfy { $0 == 0 })
+    }
+
+    @Test func `A probe makes up for a late timer, but not for a long one`() {
+        let pacer = TestPacer(bitsPerSecond: 500_000)
+        pacer.begin(
+            ProbePlan(cluster: 4, bitsPerSecond: 9_600_000, leastPackets: 5, leastBytes: 54_000), now: start)
+        #expect(pacer.take(start) != nil)
+        var packets = 0
+        while pacer.take(start + .milliseconds(100)) != nil { packets += 1 }
+        // A packet a millisecond; what was missed beyond five is not made up for.
+        #expect(packets == 6)
+    }
+
     @Test func `A probe that cannot leave is over after a while`() {
         let pacer = TestPacer(bitsPerSecond: 500_000)
         pacer.begin(ProbePlan(cluster: 1, bitsPerSecond: 1_000_000, leastPackets: 5, leastBytes: 1), now: start)
