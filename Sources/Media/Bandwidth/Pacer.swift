@@ -67,10 +67,13 @@ package struct Pacer: ~Copyable {
     package static let retransmissionCapacity = 128
     /// Unpaced bytes are owed for no longer than this.
     package static let longestDebt: UInt64 = 500_000_000
-    /// How far behind its time a probe may be and still make up for it. A driver's timers are a millisecond apart, and
-    /// with one packet for each of them no probe would be faster than 10 Mbit/s. Longer makes bursts after a late timer,
-    /// shorter probes at less than was planned.
+    /// How far behind its time a fast probe may be and still make up for it. A driver's timers are a millisecond apart,
+    /// and with one packet for each of them no probe would be faster than 10 Mbit/s. Longer makes bursts after a late
+    /// timer, shorter probes at less than was planned.
     package static let probeCatchUp: UInt64 = 5_000_000
+    /// Fast is a probe whose packets are nearer to each other than this: of a slower one the timer takes little, and two
+    /// packets of it together are a burst to a small link.
+    package static let fastSpacing = 1_500_000.0
     /// A probe that has not left after this is over.
     package static let longestProbe: UInt64 = 500_000_000
     package static let paddingSize: UInt16 = 1_200
@@ -119,7 +122,8 @@ package struct Pacer: ~Copyable {
     package mutating func charge(_ bytes: Int, now: Instant) {
         let time = now.nanoseconds
         let cost = UInt64(Double(bytes) * nanosecondsPerByte)
-        let earliest = probe == nil ? time : time &- min(time, Self.probeCatchUp)
+        let isFast = probe != nil && Double(paddingSize) * nanosecondsPerByte < Self.fastSpacing
+        let earliest = isFast ? time &- min(time, Self.probeCatchUp) : time
         freeAt = min(max(freeAt, earliest) &+ cost, time &+ Self.longestDebt)
         cluster = 0
         if probe != nil { countProbe(bytes) }

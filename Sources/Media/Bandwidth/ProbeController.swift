@@ -27,6 +27,8 @@ struct ProbeController {
     static let enoughFactor = 1.25
     /// More is wanted by this factor than at the last probe: the next one does not wait for its period.
     static let jumpFactor = 1.15
+    /// So long after the last one. Shorter measures into its queue, longer leaves a shared screen dark.
+    static let jumpWait: Int64 = 250_000
     /// When nothing is to be probed, it is asked about again after this, and after each report.
     static let lookInterval: Int64 = 500_000
     /// Microseconds between periodic probes. Less costs bytes and queue, more leaves a freed link unused.
@@ -77,7 +79,7 @@ struct ProbeController {
     /// When `plan` is to be asked, if nothing else happens.
     private var nextLook: Int64 = 0
     /// What was wanted at the last probe, or has not been more than since.
-    private var lastWanted = 0.0
+    private var lastWanted = Double.infinity
     private var regainedDecrease: Int64 = .min
     private let start: Double
 
@@ -91,11 +93,11 @@ struct ProbeController {
             further = nil
         }
         let cap = min(input.largest, input.wanted * Self.wantedFactor)
-        nextLook = now &+ Self.lookInterval
-        if lastWanted == 0 { lastWanted = input.wanted }
+        nextLook = 0
         lastWanted = min(lastWanted, input.wanted)
         guard cap > 0, input.estimate < input.wanted * Self.enoughFactor else {
             further = nil
+            nextLook = now &+ Self.lookInterval
             return nil
         }
         guard let rate = rate(input, now: now) else { return nil }
@@ -146,7 +148,7 @@ struct ProbeController {
         let hasJumped = input.wanted > Self.jumpFactor * lastWanted && needed > input.estimate
         let isDue =
             lastProbe == .min || now &- lastProbe >= (isRegretted && !input.isLossy ? 2 * Self.period : Self.period)
-        guard isDue || hasJumped && now &- lastProbe >= Self.calm else { return nil }
+        guard isDue || hasJumped && now &- lastProbe >= Self.jumpWait else { return nil }
         guard input.isApplicationLimited || needed > input.estimate else { return nil }
         return max(input.estimate * Self.factor, input.estimate + Self.leastStepBits)
     }

@@ -85,7 +85,6 @@ package struct SendSideEstimator: ~Copyable {
     private var reportedRoundTrip: (value: Int64, at: Int64)?
     private var hasFeedback = false
     private var hasSent = false
-    private var wasLimited = false
     /// Since when packets are out without any feedback.
     private var unheardSince: Int64?
     /// Of the report that is being taken in.
@@ -156,9 +155,6 @@ package struct SendSideEstimator: ~Copyable {
     private mutating func received(_ packet: PacketFeedback) {
         newestSend = max(newestSend ?? packet.sendTime, packet.sendTime)
         newestArrivalCount += 1
-        // It sends more again: what arrived while it sent little is no measure of the link.
-        if wasLimited, !limit.isLimited { acknowledged.expectStep() }
-        wasLimited = limit.isLimited
         acknowledged.add(packet.size, at: packet.arrivalTime, isApplicationLimited: limit.isLimited)
         measurement.add(packet)
         queue.add(send: packet.sendTime, arrival: packet.arrivalTime)
@@ -245,10 +241,9 @@ package struct SendSideEstimator: ~Copyable {
 
     /// When `tick` or `nextProbe` has something to do next.
     package var deadline: Instant? {
-        // Before the first feedback there is neither a silence nor a probe.
-        guard hasSent, hasFeedback else { return nil }
+        guard hasSent else { return nil }
         var time = probes.deadline
-        if let since = unheardSince { time = min(time, since &+ silenceLimit(since)) }
+        if hasFeedback, let since = unheardSince { time = min(time, since &+ silenceLimit(since)) }
         return Instant(nanoseconds: UInt64(max(time, 0)) &* 1_000)
     }
 
