@@ -73,7 +73,7 @@ package struct Pacer: ~Copyable {
     package static let probeCatchUp: UInt64 = 5_000_000
     /// Fast is a probe whose packets are nearer to each other than this: of a slower one the timer takes little, and two
     /// packets of it together are a burst to a small link.
-    package static let fastSpacing = 1_500_000.0
+    package static let fastSpacing = 1_000_000.0
     /// A probe that has not left after this is over.
     package static let longestProbe: UInt64 = 500_000_000
     package static let paddingSize: UInt16 = 1_200

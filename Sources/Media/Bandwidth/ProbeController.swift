@@ -92,10 +92,12 @@ struct ProbeController {
             self.awaited = nil
             further = nil
         }
-        let cap = min(input.largest, input.wanted * Self.wantedFactor)
+        // The first two are small, and what is wanted of a new subscriber is soon more.
+        let isStarting = phase != .running
+        let cap = isStarting ? input.largest : min(input.largest, input.wanted * Self.wantedFactor)
         nextLook = 0
         lastWanted = min(lastWanted, input.wanted)
-        guard cap > 0, input.estimate < input.wanted * Self.enoughFactor else {
+        guard cap > 0, isStarting || input.estimate < input.wanted * Self.enoughFactor else {
             further = nil
             nextLook = now &+ Self.lookInterval
             return nil
