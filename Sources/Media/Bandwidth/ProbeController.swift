@@ -91,8 +91,6 @@ struct ProbeController {
             guard now &- awaited.since > Self.patience &+ 2 &* input.roundTrip else { return nil }
             self.awaited = nil
             further = nil
-            // On a link that never was full nothing speaks against another one at once.
-            if input.lastDecrease == .min, !input.isLossy { lastProbe = .min }
         }
         // The first two are small, and what is wanted of a new subscriber is soon more.
         let isStarting = phase != .running
@@ -115,11 +113,9 @@ struct ProbeController {
     /// The estimate follows from a result; the estimate after it is given.
     mutating func finished(result: Double, wasFull: Bool, raised: Bool, now: Int64) {
         guard let awaited else { return }
-        // One that left more slowly than planned and raised the estimate all the same was no failure of the link.
-        let isSuccess =
-            result > (wasFull ? Self.fullLinkShare : Self.successShare) * Double(awaited.plan.bitsPerSecond)
-            || !wasFull && raised
-        let asksFurther = !isCapped && isSuccess
+        let asksFurther =
+            !isCapped
+            && result > (wasFull ? Self.fullLinkShare : Self.successShare) * Double(awaited.plan.bitsPerSecond)
         if raised { raisedAt = now }
         further = asksFurther ? result * Self.factor : nil
         self.awaited = nil
