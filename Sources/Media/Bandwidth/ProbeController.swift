@@ -157,7 +157,8 @@ struct ProbeController {
 
     private mutating func judgeRaise(_ input: Input, now: Int64) {
         guard let raised = raisedAt else { return }
-        if input.lastDecrease > raised, input.lastDecrease &- raised < Self.regretTime {
+        // Of who sends little, overuse was a keyframe's, and says nothing about the raise.
+        if input.lastDecrease > raised, input.lastDecrease &- raised < Self.regretTime, !input.isApplicationLimited {
             isRegretted = true
         } else if now &- raised > Self.regretTime {
             isRegretted = false
