@@ -67,6 +67,24 @@ package struct Pacer: ~Copyable {
     package static let retransmissionCapacity = 128
     /// Unpaced bytes are owed for no longer than this.
     package static let longestDebt: UInt64 = 500_000_000
+    /// How far behind its time a fast probe may be and still make up for it. A driver's timers are a millisecond apart,
+    /// and with one packet for each of them no probe would be faster than 10 Mbit/s. Longer makes bursts after a late
+    /// timer, shorter probes at less than was planned.
+    package static let probeCatchUp: UInt64 = 5_000_000
+    /// Fast is a probe whose packets are nearer to each other than this: of a slower one the timer takes little, and two
+    /// packets of it together are a burst to a small link.
+    package static let fastSpacing = 1_000_000.0
+    /// Slow is one whose packets are further from each other than this: the timer's millisecond takes a third of its rate
+    /// at most. Higher makes up for more and probes small links harder.
+    package static let slowSpacing = 1_700_000.0
+    /// Two packets of this size weigh no more than one of video.
+    package static let smallPadding: UInt16 = 600
+    /// Of a probe's packets so many are not audio, whose rate is not the probe's: among many speakers one packet and what
+    /// they say would be a probe, and show the rate of their voices.
+    package static let leastPaced = 3
+    /// But where there is so much audio that nothing else gets its turn, this many times the packets are enough. Lower
+    /// measures audio alone, higher lasts longer.
+    package static let audioProbeFactor = 8
     /// A probe that has not left after this is over.
     package static let longestProbe: UInt64 = 500_000_000
     package static let paddingSize: UInt16 = 1_200
@@ -83,6 +101,8 @@ package struct Pacer: ~Copyable {
     private var probe: ProbePlan?
     private var probeStart: UInt64 = 0
     private var probePackets = 0
+    /// Of them those that waited for the probe's rate.
+    private var probePacedPackets = 0
     private var probeBytes = 0
     /// Of the packet charged last: goes with it into `SendSideEstimator.onSent`. 0 outside of probes.
     package private(set) var cluster: UInt16 = 0
@@ -107,17 +127,28 @@ package struct Pacer: ~Copyable {
     /// May a packet of video go now, without waiting? If so it is charged.
     package mutating func admits(_ bytes: Int, now: Instant) -> Bool {
         guard video.isEmpty, retransmissions.isEmpty, freeAt <= now.nanoseconds &+ Self.burst else { return false }
-        charge(bytes, now: now)
+        charge(bytes, now: now, asked: true)
         return true
     }
 
     /// A packet that does not ask: audio.
-    package mutating func charge(_ bytes: Int, now: Instant) {
+    package mutating func charge(_ bytes: Int, now: Instant) { charge(bytes, now: now, asked: false) }
+
+    private mutating func charge(_ bytes: Int, now: Instant, asked: Bool) {
         let time = now.nanoseconds
         let cost = UInt64(Double(bytes) * nanosecondsPerByte)
-        freeAt = min(max(freeAt, time) &+ cost, time &+ Self.longestDebt)
+        let earliest = probe == nil ? time : time &- min(time, probeLag)
+        freeAt = min(max(freeAt, earliest) &+ cost, time &+ Self.longestDebt)
         cluster = 0
-        if probe != nil { countProbe(bytes) }
+        if probe != nil { countProbe(bytes, asked: asked) }
+    }
+
+    /// How far behind its time a probe may be and still make up for it. Of a fast one, or of small packets, several
+    /// at once are no burst; of a slower one there are never two at once, and the slowest lose little to the timer.
+    private var probeLag: UInt64 {
+        let spacing = Double(paddingSize) * nanosecondsPerByte
+        if spacing < Self.fastSpacing || paddingSize <= Self.smallPadding { return Self.probeCatchUp }
+        return spacing < Self.slowSpacing ? UInt64(spacing) : 0
     }
 
     // MARK: - Waiting
@@ -155,11 +186,11 @@ package struct Pacer: ~Copyable {
         if probe != nil, time &- probeStart > Self.longestProbe { endProbe() }
         guard freeAt <= time &+ (probe == nil ? Self.burst : 0) else { return nil }
         if let item = retransmissions.removeFirst() ?? video.removeFirst() {
-            charge(Int(item.size), now: now)
+            charge(Int(item.size), now: now, asked: true)
             return item
         }
         guard probe != nil else { return nil }
-        charge(Int(paddingSize), now: now)
+        charge(Int(paddingSize), now: now, asked: true)
         return PacedItem(packet: 0, enqueuedAt: now, stream: 0, size: paddingSize, kind: .padding)
     }
 
@@ -179,17 +210,21 @@ package struct Pacer: ~Copyable {
         probe = plan
         probeStart = now.nanoseconds
         probePackets = 0
+        probePacedPackets = 0
         probeBytes = 0
         nanosecondsPerByte = 8e9 / Double(max(plan.bitsPerSecond, 1_000))
         freeAt = now.nanoseconds
     }
 
-    private mutating func countProbe(_ bytes: Int) {
+    private mutating func countProbe(_ bytes: Int, asked: Bool) {
         guard let probe else { return }
         cluster = probe.cluster
         probePackets += 1
+        if asked { probePacedPackets += 1 }
         probeBytes += bytes
-        if probePackets >= probe.leastPackets, probeBytes >= probe.leastBytes { endProbe() }
+        let isLong =
+            probePacedPackets >= Self.leastPaced || probePackets >= probe.leastPackets * Self.audioProbeFactor
+        if isLong, probePackets >= probe.leastPackets, probeBytes >= probe.leastBytes { endProbe() }
     }
 
     private mutating func endProbe() {

@@ -22,6 +22,15 @@ struct ProbeController {
     static let regretTime: Int64 = 1_500_000
     /// No probe beyond this multiple of what is wanted.
     static let wantedFactor = 1.5
+    /// With an estimate of this multiple of what is wanted nothing is probed: a step up of the allocator fits, and what
+    /// more there is nobody would use. Higher sends bytes for nothing, lower holds layers back for their margin.
+    static let enoughFactor = 1.25
+    /// More is wanted by this factor than at the last probe: the next one does not wait for its period.
+    static let jumpFactor = 1.15
+    /// So long after the last one. Shorter measures into its queue, longer leaves a shared screen dark.
+    static let jumpWait: Int64 = 250_000
+    /// When nothing is to be probed, it is asked about again after this, and after each report.
+    static let lookInterval: Int64 = 500_000
     /// Microseconds between periodic probes. Less costs bytes and queue, more leaves a freed link unused.
     static let period: Int64 = 2_000_000
     /// A probe whose result has not come after this and two round trips is given up.
@@ -67,7 +76,10 @@ struct ProbeController {
     private var raisedAt: Int64?
     private var isRegretted = false
     private var lastProbe: Int64 = .min
-    private var lastWanted = 0.0
+    /// When `plan` is to be asked, if nothing else happens.
+    private var nextLook: Int64 = 0
+    /// What was wanted at the last probe, or has not been more than since.
+    private var lastWanted = Double.infinity
     private var regainedDecrease: Int64 = .min
     private let start: Double
 
@@ -80,13 +92,22 @@ struct ProbeController {
             self.awaited = nil
             further = nil
         }
-        let cap = min(input.largest, input.wanted * Self.wantedFactor)
-        guard let rate = rate(input, now: now), cap > 0 else { return nil }
+        // The first two are small, and what is wanted of a new subscriber is soon more.
+        let isStarting = phase != .running
+        let cap = isStarting ? input.largest : min(input.largest, input.wanted * Self.wantedFactor)
+        nextLook = 0
+        lastWanted = min(lastWanted, input.wanted)
+        guard cap > 0, isStarting || input.estimate < input.wanted * Self.enoughFactor else {
+            further = nil
+            nextLook = now &+ Self.lookInterval
+            return nil
+        }
+        guard let rate = rate(input, now: now) else { return nil }
         let capped = min(rate, cap)
         guard capped > input.estimate * 1.05 else { return nil }
         // Nothing beyond it is wanted: its success asks for no further one.
         isCapped = rate >= cap
-        return begin(capped, now: now)
+        return begin(capped, wanted: input.wanted, now: now)
     }
 
     /// The estimate follows from a result; the estimate after it is given.
@@ -100,14 +121,14 @@ struct ProbeController {
         self.awaited = nil
     }
 
-    /// The earliest time at which a periodic probe is due.
-    var deadline: Int64 { lastProbe == .min ? 0 : lastProbe &+ Self.period }
+    /// When to ask for a plan, besides after each report.
+    var deadline: Int64 { lastProbe == .min ? nextLook : max(lastProbe &+ Self.period, nextLook) }
 
     private mutating func rate(_ input: Input, now: Int64) -> Double? {
         switch phase {
         case .fresh:
             phase = .second
-            return start * Self.firstFactor
+            return max(start * Self.firstFactor, input.estimate * Self.factor)
         case .second:
             phase = .running
             // The first may have shown that the second is pointless.
@@ -124,18 +145,20 @@ struct ProbeController {
         }
         if let rate = regained(input, now: now) { return rate }
         judgeRaise(input, now: now)
-        let hasJumped = input.wanted > 2 * lastWanted && lastWanted > 0
-        lastWanted = input.wanted
+        // With less the allocator takes no step up, though it would fit.
+        let needed = input.wanted * Allocator.upgradeMargin
+        let hasJumped = input.wanted > Self.jumpFactor * lastWanted && needed > input.estimate
         let isDue =
             lastProbe == .min || now &- lastProbe >= (isRegretted && !input.isLossy ? 2 * Self.period : Self.period)
-        guard isDue || hasJumped && now &- lastProbe >= Self.calm else { return nil }
-        guard input.isApplicationLimited || input.wanted > input.estimate else { return nil }
+        guard isDue || hasJumped && now &- lastProbe >= Self.jumpWait else { return nil }
+        guard input.isApplicationLimited || needed > input.estimate else { return nil }
         return max(input.estimate * Self.factor, input.estimate + Self.leastStepBits)
     }
 
     private mutating func judgeRaise(_ input: Input, now: Int64) {
         guard let raised = raisedAt else { return }
-        if input.lastDecrease > raised, input.lastDecrease &- raised < Self.regretTime {
+        // Of who sends little, overuse was a keyframe's, and says nothing about the raise.
+        if input.lastDecrease > raised, input.lastDecrease &- raised < Self.regretTime, !input.isApplicationLimited {
             isRegretted = true
         } else if now &- raised > Self.regretTime {
             isRegretted = false
@@ -154,13 +177,14 @@ struct ProbeController {
         return max(input.rateBeforeDecrease * Self.regainShare, input.estimate * Self.factor)
     }
 
-    private mutating func begin(_ rate: Double, now: Int64) -> ProbePlan {
+    private mutating func begin(_ rate: Double, wanted: Double, now: Int64) -> ProbePlan {
         cluster = cluster == .max ? 1 : cluster + 1
         let plan = ProbePlan(
             cluster: cluster, bitsPerSecond: Int(rate), leastPackets: Self.leastPackets,
             leastBytes: Int(rate / 8e6 * Double(Self.length)))
         awaited = (plan, now)
         lastProbe = now
+        lastWanted = wanted
         return plan
     }
 }

@@ -68,8 +68,11 @@ struct ProbeMeasurement {
     func result(inherentLoss: Double) -> Double? {
         guard let plan else { return nil }
         let share = Self.leastShare * (1 - inherentLoss) * (1 - inherentLoss)
+        // Bytes for some packets like the first: with nothing but audio behind it, the large first one would have shown
+        // all there is to see, and it is the one whose arrival is not timed.
+        let leastBytes = Double(max(plan.leastBytes, Pacer.leastPaced * sums.firstArrivalBytes))
         guard Double(sums.packets) >= max(Double(plan.leastPackets) * share, 3),
-            Double(sums.bytes) >= Double(plan.leastBytes) * share
+            Double(sums.bytes) >= leastBytes * share
         else { return nil }
         let sendTime = sums.lastSend &- sums.firstSend
         let arrivalTime = sums.lastArrival &- sums.firstArrival

@@ -8,6 +8,9 @@ struct LayerMeter: BitwiseCopyable {
     static let window: UInt64 = 500_000_000
     /// The first window: a new stream is not to wait long for its layers.
     static let firstWindow: UInt64 = 200_000_000
+    /// A rate of this multiple of the last is believed at once: a screen that is shared, not noise or one keyframe. Lower
+    /// takes keyframes for rates, higher lets a stream overrun its allocation for longer.
+    static let jump: UInt32 = 2
     /// A stream that brought nothing for so many windows does not flow: nobody waits for its layers.
     static let silentWindows: UInt8 = 3
     /// Header, extensions, tag, UDP and IP, about: rates are those of the wire.
@@ -49,7 +52,8 @@ struct LayerMeter: BitwiseCopyable {
         silence = 0
         for cell in 0..<Self.cells {
             let rate = UInt32(clamping: UInt64(open[cell]) &* 8_000 / max(elapsed / 1_000_000, 1))
-            rates[cell] = isMeasured && rates[cell] > 0 ? rates[cell] / 2 &+ rate / 2 : rate
+            let isSmooth = isMeasured && rates[cell] > 0 && rate / Self.jump < rates[cell]
+            rates[cell] = isSmooth ? rates[cell] / 2 &+ rate / 2 : rate
             open[cell] = 0
         }
         isMeasured = true
@@ -106,6 +110,11 @@ extension PublishedTrack {
         flowing = measured
         flowingBitsPerSecond = bits
         flowingVersion &+= 1
+    }
+
+    /// Something of it came, and its rate was never known. One that has stopped was known once.
+    var hasJustBegun: Bool {
+        layers.contains { $0.counters.packets > 0 } && layers.allSatisfy { $0.lastRate == 0 }
     }
 
     /// Streams of one track are layers of it: simulcast.

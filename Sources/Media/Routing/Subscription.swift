@@ -456,6 +456,43 @@ final class Subscription {
         return true
     }
 
+    /// The longest padding that a packet can have (RFC 3550 §5.1): its last byte counts it.
+    private static let longestPadding = 255
+    /// What such a packet weighs.
+    static let paddingSize = longestPadding + overhead
+
+    /// The type under which a packet without payload can be sent on the repair stream; nil without such a stream.
+    private var paddingType: UInt8? {
+        guard rtxSSRC != nil, kind == .video, !isEnded else { return nil }
+        return codecs.first { !$0.codec.isCompanion && $0.rtxPayloadType != nil }?.rtxPayloadType
+    }
+
+    var canPad: Bool { paddingType != nil }
+
+    /// Bytes for a probe when nothing was sent lately that could be sent again: padding without payload, which receivers
+    /// of a repair stream pass over. A subscriber whose video is all paused would otherwise never be found to have the
+    /// network for it.
+    func sendPadding(now: Instant, engine: MediaEngine) {
+        guard let transport = subscriber.sending, transport.isOpen, let type = paddingType, let rtxSSRC else { return }
+        let out = engine.outbox.reserve()
+        var span = MutableRawSpan(_unsafeBytes: out)
+        let own = ForwardedExtensions.Own(
+            transportSequence: transport.transportSequence, absoluteSendTime: engine.absoluteSendTime)
+        let headerLength = extensions.write(own, into: &span)
+        let index = nextRTXSequence
+        RTPFixedHeader.write(
+            marker: false, payloadType: type, sequenceNumber: SequenceNumber(truncatingIfNeeded: index), timestamp: 0,
+            ssrc: rtxSSRC, hasExtension: headerLength > RTPHeader.fixedLength, hasPadding: true, into: &span)
+        let count = headerLength &+ Self.longestPadding
+        guard count <= out.count, let base = out.baseAddress else { return }
+        (base + headerLength).initializeMemory(as: UInt8.self, repeating: 0, count: Self.longestPadding)
+        span.store(UInt8(Self.longestPadding), at: count &- 1)
+        transport.finish(
+            out, count: count, headerLength: headerLength, ssrc: rtxSSRC, index: index, outbox: engine.outbox, now: now)
+        nextRTXSequence &+= 1
+        counters.retransmissions &+= 1
+    }
+
     // MARK: - Reports
 
     /// `nil` when nothing was sent yet. On the publisher's own clock as far as it has told it for the layer that is sent.

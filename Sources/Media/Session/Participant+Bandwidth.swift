@@ -24,6 +24,8 @@ struct AllocationState {
     var isStale = true
     /// Of all streams at their highest, as last decided.
     var wanted = 0
+    /// Some of them have begun and no rate of theirs is known: what is wanted is more than `wanted`.
+    var hasUnmeasured = false
 }
 
 extension Participant {
@@ -67,7 +69,8 @@ extension Participant {
         allocation.isStale = false
         allocation.decidedAt = now.nanoseconds
         decide(estimate: estimate, audio: audio, now, engine)
-        transport.bandwidth?.estimator.setWanted(allocation.wanted)
+        // Too little, even for a moment, would end the first probes.
+        if !allocation.hasUnmeasured { transport.bandwidth?.estimator.setWanted(allocation.wanted) }
     }
 
     private func needsDecision(_ estimate: Int, _ version: UInt32, _ now: Instant, _ engine: MediaEngine) -> Bool {
@@ -81,6 +84,7 @@ extension Participant {
         engine.wantedStreams.removeAll(keepingCapacity: true)
         let microseconds = Int64(now.nanoseconds / 1_000)
         let dominant = room.speakers.dominant
+        allocation.hasUnmeasured = false
         for subscription in subscriptions where subscription.kind == .video {
             guard let source = subscription.source else { continue }
             if let reason = hold(subscription, source, engine) {
@@ -91,7 +95,10 @@ extension Participant {
                 resume(subscription, now, engine)
             }
             // Not measured yet: what it began with goes on.
-            guard source.flowing.count > 0 else { continue }
+            guard source.flowing.count > 0 else {
+                if source.hasJustBegun { allocation.hasUnmeasured = true }
+                continue
+            }
             let priority: StreamPriority =
                 subscription.preference.isPinned ? .pinned : source.publisher.id == dominant ? .speaker : .rest
             engine.wantedStreams.append(subscription.wanted(source, priority: priority, now: microseconds))

@@ -227,11 +227,14 @@ extension Participant {
         if let plan = bandwidth.estimator.nextProbe(now) { bandwidth.pacer.begin(plan, now: now) }
         bandwidth.pacer.setRate(bandwidth.estimator.pacingRate)
         let prober = bandwidth.pacer.isProbing ? subscriptions.first { $0.probeSize != nil } : nil
-        if let size = prober?.probeSize { bandwidth.pacer.paddingSize = UInt16(clamping: max(size, 200)) }
+        let padder = bandwidth.pacer.isProbing && prober == nil ? subscriptions.first { $0.canPad } : nil
+        if bandwidth.pacer.isProbing {
+            bandwidth.pacer.paddingSize = UInt16(clamping: max(prober?.probeSize ?? Subscription.paddingSize, 200))
+        }
         while let item = bandwidth.pacer.take(now) {
             guard item.kind != .padding else {
                 // Probes need bytes: what was sent lately is sent again on a repair stream, which the receiver drops.
-                _ = prober?.sendProbe(now: now, engine: engine)
+                if prober?.sendProbe(now: now, engine: engine) != true { padder?.sendPadding(now: now, engine: engine) }
                 continue
             }
             subscription(number: item.stream)?.sendPaced(item.packet, now: now, engine: engine)

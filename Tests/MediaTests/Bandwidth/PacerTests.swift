@@ -119,6 +119,62 @@ private final class TestPacer {
         #expect(pacer.cluster == 0)
     }
 
+    @Test func `A probe beyond a packet for each millisecond leaves at its rate all the same`() {
+        let pacer = TestPacer(bitsPerSecond: 500_000)
+        pacer.begin(
+            ProbePlan(cluster: 4, bitsPerSecond: 28_800_000, leastPackets: 5, leastBytes: 54_000), now: start)
+        var left: [Int] = []
+        for millisecond in 0..<30 {
+            var packets = 0
+            while pacer.take(start + .milliseconds(millisecond)) != nil { packets += 1 }
+            left.append(packets)
+        }
+        // 1200 bytes every third of a millisecond: 45 packets in 15 ms, and no burst longer than a timer's step.
+        #expect(left.reduce(0, +) == 45)
+        #expect(left.max() == 3)
+        #expect(left[16...].allSatisfy { $0 == 0 })
+    }
+
+    @Test func `A probe makes up for a late timer, but not for a long one`() {
+        let pacer = TestPacer(bitsPerSecond: 500_000)
+        pacer.begin(
+            ProbePlan(cluster: 4, bitsPerSecond: 19_200_000, leastPackets: 5, leastBytes: 54_000), now: start)
+        #expect(pacer.take(start) != nil)
+        var packets = 0
+        while pacer.take(start + .milliseconds(100)) != nil { packets += 1 }
+        // Two packets a millisecond; what was missed beyond five milliseconds is not made up for.
+        #expect(packets == 11)
+    }
+
+    @Test func `Among many voices a probe still has three packets that are not audio`() {
+        let pacer = TestPacer(bitsPerSecond: 500_000)
+        pacer.begin(ProbePlan(cluster: 4, bitsPerSecond: 900_000, leastPackets: 5, leastBytes: 1_687), now: start)
+        var paced: [Int] = []
+        var audio = 0
+        for millisecond in 0..<200 {
+            let now = start + .milliseconds(millisecond)
+            while pacer.take(now) != nil { paced.append(millisecond) }
+            guard millisecond % 3 == 0, paced.count < 3 else { continue }
+            pacer.charge(128, now: now)
+            #expect(pacer.cluster == 4)
+            audio += 1
+        }
+        // 1200 bytes at 900 kbit/s are 10.7 ms, and with the audio between them 17.
+        #expect(paced.count == 3)
+        #expect(audio >= 8 && (paced.last ?? 0) >= 30)
+    }
+
+    @Test func `A probe for which audio leaves no room is over after forty packets`() {
+        let pacer = TestPacer(bitsPerSecond: 500_000)
+        pacer.begin(ProbePlan(cluster: 4, bitsPerSecond: 300_000, leastPackets: 5, leastBytes: 562), now: start)
+        var counted = 0
+        for packet in 0..<60 {
+            pacer.charge(128, now: start + .milliseconds(packet))
+            if pacer.cluster == 4 { counted += 1 }
+        }
+        #expect(counted == 40)
+    }
+
     @Test func `A probe that cannot leave is over after a while`() {
         let pacer = TestPacer(bitsPerSecond: 500_000)
         pacer.begin(ProbePlan(cluster: 1, bitsPerSecond: 1_000_000, leastPackets: 5, leastBytes: 1), now: start)

@@ -20,10 +20,10 @@ final class EngineWorld {
     /// gets what, which do not want to wait for an estimate to climb.
     var reportsNetwork = true
 
-    init(seed: UInt64, settings: MediaSettings = MediaSettings()) throws {
+    init(seed: UInt64, settings: MediaSettings = MediaSettings(), packetSlots: Int = 4_096) throws {
         net = SimNet(seed: seed)
         var small = settings
-        small.limits.packetSlots = min(settings.limits.packetSlots, 4_096)
+        small.limits.packetSlots = min(settings.limits.packetSlots, packetSlots)
         small.limits.sessions = min(settings.limits.sessions, 512)
         engine = MediaEngine(
             settings: small, identity: try DTLSIdentity.make(), now: net.now, wallClock: .now(), seed: (seed, 7))
