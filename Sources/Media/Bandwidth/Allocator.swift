@@ -160,6 +160,8 @@ package enum Allocator {
     package static let upgradeMargin = 1.15
     /// And for this long (microseconds); a paused stream waits for half of it.
     package static let upgradeTime: Int64 = 1_000_000
+    /// What is not shown at all waits half as long.
+    package static func upgradeTime(isPaused: Bool) -> Int64 { isPaused ? upgradeTime / 2 : upgradeTime }
     /// More streams are paused without a look.
     package static let largestStreams = 256
 
@@ -258,7 +260,7 @@ package enum Allocator {
             guard let layer = highestWithMargin(stream, ideal: rank, held: held, used: used, estimate: estimate)
             else { continue }
             let since = stream.upgradeSince ?? now
-            if now - since >= (stream.isPaused ? upgradeTime / 2 : upgradeTime) {
+            if now - since >= upgradeTime(isPaused: stream.isPaused) {
                 chosen[index] = layer
                 used += layer.bitsPerSecond - held
             } else {

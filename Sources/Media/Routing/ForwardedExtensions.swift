@@ -128,18 +128,6 @@ struct ForwardedExtensions {
         return writer.finish(into: &span)
     }
 
-    /// The same for a packet that no publisher made: the subscriber's own elements alone.
-    func write(_ own: Own, into span: inout MutableRawSpan) -> Int {
-        var writer = RTPExtensionBlockWriter(at: RTPHeader.fixedLength, twoByteForm: needsTwoByteForm)
-        if transportSequenceID != 0 {
-            writer.append(id: transportSequenceID, uint16: own.transportSequence, into: &span)
-        }
-        if absoluteSendTimeID != 0 {
-            writer.append(id: absoluteSendTimeID, uint24: own.absoluteSendTime, into: &span)
-        }
-        return writer.finish(into: &span)
-    }
-
     /// The descriptor was copied as the last element: its frame number is rewritten where it lies.
     @inline(__always)
     private func patch(

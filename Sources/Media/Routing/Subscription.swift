@@ -479,7 +479,7 @@ final class Subscription {
         let own = ForwardedExtensions.Own(
             transportSequence: transport.transportSequence, absoluteSendTime: engine.absoluteSendTime)
         let headerLength = extensions.write(own, into: &span)
-        let index = nextRTXSequence
+        let index = state.pointee.nextRTXSequence
         RTPFixedHeader.write(
             marker: false, payloadType: type, sequenceNumber: SequenceNumber(truncatingIfNeeded: index), timestamp: 0,
             ssrc: rtxSSRC, hasExtension: headerLength > RTPHeader.fixedLength, hasPadding: true, into: &span)
@@ -489,8 +489,8 @@ final class Subscription {
         span.store(UInt8(Self.longestPadding), at: count &- 1)
         transport.finish(
             out, count: count, headerLength: headerLength, ssrc: rtxSSRC, index: index, outbox: engine.outbox, now: now)
-        nextRTXSequence &+= 1
-        counters.retransmissions &+= 1
+        state.pointee.nextRTXSequence &+= 1
+        state.pointee.counters.retransmissions &+= 1
     }
 
     // MARK: - Reports

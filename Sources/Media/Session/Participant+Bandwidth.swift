@@ -24,6 +24,8 @@ struct AllocationState {
     var isStale = true
     /// Of all streams at their highest, as last decided.
     var wanted = 0
+    /// When a stream that fits has waited long enough to begin, or to become larger.
+    var upgradeDue = UInt64.max
     /// Some of them have begun and no rate of theirs is known: what is wanted is more than `wanted`.
     var hasUnmeasured = false
 }
@@ -78,6 +80,7 @@ extension Participant {
         return allocation.isStale || version != allocation.version || engine.settings.lastN > 0
             || moved > Double(allocation.estimate) * AllocationState.movedShare
             || now.nanoseconds &- allocation.decidedAt >= AllocationState.longestInterval
+            || now.nanoseconds >= allocation.upgradeDue
     }
 
     private func decide(estimate: Int, audio: Int, _ now: Instant, _ engine: MediaEngine) {
@@ -110,6 +113,7 @@ extension Participant {
         let result = Allocator.allocate(
             engine.wantedStreams, estimate: estimate, audioBitsPerSecond: audio, now: microseconds)
         allocation.wanted = result.wantedBitsPerSecond
+        allocation.upgradeDue = .max
         for decision in result.decisions { apply(decision, now, engine) }
     }
 
@@ -127,6 +131,10 @@ extension Participant {
             let source = subscription.source
         else { return }
         subscription.layers.upgradeSince = decision.upgradeSince
+        if let since = decision.upgradeSince {
+            let due = since + Allocator.upgradeTime(isPaused: subscription.layers.paused != nil)
+            allocation.upgradeDue = min(allocation.upgradeDue, UInt64(clamping: due) &* 1_000)
+        }
         guard let layer = decision.layer else { return pause(subscription, .bandwidth, now, engine) }
         let before = subscription.layers.current
         subscription.layers.current = layer

@@ -85,7 +85,9 @@ extension Participant {
         }
         guard let bandwidth = sending?.bandwidth else { return }
         // A probe that is due and may not start yet is asked about again with the next report, which comes sooner.
-        if let deadline = bandwidth.estimator.deadline { next = min(next, max(deadline, now + Self.probeRetry)) }
+        if let deadline = bandwidth.estimator.deadline {
+            next = min(next, deadline > now ? deadline : now + Self.probeRetry)
+        }
         if let deadline = bandwidth.pacer.nextDeadline { next = min(next, deadline) }
     }
 
