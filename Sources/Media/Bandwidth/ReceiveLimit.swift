@@ -4,12 +4,11 @@
 package import Base
 
 /// A receiver-side estimate from absolute send times (the header extension's 24 bits of 1/2^18 s): the delay-based half
-/// of the sender's estimator. One per publisher that asks for REMB.
+/// of the sender's estimator. One per publisher that asks for REMB and has no transport-wide numbers. When to tell it is
+/// `ReceiverEstimateSchedule`'s.
 package struct ReceiveLimit: Sendable {
-    /// Between two REMBs when the value has not fallen.
-    package static let interval: Int64 = 1_000_000
-    /// A value below this share of the last one is told at once.
-    package static let urgentShare = 0.97
+    /// Between two looks at what came.
+    package static let interval = Duration.milliseconds(100)
     /// The publisher is not told less.
     package static let least = 50_000.0
     /// A publisher that has not sent for so long starts anew.
@@ -23,8 +22,8 @@ package struct ReceiveLimit: Sendable {
     private var acknowledged = AcknowledgedRate()
     private var rate: RateControl
     private var lastPacket: Int64?
-    private var lastUpdate: Int64?
-    private var lastTold: (rate: Double, at: Int64)?
+    /// Of the next look; `nil` before the first packet, for then there is nothing to look at.
+    package private(set) var deadline: Instant?
 
     /// `largest` is the configured cap of a publisher.
     package init(largest: Int) {
@@ -40,29 +39,26 @@ package struct ReceiveLimit: Sendable {
             queue = QueueDelay()
         }
         lastPacket = time
-        let wrapped = Int64(sendTime & 0xFF_FFFF) &* 1_000_000 >> 18
-        let sent = clock.unwrap(wrapped)
+        if deadline == nil { deadline = now }
+        // Shifts bind more tightly than products here.
+        let sent = clock.unwrap((Int64(sendTime & 0xFF_FFFF) &* 1_000_000) >> 18)
         acknowledged.add(size, at: time, isApplicationLimited: false)
         queue.add(send: sent, arrival: time)
         if let difference = interArrival.add(send: sent, arrival: time) { trend.update(difference) }
     }
 
-    /// The REMB to send now, if any. To be asked a few times a second. `roundTrip` to the publisher.
-    package mutating func report(roundTrip: Duration, now: Instant) -> UInt64? {
-        let time = now.microseconds
-        if lastUpdate.map({ time &- $0 >= 100_000 }) ?? true {
-            lastUpdate = time
+    /// What the publisher may send, in bits a second: brought up to date when the deadline has come, else as it was.
+    /// `roundTrip` to the publisher.
+    package mutating func update(roundTrip: Duration, now: Instant) -> UInt64 {
+        if let due = deadline, due <= now {
+            deadline = now + Self.interval
             rate.update(
                 RateControl.Input(
                     use: trend.use, acknowledged: acknowledged.bitsPerSecond, isApplicationLimited: false,
                     isDraining: queue.microseconds > SendSideEstimator.longQueue,
-                    roundTrip: max(roundTrip.microseconds, 0), now: time),
+                    roundTrip: max(roundTrip.microseconds, 0), now: now.microseconds),
                 bounds: Self.least...largest)
         }
-        let isDue = lastTold.map { time &- $0.at >= Self.interval } ?? true
-        let isUrgent = lastTold.map { rate.bitsPerSecond < $0.rate * Self.urgentShare } ?? true
-        guard isDue || isUrgent else { return nil }
-        lastTold = (rate.bitsPerSecond, time)
         return UInt64(rate.bitsPerSecond)
     }
 }

@@ -47,6 +47,7 @@ package final class MediaEngine {
     var numbers: [SequenceNumber] = []
     var ssrcs: [SSRC] = []
     var reportBlocks: [RTCPReportBlock] = []
+    var referenceDelays: [RTCPExtendedReport.Delay] = []
     let noReports: [RTCPReportBlock] = []
     /// Asked once for every room, when its first participant joins.
     package var roomPolicy: (String) -> RoomPolicy = { _ in .freeSections }
@@ -77,6 +78,7 @@ package final class MediaEngine {
         wheel = DeadlineWheel(now: now)
         touched.reserveCapacity(DatagramSocket.batchSize)
         reportBlocks.reserveCapacity(settings.limits.sourcesPerParticipant)
+        referenceDelays.reserveCapacity(ReferenceTimeAnswers.capacity)
     }
 
     /// Where peers are told to send to, and to connect to: set when the sockets are bound. The first is preferred.

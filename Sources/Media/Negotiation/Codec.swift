@@ -64,7 +64,8 @@ package struct FeedbackSet: OptionSet, Hashable, Sendable {
     package static let fir = FeedbackSet(rawValue: 4)
     package static let remb = FeedbackSet(rawValue: 8)
     package static let transportCC = FeedbackSet(rawValue: 16)
-    /// Receiver reference times. Recognised, never agreed to: our round-trip times come from sender reports.
+    /// Receiver reference times: a peer that only receives learns its round trip. Agreed to where the peer asks for it;
+    /// ours come from sender reports, so we do not ask.
     package static let rrtr = FeedbackSet(rawValue: 32)
 
     /// In the order in which browsers write them.
@@ -75,8 +76,10 @@ package struct FeedbackSet: OptionSet, Hashable, Sendable {
 
     init(name: String) { self = Self.names.first { $0.1 == name }?.0 ?? [] }
 
-    static let supportedForVideo: FeedbackSet = [.nack, .pli, .fir, .remb, .transportCC]
-    static let supportedForAudio: FeedbackSet = [.nack, .transportCC]
+    static let offeredForVideo: FeedbackSet = [.nack, .pli, .fir, .remb, .transportCC]
+    static let offeredForAudio: FeedbackSet = [.nack, .transportCC]
+    static let supportedForVideo: FeedbackSet = offeredForVideo.union(.rrtr)
+    static let supportedForAudio: FeedbackSet = offeredForAudio.union(.rrtr)
 }
 
 /// One codec of one section, as both sides have agreed.

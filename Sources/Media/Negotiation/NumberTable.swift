@@ -77,7 +77,7 @@ struct NumberTable: Sendable {
             offered.rtxPayloadType = self.number(
                 Format(codec: .rtx, clockRate: codec.clockRate, channels: 0, identity: "apt=\(number)"))
         }
-        offered.feedback = codec.codec.isVideo ? .supportedForVideo : .supportedForAudio
+        offered.feedback = codec.codec.isVideo ? .offeredForVideo : .offeredForAudio
         if codec.codec.isCompanion { offered.feedback = [] }
         return offered
     }

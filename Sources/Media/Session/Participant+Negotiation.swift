@@ -28,6 +28,9 @@ extension Participant {
         // Numbers of extensions are the same in all sections of one bundle (RFC 9143 §9.2).
         extensionMap.merge(receiving.extensions)
         if feedback == nil, receiving.hasTransportFeedback { feedback = TransportFeedbackRecorder() }
+        if receiveLimit == nil, receiving.hasReceiverEstimate {
+            receiveLimit = ReceiveLimit(largest: engine.settings.publisherBitrateMax)
+        }
         let previous = tracks.first { $0.mid == transceiver.mid }
         if let previous, previous.isSame(as: receiving) { return }
         guard previous != nil || tracks.count < engine.settings.limits.tracksPerParticipant else { return }
@@ -100,5 +103,10 @@ extension Transceiver.Receiving {
     /// The publisher adapts to what is reported of its transport-wide numbers.
     var hasTransportFeedback: Bool {
         extensions.id(for: .transportSequenceNumber) != nil && codecs.contains { $0.feedback.contains(.transportCC) }
+    }
+
+    /// The publisher adapts to what we say that its path carries, and its packets say when they left.
+    var hasReceiverEstimate: Bool {
+        extensions.id(for: .absoluteSendTime) != nil && codecs.contains { $0.feedback.contains(.remb) }
     }
 }

@@ -69,7 +69,11 @@ extension Participant {
         let packet = RawSpan(
             _unsafeBytes: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(engine.slab[slot])[..<count]))
         let reading = RTPExtensionReading(reading: packet, header: header, map: extensionMap)
-        if reading.hasTransportSequence { noteForFeedback(reading.transportSequence, now) }
+        if reading.hasTransportSequence {
+            noteForFeedback(reading.transportSequence, now)
+        } else if reading.hasAbsoluteSendTime {
+            receiveLimit?.onPacket(sendTime: reading.absoluteSendTime, size: count, now: now)
+        }
         guard let padding = header.paddingLength(in: packet) else {
             counters.malformed &+= 1
             return slot

@@ -60,7 +60,13 @@ extension Participant {
             for index in 0..<goodbye.count {
                 if let ssrc = goodbye.ssrc(index) { removeSource(ssrc) }
             }
-        case .extendedReport, .sourceDescription, .other: break
+        case .extendedReport:
+            var report = try RTCPExtendedReport(parsing: block, in: packet)
+            while let item = report.next() {
+                guard case .referenceTime(let ntp) = item else { continue }
+                referenceTimes.receive(ntp: ntp, from: report.senderSSRC, now: now)
+            }
+        case .sourceDescription, .other: break
         }
     }
 

@@ -39,6 +39,7 @@ extension Participant {
             nextReports = now + Self.reportInterval
             writeReports(now, engine)
         }
+        writeEstimate(now, engine)
         flushReports(engine)
         sendPaced(now, engine)
         schedule(now)
@@ -77,6 +78,7 @@ extension Participant {
             wait(until: Instant(nanoseconds: allocation.nextLook), Self.patience, &next)
         }
         if let due = feedback?.deadline { wait(until: due, Self.patience, &next) }
+        if let due = estimateDeadline { wait(until: due, Self.patience, &next) }
         for track in tracks {
             for layer in track.layers {
                 if let due = layer.missing.deadline { wait(until: due, .zero, &next) }
@@ -192,20 +194,31 @@ extension Participant {
             RTCPSourceDescription.write(subscription.ssrc, canonicalName: name.span, into: &reports)
             if reports.count > Self.reportSizeMark { flushReports(engine) }
         }
-        let limit = UInt64(engine.settings.publisherBitrateMax)
-        if feedback == nil, !tracks.isEmpty, rembSchedule.poll(limit, now: now) { writeEstimate(engine) }
+        engine.referenceDelays.removeAll(keepingCapacity: true)
+        referenceTimes.take(now: now, into: &engine.referenceDelays)
+        let delays = engine.referenceDelays
+        RTCPExtendedReport.writeDelays(from: localSSRC, delays.span, into: &reports)
     }
 
-    private func writeEstimate(_ engine: MediaEngine) {
+    /// When a publisher that adapts to REMB has to be told, or looked at.
+    private var estimateDeadline: Instant? {
+        guard feedback == nil, !tracks.isEmpty else { return nil }
+        return receiveLimit?.deadline ?? rembSchedule.deadline
+    }
+
+    /// What a publisher without transport-wide numbers may send: what its path seems to carry, where its packets tell,
+    /// and the configured cap else.
+    private func writeEstimate(_ now: Instant, _ engine: MediaEngine) {
+        guard feedback == nil, !tracks.isEmpty else { return }
+        let limit =
+            receiveLimit?.update(roundTrip: roundTrip, now: now) ?? UInt64(engine.settings.publisherBitrateMax)
         engine.ssrcs.removeAll(keepingCapacity: true)
         for track in tracks where track.kind == .video {
             for layer in track.layers { engine.ssrcs.append(layer.ssrc) }
         }
-        guard !engine.ssrcs.isEmpty else { return }
+        guard !engine.ssrcs.isEmpty, rembSchedule.poll(limit, now: now) else { return }
         let sources = engine.ssrcs
-        RTCPReceiverEstimate.write(
-            from: localSSRC, bitsPerSecond: UInt64(engine.settings.publisherBitrateMax), sources: sources.span,
-            into: &reports)
+        RTCPReceiverEstimate.write(from: localSSRC, bitsPerSecond: limit, sources: sources.span, into: &reports)
     }
 
     private func flushReports(_ engine: MediaEngine) {

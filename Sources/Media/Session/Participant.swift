@@ -70,6 +70,9 @@ final class Participant {
     /// Its clock against ours.
     var clock = PublisherClock()
     var rembSchedule = ReceiverEstimateSchedule()
+    /// Made when it sends with absolute send times and asks for REMB; of use without transport-wide numbers only.
+    var receiveLimit: ReceiveLimit?
+    var referenceTimes = ReferenceTimeAnswers()
     /// It has told what it can receive (REMB): some agree to tell, and never do. Until then nothing is held back.
     var hasSentEstimate = false
     var feedbackClock = ClockUnwrapper(period: ClockUnwrapper.transportWide)

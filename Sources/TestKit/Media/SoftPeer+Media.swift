@@ -58,6 +58,7 @@ extension SoftPeer {
         _ payload: Bytes, section: Int, type: UInt8, sequence: SequenceNumber, timestamp: UInt32, marker: Bool,
         rollover: ExtendedSequence = 0, now: Instant
     ) {
+        sendTime = UInt32(truncatingIfNeeded: ((now.nanoseconds / 1_000) << 18) / 1_000_000) & 0xFF_FFFF
         let plain = rtp(
             payload, ssrc: ssrc(section), type: type, sequence: sequence, timestamp: timestamp, marker: marker)
         remember(plain, section: section, sequence)
@@ -136,7 +137,11 @@ extension SoftPeer {
                 marker: marker, payloadType: type, sequenceNumber: sequence, timestamp: timestamp, ssrc: ssrc,
                 hasExtension: true, into: &span)
             var writer = RTPExtensionBlockWriter(at: 12, twoByteForm: false)
-            writer.append(id: Self.transportExtension, uint16: transportSequence, into: &span)
+            if stampsSendTimes {
+                writer.append(id: Self.transportExtension, uint24: sendTime, into: &span)
+            } else {
+                writer.append(id: Self.transportExtension, uint16: transportSequence, into: &span)
+            }
             _ = writer.finish(into: &span)
         }
         transportSequence &+= 1
@@ -226,6 +231,15 @@ extension SoftPeer {
                 guard var nack = try? RTCPNACK(parsing: block, in: span) else { continue }
                 while let number = nack.next() { repeatPacket(nack.mediaSSRC, number) }
             case .transportFeedback: feedbackReceived += 1
+            case .remb:
+                if let limit = try? RTCPReceiverEstimate(parsing: block, in: span) {
+                    limitsReceived.append(limit.bitsPerSecond)
+                }
+            case .extendedReport:
+                guard var report = try? RTCPExtendedReport(parsing: block, in: span) else { continue }
+                while let item = report.next() {
+                    if case .delay(let delay) = item { referenceDelays.append(delay) }
+                }
             default: break
             }
         }

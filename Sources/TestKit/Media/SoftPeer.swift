@@ -56,6 +56,12 @@ package final class SoftPeer {
     package var sendsTransportFeedback = true
     /// Without it the offer says nothing of transport-wide reports, and the server learns nothing of the network.
     package var offersTransportFeedback = true
+    /// Packets say when they left, and no transport-wide numbers: a publisher that adapts to REMB.
+    package var stampsSendTimes = false
+    /// What the server said that our path carries (REMB), in order.
+    package internal(set) var limitsReceived: [UInt64] = []
+    /// Answers to reference times.
+    package internal(set) var referenceDelays: [RTCPExtendedReport.Delay] = []
 
     let identity: DTLSIdentity
     var credentials: ICECredentials
@@ -70,6 +76,8 @@ package final class SoftPeer {
     var random: SplitMix
     let ssrcBase: SSRC
     var transportSequence: UInt16 = 1
+    /// Of the packet being sent, as `absoluteSendTime` has it.
+    var sendTime: UInt32 = 0
     var sentPackets: [SSRC: [SequenceNumber: Bytes]] = [:]
     /// The newest packet of each stream, over the wraps of its numbers.
     var sendIndexes: [SSRC: ExtendedSequence] = [:]
@@ -134,10 +142,14 @@ package final class SoftPeer {
         lines += [
             "a=rtcp-mux", "a=rtcp-rsize", "a=\(direction.rawValue)",
             "a=extmap:\(Self.transportExtension) "
-                + RTPExtensionKind.transportSequenceNumber.uri,
+                + (stampsSendTimes ? RTPExtensionKind.absoluteSendTime : .transportSequenceNumber).uri,
         ]
         lines += isVideo ? videoCodec : ["a=rtpmap:\(Self.opus) opus/48000/2"]
-        if offersTransportFeedback { lines += ["a=rtcp-fb:\(isVideo ? Self.vp8 : Self.opus) transport-cc"] }
+        if stampsSendTimes {
+            if isVideo { lines += ["a=rtcp-fb:\(Self.vp8) goog-remb"] }
+        } else if offersTransportFeedback {
+            lines += ["a=rtcp-fb:\(isVideo ? Self.vp8 : Self.opus) transport-cc"]
+        }
         lines += describeLayers(section)
         if direction.sends, section.rids.isEmpty {
             lines += ["a=msid:stream track\(index)"]

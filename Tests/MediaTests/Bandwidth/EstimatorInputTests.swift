@@ -115,7 +115,7 @@ import Testing
             let late = isFull ? (index - 1_000) * 1_000 : 0
             let now = start + .microseconds(index * 4_000 + late)
             limit.onPacket(sendTime: sent, size: 1_000, now: now)
-            if let rate = limit.report(roundTrip: .milliseconds(50), now: now) { told.append(rate) }
+            told.append(limit.update(roundTrip: .milliseconds(50), now: now))
         }
         #expect(told.first == 2_500_000)
         #expect(told.allSatisfy { $0 <= 2_500_000 })

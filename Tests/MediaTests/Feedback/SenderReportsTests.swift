@@ -111,12 +111,22 @@ import Wire
     }
 
     @Test func `a reference time is answered once, with the time it lay here`() {
-        var answer = ReferenceTimeAnswer()
-        let none = answer.take(ssrc: 3, now: start)
-        answer.receive(ntp: 0x1122_3344_5566_7788, now: start)
-        let first = answer.take(ssrc: 3, now: start + .milliseconds(250))
-        let second = answer.take(ssrc: 3, now: start + .milliseconds(300))
-        #expect(none == nil && second == nil)
-        #expect(first == RTCPExtendedReport.Delay(ssrc: 3, lastReferenceTime: 0x3344_5566, delay: 16_384))
+        var answers = ReferenceTimeAnswers()
+        var delays: [RTCPExtendedReport.Delay] = []
+        answers.take(now: start, into: &delays)
+        #expect(delays.isEmpty)
+        answers.receive(ntp: 0, from: 3, now: start)
+        answers.receive(ntp: 0x1122_3344_5566_7788, from: 3, now: start)
+        answers.take(now: start + .milliseconds(250), into: &delays)
+        answers.take(now: start + .milliseconds(300), into: &delays)
+        #expect(delays == [.init(ssrc: 3, lastReferenceTime: 0x3344_5566, delay: 16_384)])
+    }
+
+    @Test func `of more names than a peer may ask under, the first are answered`() {
+        var answers = ReferenceTimeAnswers()
+        for ssrc in 1...9 as ClosedRange<SSRC> { answers.receive(ntp: 1 << 32, from: ssrc, now: start) }
+        var delays: [RTCPExtendedReport.Delay] = []
+        answers.take(now: start, into: &delays)
+        #expect(delays.map(\.ssrc) == [1, 2, 3, 4])
     }
 }

@@ -109,7 +109,7 @@ struct CodecTests {
         let video = try #require(negotiator.transceivers[1].receiving)
         #expect(video.codecs.map(\.codec) == [.av1, .vp8])
         #expect(video.codecs.map(\.rtxPayloadType) == [46, 97])
-        #expect(video.codecs.allSatisfy { $0.feedback == .supportedForVideo })
+        #expect(video.codecs.allSatisfy { $0.feedback == .offeredForVideo })
         #expect(
             video.extensions.id(for: .transportSequenceNumber) == 3
                 && video.extensions.kind(for: 3) == .transportSequenceNumber)
