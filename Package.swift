@@ -65,7 +65,7 @@ let package = Package(
         // L4
         library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media"]),
         // L5
-        library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Media", "Signaling"]),
+        library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Media", "Signaling", "Configuration"]),
         library(
             "TestKit",
             [

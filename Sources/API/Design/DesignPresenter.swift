@@ -128,5 +128,5 @@ enum DesignPresenter {
 
 enum DesignRoutes {
     static let table = DialectTable(
-        .design, DesignFormat(), auth + users + profiles + administration + calls + presence)
+        .design, DesignFormat(), auth + users + profiles + administration + settings + calls + presence)
 }

@@ -26,7 +26,6 @@ package struct APIService: Sendable {
     let formats: [Dialect: any DialectFormat]
     let router: Router
     let services: Services
-    let limits: RateLimitPolicy
     let limiter: RateLimiter
     let load: LoadMonitor
     let idempotency: IdempotencyStore
@@ -36,15 +35,14 @@ package struct APIService: Sendable {
     let requestIDs = RequestIDs()
 
     package init(
-        tables: [DialectTable] = DialectTables.all, services: Services, limits: RateLimitPolicy, load: LoadMonitor,
+        tables: [DialectTable] = DialectTables.all, services: Services, limiter: RateLimiter, load: LoadMonitor,
         idempotency: IdempotencyStore, options: Options, clock: Clock, metrics: RequestMetrics
     ) {
         formats = Dictionary(uniqueKeysWithValues: tables.map { ($0.dialect, $0.format) })
         precondition(formats.count == Dialect.allCases.count, "every dialect has a table, if only for its failures")
         router = Router(tables.flatMap(\.routes))
         self.services = services
-        self.limits = limits
-        limiter = RateLimiter()
+        self.limiter = limiter
         self.load = load
         self.idempotency = idempotency
         self.options = options
@@ -295,7 +293,7 @@ extension APIService {
         _ progress: inout Progress
     ) throws(RequestFault) {
         let tier = RateTier(progress.caller)
-        guard let limit = limits.limit(dialect, limitClass, tier, underLoad: load.isOverloaded) else { return }
+        guard let limit = limiter.limit(dialect, limitClass, tier, underLoad: load.isOverloaded) else { return }
         let key = RateLimiter.Key(
             dialect: dialect, limitClass: limitClass, caller: .init(caller, request.connection))
         let verdict = limiter.take(limit, for: key, at: request.loop.now)

@@ -80,7 +80,6 @@ enum PathClaims {
         (["v1", "dm"], "Direct messages"),
         (["v1", "files"], "Files"),
         (["v1", "ws"], "The chat sockets"),
-        (["v1", "admin", "settings"], "System settings"),
         (["users", "me", "avatar"], "Avatar upload"),
         (["chatrooms"], "Chatrooms"),
         (["upload"], "File upload"),

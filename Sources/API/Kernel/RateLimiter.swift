@@ -120,10 +120,20 @@ package final class RateLimiter: Sendable {
     package static let windowsMax = 200_000
 
     private let windows = Mutex<[Key: Window]>([:])
-
+    private let policy: Mutex<RateLimitPolicy>
     private let capacity: Int
 
-    package init(capacity: Int = RateLimiter.windowsMax) { self.capacity = capacity }
+    package init(_ policy: RateLimitPolicy = RateLimitPolicy(), capacity: Int = RateLimiter.windowsMax) {
+        self.policy = Mutex(policy)
+        self.capacity = capacity
+    }
+
+    /// Other numbers from now on. Windows that have begun go on, and end with the number they are then held against.
+    package func adopt(_ newPolicy: RateLimitPolicy) { policy.withLock { $0 = newPolicy } }
+
+    func limit(_ dialect: Dialect, _ limitClass: LimitClass, _ tier: RateTier, underLoad: Bool) -> RateLimit? {
+        policy.withLock { $0.limit(dialect, limitClass, tier, underLoad: underLoad) }
+    }
 
     /// Callers and classes that are remembered now.
     var windowCount: Int { windows.withLock { $0.count } }

@@ -2,6 +2,7 @@
 
 package import Accounts
 package import Base
+package import Configuration
 
 package struct Services: Sendable {
     package let accounts: AccountService
@@ -16,10 +17,13 @@ package struct Services: Sendable {
     package let signaling: SignalingAccess?
     /// `nil` in programs that serve no calls.
     package let calls: CallAccess?
+    /// `nil` in programs that run with what they are given.
+    package let settings: LiveSettings?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
-        areMetricsPublic: Bool, media: MediaAccess? = nil, signaling: SignalingAccess? = nil, calls: CallAccess? = nil
+        areMetricsPublic: Bool, media: MediaAccess? = nil, signaling: SignalingAccess? = nil, calls: CallAccess? = nil,
+        settings: LiveSettings? = nil
     ) {
         self.accounts = accounts
         self.health = health
@@ -29,6 +33,7 @@ package struct Services: Sendable {
         self.media = media
         self.signaling = signaling
         self.calls = calls
+        self.settings = settings
     }
 }
 

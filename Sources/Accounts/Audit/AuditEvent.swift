@@ -30,6 +30,7 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case apiKeyRevoked = "api_key.revoked"
     case signingKeyRotated = "signing_key.rotated"
     case signingKeyDiscarded = "signing_key.discarded"
+    case settingsChanged = "settings.changed"
 }
 
 package enum AuditSeverity: Int64, Sendable, CaseIterable {

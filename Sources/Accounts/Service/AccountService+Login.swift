@@ -3,6 +3,7 @@
 package import Base
 import Crypto
 import Store
+import Synchronization
 import Wire
 
 extension AccountService {
@@ -10,7 +11,7 @@ extension AccountService {
     package func register(
         _ registration: Registration, session: SessionRequest = SessionRequest(), origin: RequestOrigin
     ) async throws(AccountError) -> SignedIn {
-        guard options.isRegistrationOpen else { throw .forbidden(.registrationClosed) }
+        guard registrationIsOpen.load(ordering: .relaxed) else { throw .forbidden(.registrationClosed) }
         let user = try await insert(registration, roles: .user, isVerified: false, by: nil, origin: origin)
         return try await signIn(user, session, how: "registration", origin: origin)
     }

@@ -6,6 +6,7 @@
 package import Base
 import Crypto
 package import Store
+import Synchronization
 package import Vault
 import Wire
 
@@ -14,6 +15,8 @@ package final class AccountService: Sendable {
     package let audit: AuditLog
     package let keyring: Keyring
     package let options: AccountOptions
+    /// The one option that changes while the server runs.
+    let registrationIsOpen: Atomic<Bool>
 
     let database: any Database
     let vault: Vault
@@ -36,6 +39,7 @@ package final class AccountService: Sendable {
         self.senders = senders
         self.clock = clock
         self.options = options
+        registrationIsOpen = Atomic(options.isRegistrationOpen)
         keyring = Keyring(database: database, vault: vault)
         audit = AuditLog(database: database, vault: vault, jobs: jobs)
         throttles = ThrottleBook(vault: vault, account: options.accountThrottle, address: options.addressThrottle)

@@ -3,7 +3,7 @@
 package import Store
 
 package enum AccountsSchema {
-    package static let migrations: [Migration] = [first]
+    package static let migrations: [Migration] = [first, systemSettings]
 
     private static let first = Migration(
         name: "accounts-0001",
@@ -114,5 +114,16 @@ package enum AccountsSchema {
             """,
             "CREATE INDEX audit_events_by_time ON audit_events (time)",
             "CREATE INDEX audit_events_by_action ON audit_events (action, time)",
+        ])
+
+    /// What administrators set over the API: keys of the configuration and their values as text.
+    private static let systemSettings = Migration(
+        name: "accounts-0002",
+        sql: [
+            """
+            CREATE TABLE system_settings (
+                name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL, changed_by BLOB, changed_at INTEGER NOT NULL
+            ) STRICT
+            """
         ])
 }

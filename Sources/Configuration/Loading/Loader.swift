@@ -1,4 +1,5 @@
-// From the three sources to one configuration: file, then environment, then command line; the later wins.
+// From the sources to one configuration: what administrators have stored, then file, environment and command line; the
+// later wins.
 //
 // Every fault of every source is found before any is reported, and a value that a stronger source overrides is
 // checked all the same: it is waiting to fail on the day the other goes away.
@@ -22,6 +23,8 @@ package struct ConfigurationSources: Sendable {
     package var file: (path: String, contents: Bytes)?
     package var environment: [String: String]
     package var settings: [GivenSetting]
+    /// What administrators have set over the API, by key; known once the database is open.
+    package var stored: [String: String] = [:]
     /// Reads a secret's file. Tests hand in their own.
     package var readFile: @Sendable (String) throws(SystemError) -> Bytes
 
@@ -41,6 +44,8 @@ package struct ConfigurationSources: Sendable {
 package struct LoadedConfiguration: Sendable {
     package let values: Configuration
     package let origins: [String: Origin]
+    /// What it was made from: later it is made again with other stored settings.
+    package let sources: ConfigurationSources
 }
 
 extension Configuration {
@@ -73,6 +78,7 @@ private struct Loader {
     init(_ sources: ConfigurationSources) { self.sources = sources }
 
     mutating func load() throws(ConfigurationProblems) -> LoadedConfiguration {
+        apply(givenByAdministrators())
         apply(givenByFile())
         apply(givenByEnvironment())
         // Repeating an option is no contradiction: the last one counts.
@@ -81,7 +87,7 @@ private struct Loader {
         }
         checkRules()
         guard problems.isEmpty else { throw ConfigurationProblems(all: problems) }
-        return LoadedConfiguration(values: configuration, origins: origins)
+        return LoadedConfiguration(values: configuration, origins: origins, sources: sources)
     }
 
     // MARK: - Sources
@@ -123,6 +129,20 @@ private struct Loader {
                 ConfigurationProblem(
                     key: path.isEmpty ? nil : path, origin: origin, reason: "should be a section with keys in it"))
         }
+    }
+
+    private mutating func givenByAdministrators() -> [Given] {
+        var given: [Given] = []
+        for (path, value) in sources.stored.sorted(by: { $0.key < $1.key }) {
+            if let key = Configuration.keysByPath[path], key.adjustment == .never {
+                problems.append(
+                    ConfigurationProblem(
+                        key: path, origin: .stored, reason: "is the operator's, and cannot be set over the API"))
+            } else {
+                given.append(Given(path: path, raw: .text(value), origin: .stored))
+            }
+        }
+        return given
     }
 
     private mutating func givenByEnvironment() -> [Given] {

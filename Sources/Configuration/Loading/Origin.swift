@@ -3,6 +3,8 @@
 /// Where a value was given.
 package enum Origin: Sendable, Equatable, CustomStringConvertible {
     case standard
+    /// An administrator, over the API.
+    case stored
     case file(path: String, line: Int)
     case environment(name: String)
     /// An option of the command line, as it was written: `--set` or `--listen`.
@@ -13,6 +15,7 @@ package enum Origin: Sendable, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .standard: "default"
+        case .stored: "the settings of an administrator"
         case .file(let path, let line): "\(path) line \(line)"
         case .environment(let name): "environment \(name)"
         case .option(let name): name

@@ -91,7 +91,8 @@ extension Configuration {
 
             Written by `plexichat config doc`; do not edit.
 
-            Every key has a default; a server needs none of them set. Each may be given in three places, and the later wins:
+            Every key has a default; a server needs none of them set. Each may be given in three places, and the later wins
+            (what an administrator set over the API counts where none of them says anything):
 
             1. a YAML file, named by `--config FILE`: `server.listen` is `listen` under `server:`;
             2. the environment: `server.listen` is `PLEXICHAT_SERVER_LISTEN`, lists with commas between the items;

@@ -4,6 +4,7 @@
 package import API
 package import Accounts
 package import Base
+package import Configuration
 import Net
 package import Signaling
 import Store
@@ -23,6 +24,8 @@ package final class APIHarness: Sendable {
         package var media: MediaAccess?
         package var signaling: SignalingAccess?
         package var calls = CallOptions()
+        /// What the operator gives; no more than the settings of the running server are made of it here.
+        package var sources = ConfigurationSources()
         /// What stands for sockets and media in calls.
         package var callWorld = TestCallWorld()
 
@@ -40,6 +43,7 @@ package final class APIHarness: Sendable {
     package let load: LoadMonitor
     package let health: HealthMonitor
     package let idempotency: IdempotencyStore
+    package let settings: LiveSettings
     private let contract: AnswerContract
 
     package var accounts: AccountService { domain.service }
@@ -57,7 +61,7 @@ package final class APIHarness: Sendable {
                 AccountsSchema.migrations + IdempotencyStore.migrations + SignalingSchema.migrations
             )
             .apply(to: database)
-            let harness = APIHarness(domain, setup)
+            let harness = APIHarness(domain, setup, try Configuration.load(setup.sources))
             try await harness.calls.start()
             try await body(harness)
             if !breaksDatabase { try await domain.finish() }
@@ -65,7 +69,7 @@ package final class APIHarness: Sendable {
         }
     }
 
-    private init(_ domain: TestAccounts, _ setup: Setup) {
+    private init(_ domain: TestAccounts, _ setup: Setup, _ configuration: LoadedConfiguration) {
         self.domain = domain
         let metrics = Metrics()
         let requestMetrics = RequestMetrics(metrics)
@@ -80,13 +84,21 @@ package final class APIHarness: Sendable {
         calls = CallService(
             database: domain.database, accounts: domain.service, presence: presence, media: callWorld,
             events: callWorld, clock: domain.clock.clock, options: setup.calls)
+        let limiter = RateLimiter(setup.limits)
+        settings = LiveSettings(configuration) { changed in
+            domain.service.setRegistration(isOpen: changed.accounts.registration == .open)
+            var policy = setup.limits
+            policy.scale = changed.rateLimits.scale
+            limiter.adopt(policy)
+        }
         api = APIService(
             tables: setup.tables,
             services: Services(
                 accounts: domain.service, health: health, metrics: metrics, documentation: setup.documentation,
                 areMetricsPublic: setup.areMetricsPublic, media: setup.media,
-                signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence)),
-            limits: setup.limits, load: load, idempotency: idempotency, options: setup.options,
+                signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence),
+                settings: settings),
+            limiter: limiter, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
     }
 

@@ -28,21 +28,40 @@ struct RunningServer: Sendable {
     /// The administrator's password, where this start has made one up.
     let administratorPassword: Secret?
 
-    static func start(_ configuration: Configuration) async throws(StartFailure) -> RunningServer {
+    static func start(_ loaded: LoadedConfiguration) async throws(StartFailure) -> RunningServer {
         // A file that may not grow (a quota) is a write that fails, not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
-        let storage = try await Storage.open(configuration, shards: configuration.shardCount)
+        let storage = try await Storage.open(loaded.values, shards: loaded.values.shardCount)
         do {
-            return try await start(configuration, storage)
+            return try await start(try await addingStoredSettings(to: loaded, storage), storage)
         } catch {
             await storage.close()
             throw error
         }
     }
 
+    /// What administrators have set over the API stands under what the operator gives.
+    private static func addingStoredSettings(
+        to loaded: LoadedConfiguration, _ storage: Storage
+    ) async throws(StartFailure) -> LoadedConfiguration {
+        let stored: [String: String]
+        do {
+            stored = try await AccountService.systemSettings(in: storage.database)
+        } catch {
+            throw StartFailure("settings", error, remedy: "Run `plexichat doctor` with the same options.")
+        }
+        let (merged, passedOver) = loaded.adding(stored: stored)
+        for key in passedOver {
+            log.warning("a setting of an administrator does not fit any more and is passed over", [.text("key", key)])
+        }
+        return merged
+    }
+
     private static func start(
-        _ configuration: Configuration, _ storage: Storage
+        _ loaded: LoadedConfiguration, _ storage: Storage
     ) async throws(StartFailure) -> RunningServer {
+        let configuration = loaded.values
+        LogOutput.configure(level: configuration.logging.level)
         let metrics = Metrics()
         let accounts = try await makeAccounts(configuration, storage)
         let password = try await administrator(accounts)
@@ -65,13 +84,19 @@ struct RunningServer: Sendable {
             await media?.stop()
             throw error
         }
+        let limiter = RateLimiter(configuration.rateLimitPolicy)
+        let settings = LiveSettings(loaded) { changed in
+            accounts.setRegistration(isOpen: changed.accounts.registration == .open)
+            LogOutput.configure(level: changed.logging.level)
+            limiter.adopt(changed.rateLimitPolicy)
+        }
         let services = Services(
             accounts: accounts, health: health, metrics: metrics,
             documentation: configuration.documentation, areMetricsPublic: configuration.metrics.isPublic,
             media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) },
-            signaling: signaling, calls: calls)
+            signaling: signaling, calls: calls, settings: settings)
         let api = APIService(
-            services: services, limits: configuration.rateLimitPolicy, load: load,
+            services: services, limiter: limiter, load: load,
             idempotency: idempotency, options: configuration.apiOptions, clock: .system, metrics: requestMetrics)
         let tls = try makeTLS(configuration)
         let http: HTTPServer

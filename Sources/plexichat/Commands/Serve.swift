@@ -7,15 +7,16 @@ import Net
 
 enum Serve {
     @Sendable static func run(_ invocation: Invocation) async -> ExitCode {
-        let configuration: Configuration
+        let loaded: LoadedConfiguration
         do throws(ConfigurationProblems) {
-            configuration = try invocation.loadConfiguration().values
+            loaded = try invocation.loadConfiguration()
         } catch {
             return invocation.complain(about: error)
         }
+        let configuration = loaded.values
         LogOutput.configure(level: configuration.logging.level, style: configuration.logging.style)
         do throws(StartFailure) {
-            let server = try await RunningServer.start(configuration)
+            let server = try await RunningServer.start(loaded)
             let stop = await server.watchForStop()
             announce(server, invocation.output)
             RunningServer.tellServiceManager(.ready)

@@ -152,6 +152,8 @@ extension DocumentExample {
         designPage("/v1/admin/audit-logs", .admin),
         design(.get, "/v1/admin/stats", .admin),
         design(.get, "/v1/admin/health", .admin),
+        design(.get, "/v1/admin/settings", .admin),
+        design(.put, "/v1/admin/settings", .admin, #"{"settings": {"accounts.registration": "closed"}}"#),
     ]
 
     private static func design(_ method: HTTPMethod, _ path: String, body: String, status: Int = 200, mfa: Bool = false)
