@@ -56,6 +56,28 @@ def too_short_administrator_password_stops_the_start():
 
 
 @check
+def settings_of_administrators_outlive_the_server_and_stand_below_the_operators():
+    path = "/v1/admin/settings"
+    with Server(*UNLIMITED, *CHEAP_PASSWORDS) as server:
+        def setting(key):
+            found = server.call("GET", path, token=server.token()).status_is(200).json["data"]["settings"]
+            return next(entry for entry in found if entry["key"] == key)
+
+        wanted = {"accounts.registration": "closed", "calls.ring_time": "90s"}
+        server.call("PUT", path, {"settings": wanted}, token=server.token()).status_is(200)
+        newcomer = {"username": "mary", "email": "mary@example.org", "password": "securepassword123"}
+        server.call("POST", "/v1/auth/register", newcomer).status_is(403)
+        expect(setting("calls.ring_time")["pending"] == "90s", "the next start would not take it")
+        server.restart()
+        equal(setting("calls.ring_time")["value"], "90s")
+        server.call("POST", "/v1/auth/register", newcomer).status_is(403)
+        server.env["PLEXICHAT_ACCOUNTS_REGISTRATION"] = "open"
+        server.restart()
+        expect(not setting("accounts.registration")["is_changeable"], "the operator's setting can be changed")
+        server.call("POST", "/v1/auth/register", newcomer).status_is(201)
+
+
+@check
 def second_server_on_the_same_port_is_refused():
     with Server() as server:
         done = plexichat("serve", "--data", temporary_folder() / "data", "--listen", server.address, code=1)
