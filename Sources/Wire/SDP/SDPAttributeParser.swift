@@ -33,7 +33,12 @@ extension SDPParser {
         switch name {
         case "ice-ufrag": transport.ufrag = try credential(&fields, "ice-ufrag")
         case "ice-pwd": transport.password = try credential(&fields, "ice-pwd")
-        case "ice-options": transport.options += try fields.words(atMost: SDPLimits.listMembers, "ice-options")
+        case "ice-options":
+            // Of all its lines together: they are written as one.
+            transport.options += try fields.words(atMost: SDPLimits.listMembers, "ice-options")
+            guard transport.options.count <= SDPLimits.listMembers else {
+                throw fields.error("more than \(SDPLimits.listMembers) ice-options")
+            }
         case "fingerprint":
             let original = fields
             guard let fingerprint = try fingerprint(&fields) else {

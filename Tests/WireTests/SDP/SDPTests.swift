@@ -35,6 +35,19 @@ struct SDPTests {
         #expect(try SessionDescription(parsing: description.encoded) == description)
     }
 
+    @Test func `options of several lines are bounded together, since they are written as one`() throws {
+        let line = "a=ice-options:" + [String](repeating: "a", count: 128).joined(separator: " ") + "\r\n"
+        let head = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
+        let description = try SessionDescription(parsing: Bytes((head + line + line).utf8))
+        #expect(try SessionDescription(parsing: description.encoded) == description)
+        do throws(SDPError) {
+            _ = try SessionDescription(parsing: Bytes((head + line + line + "a=ice-options:b\r\n").utf8))
+            Issue.record("taken")
+        } catch {
+            #expect(error == SDPError(line: 7, reason: "more than 256 ice-options"))
+        }
+    }
+
     /// Lines that are in the one and not in the other. Compared as a set of lines, without the parser.
     private func lines(_ bytes: Bytes) -> Set<String> {
         Set(
