@@ -28,7 +28,11 @@ struct CallsSignaling: SignalingCodec {
         case "restart": return .restart
         case "hangup": return .hangUp
         case "ping": return .ping(id: try object.reference())
-        default: throw .invalidMessage("`type` is none that is known here")
+        default:
+            guard let message = try object.hostAction(type) else {
+                throw .invalidMessage("`type` is none that is known here")
+            }
+            return message
         }
     }
 

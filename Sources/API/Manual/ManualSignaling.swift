@@ -39,7 +39,11 @@ struct ManualSignaling: SignalingCodec {
         case "hand": return .change(ControlsChange(isHandRaised: try object.flag("on")))
         case "layer", "pin", "pause": return try object.wish(action)
         case "restart": return .restart
-        default: throw .invalidMessage("`action` is none that is known here")
+        default:
+            guard let message = try object.hostAction(action) else {
+                throw .invalidMessage("`action` is none that is known here")
+            }
+            return message
         }
     }
 

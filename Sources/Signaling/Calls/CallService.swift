@@ -306,6 +306,15 @@ package actor CallService {
         }
     }
 
+    package func changePermissions(
+        _ change: PermissionsChange, of user: UserID, in id: CallID, by principal: Principal
+    ) async throws(CallError) {
+        let actor = try await actor(id, principal)
+        try await self.change(id) { machine, _ throws(CallError) in
+            try machine.changePermissions(change, of: user, by: actor)
+        }
+    }
+
     /// Their media is cut before this returns.
     package func remove(_ user: UserID, from id: CallID, by principal: Principal) async throws(CallError) {
         let actor = try await actor(id, principal)

@@ -191,7 +191,7 @@ extension ClientMessage {
     var id: Int64? {
         switch self {
         case .offer(let description), .answer(let description): description.id
-        case .ping(let id): id
+        case .ping(let id), .host(_, let id): id
         case .join, .candidate, .hangUp, .change, .wish, .restart: nil
         }
     }

@@ -19,6 +19,8 @@ package enum SignalingLimits {
     static let callMessagesPerSecond = 400.0
     /// Messages that wait for a join, or for the call service.
     static let waiting = 32
+    /// People in one message: as many as a call may have by default, and a page of contacts.
+    package static let people = 256
     static let malformedInARow = 5
     /// calls.md and rooms.md: 5 per user.
     package static let socketsPerUser = 5

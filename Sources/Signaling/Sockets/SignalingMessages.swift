@@ -15,6 +15,8 @@ package enum ClientMessage: Sendable, Equatable {
     case candidate
     case hangUp
     case change(ControlsChange)
+    /// What only the host may.
+    case host(HostAction, id: Int64?)
     case wish(mid: String, StreamWish)
     case restart
     case ping(id: Int64?)
@@ -70,21 +72,29 @@ package struct Welcome: Sendable, Equatable {
     package let resumeToken: String
     package let resumeSeconds: Int
     package let isResumed: Bool
+    /// The client's own part, as the others see it.
+    package let own: ParticipantView?
     package let participants: [ParticipantView]
 }
 
 package struct ParticipantView: Sendable, Equatable {
     package let user: UserID
+    /// Whether they are in it, or being called, or what became of that.
+    package let state: CallParticipant.State
     /// Whether it is sending, as far as it and its permissions say.
     package let audio: Bool
     package let video: Bool
     package let isHeld: Bool
     package let isHandRaised: Bool
     package let isConnected: Bool
+    /// What the host lets them do.
+    package let permissions: MediaPermissions
 
     package init(_ participant: CallParticipant) {
         let effective = participant.effectivePermissions
         user = participant.user
+        state = participant.state
+        permissions = participant.permissions
         audio = effective.contains(.sendAudio)
         video = effective.contains(.sendVideo)
         isHeld = participant.controls.isHeld
@@ -119,6 +129,8 @@ package enum SignalingFault: Error, Sendable, Equatable {
     case negotiationTimeout
     case rateLimited(retryAfter: Int)
     case resumeInvalid
+    /// Whom a host's wish is about is not in the call.
+    case participantAbsent
     case notPermitted(String)
     case media(MediaError)
     case call(CallError)

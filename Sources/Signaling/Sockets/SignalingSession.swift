@@ -27,8 +27,12 @@ final class SignalingSession: Sendable {
 
     private enum Control: Sendable {
         case change(ControlsChange)
+        case host(HostAction, id: Int64?)
         case wish(mid: String, StreamWish)
         case hangUp
+
+        /// The client's own name for it.
+        var id: Int64? { if case .host(_, let id) = self { id } else { nil } }
     }
 
     let call: CallID
@@ -74,6 +78,7 @@ final class SignalingSession: Sendable {
                     Welcome(
                         call: call, user: user, role: role, resumeToken: token,
                         resumeSeconds: hub.resumeSeconds, isResumed: isResumed,
+                        own: call.participant(user).map { ParticipantView($0) },
                         participants: call.participants.filter { $0.isJoined && $0.user != user }
                             .map { ParticipantView($0) })))
             if isResumed, !state.tracks.isEmpty { connection.channel.send(.tracks(state.tracks)) }
@@ -129,6 +134,7 @@ final class SignalingSession: Sendable {
                 state.isHangingUp = true
                 control(.hangUp, &state)
             case .change(let change): control(.change(change), &state)
+            case .host(let action, let id): control(.host(action, id: id), &state)
             case .wish(let mid, let wish): control(.wish(mid: mid, wish), &state)
             }
         }
@@ -244,7 +250,7 @@ final class SignalingSession: Sendable {
 
     private func control(_ control: Control, _ state: inout State) {
         guard state.controls.count < SignalingLimits.waiting else {
-            state.connection?.channel.send(.fault(.rateLimited(retryAfter: 1), ref: nil))
+            state.connection?.channel.send(.fault(.rateLimited(retryAfter: 1), ref: control.id))
             return
         }
         state.controls.append(control)
@@ -265,7 +271,7 @@ final class SignalingSession: Sendable {
             do throws(SignalingFault) {
                 try await carryOut(next)
             } catch {
-                send(.fault(error, ref: nil))
+                send(.fault(error, ref: next.id))
             }
         }
     }
@@ -275,10 +281,13 @@ final class SignalingSession: Sendable {
             guard let calls = hub.calls else { return }
             switch control {
             case .change(let change): return try await calls.change(call, change, by: principal)
+            case .host(let action, _): return try await calls.act(action, in: call, by: principal)
             case .hangUp: return try await calls.leave(call, by: principal)
             case .wish: break
             }
         } catch {
+            // Whoever acts is in the call: it is the other one who is not.
+            if case .host = control, error == .notJoined { throw .participantAbsent }
             throw .call(error)
         }
         guard case .wish(let mid, let wish) = control else { return }

@@ -144,7 +144,7 @@ import Wire
             .joined(
                 Welcome(
                     call: call, user: user, role: .offerer, resumeToken: "T", resumeSeconds: 30, isResumed: false,
-                    participants: [view])),
+                    own: view, participants: [view])),
             .participantJoined(view), .participantLeft(other, reason: "left"), .participantUpdated(view),
             .offer(sdp: "v=0", id: 1), .answer(sdp: "v=0", id: nil),
             .tracks([TrackView(mid: "0", kind: .audio, user: other)]), .speaker(other),
