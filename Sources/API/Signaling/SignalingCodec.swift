@@ -82,6 +82,17 @@ extension JSONObject {
         return .host(action, id: try reference())
     }
 
+    /// Presence, by the name of its message; nil for a name that is none of these.
+    func presenceMessage(_ type: String) throws(SignalingFault) -> ClientMessage? {
+        switch type {
+        case "presence:subscribe": return .watch(try people("user_ids"))
+        case "presence:unsubscribe":
+            guard let value = self["user_ids"], !value.isNull else { return .unwatch(nil) }
+            return .unwatch(try people("user_ids"))
+        default: return nil
+        }
+    }
+
     /// `user_id` is the sender's own, in calls.
     private func person() throws(SignalingFault) -> UserID {
         guard let id = UserID(try member("participant_id")) else {
@@ -163,6 +174,10 @@ struct SignalingProblem {
         case .rateLimited(let seconds):
             self.init("too_many_requests", "Too many messages", [("retry_after", .integer(Int64(seconds)))])
         case .participantAbsent: self.init("participant_absent", "Whom this is about is not in the call")
+        case .tooManyWatched(let limit):
+            self.init(
+                "too_many_watched", "One socket is told of \(limit) people at most",
+                [("limit", .integer(Int64(limit)))])
         case .resumeInvalid: self.init("resume_invalid", "The resume token is not good any more; join anew")
         case .notPermitted(let reason): self.init("forbidden", reason)
         case .media(let error): self.init(error)
@@ -237,7 +252,7 @@ enum SignalingMembers {
         }
     }
 
-    static func welcome(_ welcome: Welcome, _ iceServers: [String], _ json: inout JSONWriter) {
+    static func welcome(_ welcome: Welcome, _ json: inout JSONWriter) {
         json.field("call_id", welcome.call.id)
         json.field("user_id", welcome.user)
         json.field("role", welcome.role.rawValue)
@@ -247,9 +262,7 @@ enum SignalingMembers {
         json.field("resume_token", welcome.resumeToken)
         json.field("resume_seconds", welcome.resumeSeconds)
         json.field("resumed", welcome.isResumed)
-        json.array("ice_servers") { json in
-            for server in iceServers { json.object { $0.field("urls", server) } }
-        }
+        welcome.ice.write(into: &json)
         if let own = welcome.own { json.object("self") { participant(own, &$0) } }
         json.array("participants") { json in
             for view in welcome.participants { json.object { participant(view, &$0) } }
@@ -309,6 +322,7 @@ enum SignalingMembers {
         case .ringingStopped(let call, let end):
             json.field("call_id", call.id)
             json.field("reason", end.rawValue)
+        case .iceServers(let configuration): configuration.write(into: &json)
         case .reconnect(let url, let seconds):
             json.field("url", url)
             json.field("seconds", seconds)

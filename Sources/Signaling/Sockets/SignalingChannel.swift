@@ -20,6 +20,8 @@ package protocol CallControl: Sendable {
     func change(_ id: CallID, _ change: ControlsChange, by principal: Principal) async throws(CallError)
     func act(_ action: HostAction, in id: CallID, by principal: Principal) async throws(CallError)
     func leave(_ id: CallID, by principal: Principal) async throws(CallError)
+    /// With relay credentials for the call that they are in.
+    func iceConfiguration(for principal: Principal) async -> ICEConfiguration
     func mediaEnded(_ id: CallID, user: UserID) async
     func incomingCalls(for user: UserID) async -> [CallInfo]
 }

@@ -19,6 +19,10 @@ package enum ClientMessage: Sendable, Equatable {
     case host(HostAction, id: Int64?)
     case wish(mid: String, StreamWish)
     case restart
+    /// Whose presence this socket is told from now on.
+    case watch([UserID])
+    /// `nil` for everybody.
+    case unwatch([UserID]?)
     case ping(id: Int64?)
 }
 
@@ -59,6 +63,9 @@ package enum ServerMessage: Sendable, Equatable {
     case status(CallInfo, by: UserID?)
     case incoming(CallInfo)
     case ringingStopped(CallInfo, RingingEnd)
+    case presence(UserID, Presence)
+    /// Relay credentials in the place of those that end soon.
+    case iceServers(ICEConfiguration)
     case reconnect(url: String, seconds: Int)
     case fault(SignalingFault, ref: Int64?)
     case pong(id: Int64?)
@@ -75,6 +82,7 @@ package struct Welcome: Sendable, Equatable {
     /// The client's own part, as the others see it.
     package let own: ParticipantView?
     package let participants: [ParticipantView]
+    package let ice: ICEConfiguration
 }
 
 package struct ParticipantView: Sendable, Equatable {
@@ -128,6 +136,7 @@ package enum SignalingFault: Error, Sendable, Equatable {
     case unexpectedAnswer
     case negotiationTimeout
     case rateLimited(retryAfter: Int)
+    case tooManyWatched(limit: Int)
     case resumeInvalid
     /// Whom a host's wish is about is not in the call.
     case participantAbsent
@@ -139,6 +148,7 @@ package enum SignalingFault: Error, Sendable, Equatable {
 /// Why we close; calls.md has 4001 to 4005.
 package enum SignalingClosure: UInt16, Sendable, Equatable {
     case normal = 1000
+    case serverStops = 1001
     case authenticationFailed = 4001
     case invalidMessages = 4002
     case rateLimited = 4003

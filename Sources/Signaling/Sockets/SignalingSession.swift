@@ -23,6 +23,8 @@ final class SignalingSession: Sendable {
         var isHangingUp = false
         var resumeToken: String?
         var bytesSent: (UInt64, Instant)?
+        /// When the client gets new relay credentials; `nil` when it has none.
+        var renewsRelaysAt: Instant?
     }
 
     private enum Control: Sendable {
@@ -46,6 +48,7 @@ final class SignalingSession: Sendable {
 
     var user: UserID { principal.user }
     var device: DeviceID { DeviceID(principal) }
+    var connection: SignalingConnection? { state.withLock { $0.connection } }
 
     init(
         _ call: CallInfo, _ role: NegotiationMachine.Role, _ permissions: MediaPermissions, by principal: Principal,
@@ -67,12 +70,15 @@ final class SignalingSession: Sendable {
     // MARK: - Sockets
 
     /// The socket is the session's from now on. `false` when the session is over.
-    func begin(on connection: SignalingConnection, _ call: CallInfo, token: String, isResumed: Bool) -> Bool {
+    func begin(
+        on connection: SignalingConnection, _ call: CallInfo, _ ice: ICEConfiguration, token: String, isResumed: Bool
+    ) -> Bool {
         state.withLock { state in
             guard !state.isOver else { return false }
             if let old = state.connection, old !== connection { old.channel.close(.normal, "replaced") }
             state.connection = connection
             state.resumeToken = token
+            state.renewsRelaysAt = ice.renewal(after: .now())
             connection.channel.send(
                 .joined(
                     Welcome(
@@ -80,7 +86,7 @@ final class SignalingSession: Sendable {
                         resumeSeconds: hub.resumeSeconds, isResumed: isResumed,
                         own: call.participant(user).map { ParticipantView($0) },
                         participants: call.participants.filter { $0.isJoined && $0.user != user }
-                            .map { ParticipantView($0) })))
+                            .map { ParticipantView($0) }, ice: ice)))
             if isResumed, !state.tracks.isEmpty { connection.channel.send(.tracks(state.tracks)) }
             guard isResumed else {
                 step(.admitted, &state, .now())
@@ -129,7 +135,7 @@ final class SignalingSession: Sendable {
             case .answer(let description):
                 if admits(message, &state, now) { step(.answer(description), &state, now) }
             case .restart: if admits(message, &state, now) { step(.restart, &state, now) }
-            case .candidate, .join, .ping: break
+            case .candidate, .join, .ping, .watch, .unwatch: break
             case .hangUp:
                 state.isHangingUp = true
                 control(.hangUp, &state)
@@ -246,6 +252,23 @@ final class SignalingSession: Sendable {
         }
     }
 
+    // MARK: - Relays
+
+    /// Who is away gets them with the next `joined`.
+    func needsRelays(at now: Instant) -> Bool {
+        state.withLock { state in
+            guard state.connection != nil, !state.isOver else { return false }
+            return state.renewsRelaysAt.map { $0 <= now } ?? false
+        }
+    }
+
+    func renewRelays(_ ice: ICEConfiguration, now: Instant) {
+        state.withLock { state in
+            state.renewsRelaysAt = ice.renewal(after: now)
+            state.connection?.channel.send(.iceServers(ice))
+        }
+    }
+
     // MARK: - What goes to the call service
 
     private func control(_ control: Control, _ state: inout State) {
@@ -336,7 +359,9 @@ final class SignalingSession: Sendable {
         case .incoming, .ringingStopped: return false
         case .status(let by):
             channel.send(.status(notice.call, by: by))
-            if notice.call.state.isOver { channel.close(.notFound, "the call has ended") }
+            if notice.call.state.isOver {
+                channel.close(hub.isDraining ? .serverStops : .notFound, "the call has ended")
+            }
         case .joined(let who):
             guard who != user, let participant = notice.call.participant(who) else { return false }
             channel.send(.participantJoined(ParticipantView(participant)))
@@ -358,7 +383,8 @@ final class SignalingSession: Sendable {
         switch reason {
         case .removed: channel.close(.denied, "removed from the call")
         case .left: channel.close(.normal, "left the call")
-        case .callEnded, .connectionLost: channel.close(.notFound, "the call is over")
+        case .callEnded, .connectionLost:
+            channel.close(hub.isDraining ? .serverStops : .notFound, "the call is over")
         }
     }
 

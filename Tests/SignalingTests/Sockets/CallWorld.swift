@@ -17,6 +17,7 @@ final class CallWorld {
     let domain: TestAccounts
     let presence: PresenceBook
     let service: CallService
+    let logins: LoginWatch
     let people: [Principal]
     private let database: SQLiteDatabase
 
@@ -29,11 +30,15 @@ final class CallWorld {
         database = try SQLiteDatabase(.memory)
         domain = try await TestAccounts.make(database)
         try await Migrations(AccountsSchema.migrations + SignalingSchema.migrations).apply(to: database)
-        presence = PresenceBook(database: database, clock: domain.clock.clock)
+        presence = PresenceBook(
+            database: database, clock: domain.clock.clock, tell: { [hub] in hub.presenceChanged($0, $1) })
         service = CallService(
-            database: database, accounts: domain.service, presence: presence, media: hub, events: hub,
+            node: "test", database: database, accounts: domain.service, presence: presence, media: hub, events: hub,
             clock: domain.clock.clock, options: options)
         hub.setCalls(service)
+        hub.setPresence(presence)
+        logins = LoginWatch(hub: hub, calls: service, presence: presence, accounts: domain.service)
+        domain.service.setEvents(logins)
         var people: [Principal] = []
         for name in names { people.append(try await domain.principal(try await domain.register(name))) }
         self.people = people

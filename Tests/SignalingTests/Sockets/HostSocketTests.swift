@@ -175,10 +175,10 @@ import Wire
 
     @Test func `a host's wish has the same words in both dialects`() throws {
         let sender = UserID(.random())
-        let calls = CallsSignaling(call: CallID(.random()), iceServers: [])
+        let calls = CallsSignaling(call: CallID(.random()))
         for (word, members, action) in Self.words {
             let manual = #"{"type":"control","action":"\#(word)","id":4,\#(members)}"#
-            #expect(try ManualSignaling(iceServers: []).read(manual, from: sender) == .host(action, id: 4))
+            #expect(try ManualSignaling().read(manual, from: sender) == .host(action, id: 4))
             let typed = #"{"type":"\#(word)","id":4,"user_id":"\#(sender)",\#(members)}"#
             #expect(try calls.read(typed, from: sender) == .host(action, id: 4))
         }
@@ -193,7 +193,7 @@ import Wire
     ])
     func `what a host's wish lacks is named`(members: String) {
         #expect(throws: SignalingFault.self) {
-            try ManualSignaling(iceServers: []).read(#"{"type":"control",\#(members)}"#, from: UserID(.random()))
+            try ManualSignaling().read(#"{"type":"control",\#(members)}"#, from: UserID(.random()))
         }
     }
 }
