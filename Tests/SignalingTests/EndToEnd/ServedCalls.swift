@@ -1,75 +1,31 @@
-// A whole server on loopback ports: HTTP and sockets, the call service over an empty database, media on UDP.
+// A server with people who are logged in, and their pages.
 
-import API
+import Accounts
 import Base
 import Media
-import Net
-import Synchronization
+import Signaling
 import TestKit
-import Testing
 import Wire
 
-@testable import Accounts
-@testable import Signaling
-
 final class ServedCalls: Sendable {
-    let api: APIHarness
-    let hub: SignalingHub
-    let media: TestMedia
-    let port: UInt16
+    private let server: CallServer
     let people: [APIHarness.Person]
 
-    private init(
-        _ api: APIHarness, _ hub: SignalingHub, _ media: TestMedia, _ port: UInt16, _ people: [APIHarness.Person]
-    ) {
-        self.api = api
-        self.hub = hub
-        self.media = media
-        self.port = port
+    var api: APIHarness { server.api }
+    var media: TestMedia { server.media }
+    var port: UInt16 { server.port }
+
+    private init(_ server: CallServer, _ people: [APIHarness.Person]) {
+        self.server = server
         self.people = people
     }
 
-    static func run(
-        _ names: String..., options: CallOptions = CallOptions(), _ body: (ServedCalls) async throws -> Void
-    )
-        async throws
-    {
-        let shards = try ShardGroup(count: 2)
-        let media = try await TestMedia.make(on: shards.shards)
-        let hub = SignalingHub(media: media.service)
-        var setup = APIHarness.Setup()
-        setup.sockets = hub
-        setup.calls = options
-        // The service comes with the harness, which wants the rows first.
-        let service = Mutex<CallService?>(nil)
-        setup.signaling = SignalingAccess(hub: hub) { token throws(CallError) in
-            guard let service = service.withLock({ $0 }) else { throw .notFound }
-            return try await service.principal(ofSignalingToken: token)
-        }
-        try await APIHarness.run(setup) { api in
-            service.withLock { $0 = api.calls }
-            hub.setCalls(api.calls)
-            hub.setPresence(api.presence)
-            let logins = LoginWatch(hub: hub, calls: api.calls, presence: api.presence, accounts: api.accounts)
-            api.accounts.setEvents(logins)
+    static func run(_ names: String..., body: (ServedCalls) async throws -> Void) async throws {
+        try await CallServer.run { server in
             var people: [APIHarness.Person] = []
-            for name in names { people.append(try await api.register(name)) }
-            let server = try await HTTPServer.start(
-                [.init(.tcp(IPAddress(v4: 0x7F00_0001), port: 0))], service: api.api, on: shards)
-            let port = try #require(server.listening.first?.endpoint.port)
-            let ticks = Task { [hub] in
-                while !Task.isCancelled {
-                    await hub.advance()
-                    try? await Task.sleep(for: .milliseconds(100))
-                }
-            }
-            defer { ticks.cancel() }
-            try await body(ServedCalls(api, hub, media, port, people))
-            await api.calls.stop()
-            await server.stop(within: .seconds(1))
+            for name in names { people.append(try await server.api.register(name)) }
+            try await body(ServedCalls(server, people))
         }
-        await media.service.stop()
-        shards.stop()
     }
 
     /// For what waits by blocking: after a transaction a test goes on upon the database's own thread, which the server
@@ -78,15 +34,11 @@ final class ServedCalls: Sendable {
         try await Task.detached { try body() }.value
     }
 
-    func principal(_ number: Int) async throws -> Principal {
-        try await api.domain.principal(Secret(text: people[number].token))
-    }
+    func principal(_ number: Int) async throws -> Principal { try await server.principal(people[number]) }
 
     /// One of them calls some of the others.
     func call(from caller: Int, to invited: [Int]) async throws -> CallID {
-        try await api.calls.initiate(
-            NewCall(kind: .video, invited: invited.map { people[$0].id }), by: try await principal(caller)
-        ).call.id
+        try await server.call(from: people[caller], to: invited.map { people[$0] })
     }
 
     /// A page that is logged in as one of them.
