@@ -83,7 +83,9 @@ let package = Package(
             ]),
         program(
             "plexibench",
-            ["Base", "Wire", "Crypto", "Net", "Store", "Media", "TestKit", "CShims", "CFloor"]),
+            [
+                "Base", "Wire", "Crypto", "Net", "Store", "Media", "Signaling", "TestKit", "CShims", "CFloor",
+            ]),
 
         tests("BaseTests", []),
         tests("WireTests", ["Wire"]),

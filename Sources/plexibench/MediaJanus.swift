@@ -285,3 +285,31 @@ func benchmarkMediaJanus() {
         exit(1)
     }
 }
+
+/// plexibench calls-janus: as `calls-joins`, from the request to the first packet that can be decrypted.
+func benchmarkCallsJanus() {
+    raiseDescriptorLimit()
+    do {
+        guard let program = Arguments.value("janus"), let folder = Arguments.value("janus-config"),
+            let path = Arguments.value("janus-socket"), let address = IPAddress(Arguments.value("address") ?? ""),
+            let process = MediaProcess(
+                program: [program, "-F", folder], core: Arguments.value("server-core").flatMap { Int($0) })
+        else { throw SystemError("start Janus", code: 0) }
+        defer { process.end() }
+        let load = try MediaLoad()
+        let room = try JanusRoom(try JanusClient(path), load, .aeadAES128GCM, address)
+        try room.publish(1, [.init(.audio, .sendOnly)])
+        try connectEverybody(load)
+        let latencies = try (0..<Arguments.integer("people", default: 100)).map { _ in
+            let entry = try room.subscribe(to: [1])
+            guard load.run(until: { entry.firstMedia != nil }, seconds: 10) else {
+                throw SystemError("hear something from Janus", code: 0)
+            }
+            return (entry.firstMedia ?? .now()) - entry.joined
+        }
+        print("{\"profile\":\"janus\",\"count\":\(latencies.count),\(percentiles(latencies))}")
+    } catch {
+        print("plexibench calls-janus: \(error)")
+        exit(1)
+    }
+}

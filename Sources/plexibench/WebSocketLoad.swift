@@ -79,7 +79,7 @@ final class BlockingSocket {
     /// An answer that takes longer ends the run.
     private static let patience = timeval(tv_sec: 5, tv_usec: 0)
 
-    private let descriptor: Int32
+    let descriptor: Int32
 
     init(_ target: LoadTarget) throws(SystemError) {
         descriptor = try target.connect(blocks: true)

@@ -75,6 +75,29 @@ def calls_that_a_kill_left_on_are_failed():
 
 
 @check
+def a_server_leaves_the_calls_of_another_alone():
+    with Server(*SETTINGS) as server:
+        alice, bob = people(server, "alice", "bob")
+        name = (server.data / "node.id").read_text()
+        equal(len(name), 37, name)
+        call = begin(server, alice, bob)
+        server.call("POST", f"/v1/calls/{call}/join", token=bob[1]).status_is(200)
+        server.kill()
+        server.settings.append("server.node_id=another")
+        server.start()
+        kept = server.call("GET", f"/v1/calls/{call}", token=alice[1]).status_is(200).json["data"]
+        equal(kept["status"], "ongoing")
+        refused = server.call("POST", f"/v1/calls/{call}/join", token=bob[1])
+        equal(refused.status, 503)
+        server.kill()
+        server.settings.pop()
+        server.start()
+        equal((server.data / "node.id").read_text(), name, "the name was made again:")
+        kept = server.call("GET", f"/v1/calls/{call}", token=alice[1]).status_is(200).json["data"]
+        equal(kept["status"], "failed")
+
+
+@check
 def relay_credentials_are_what_coturn_computes():
     with Server(*SETTINGS, *RELAY) as server:
         (alice,) = people(server, "alice")

@@ -1,5 +1,6 @@
 """Stopping, reloading, TLS, and what a service manager sees."""
 
+import json
 import os
 import re
 import signal
@@ -56,6 +57,52 @@ def is_refused(server):
         return False
     except OSError:
         return True
+
+
+def open_socket(server):
+    stream = connect(server)
+    stream.sendall(
+        b"GET /calls/ws HTTP/1.1\r\nHost: e2e\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        b"Authorization: Bearer " + server.token("admin").encode() + b"\r\n\r\n")
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        piece = stream.recv(1)
+        expect(piece, f"no socket: {head!r}")
+        head += piece
+    equal(statuses(head), [101])
+    return stream
+
+
+def frame(stream):
+    """(opcode, payload) of one short frame."""
+    head = stream.recv(2, socket.MSG_WAITALL)
+    length = head[1]
+    if length == 126:
+        length = int.from_bytes(stream.recv(2, socket.MSG_WAITALL), "big")
+    return head[0] & 15, stream.recv(length, socket.MSG_WAITALL)
+
+
+@check
+def sockets_are_told_that_the_server_stops_and_where_to_go():
+    closing = (8, (1001).to_bytes(2, "big") + b"the server stops")
+    with Server(*UNLIMITED, *CHEAP_PASSWORDS) as server:
+        stream = open_socket(server)
+        server.process.send_signal(signal.SIGTERM)
+        equal(frame(stream), closing)
+        stream.close()
+        equal(server.process.wait(10), 0)
+    with Server(
+            *UNLIMITED, *CHEAP_PASSWORDS, "calls.reconnect_url=https://other.example", "calls.drain_time=1s") as server:
+        stream = open_socket(server)
+        begun = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        opcode, text = frame(stream)
+        equal((opcode, json.loads(text)), (1, {"type": "reconnect-to", "url": "https://other.example", "seconds": 1}))
+        equal(frame(stream), closing)
+        expect(time.monotonic() - begun > 0.8, "clients had no time to go")
+        stream.close()
+        equal(server.process.wait(10), 0)
 
 
 @check

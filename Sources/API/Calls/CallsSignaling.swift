@@ -7,7 +7,6 @@ import Wire
 
 struct CallsSignaling: SignalingCodec {
     let call: CallID
-    let iceServers: [String]
 
     func read(_ object: JSONObject, from user: UserID) throws(SignalingFault) -> ClientMessage {
         let type = try object.member("type")
@@ -28,7 +27,12 @@ struct CallsSignaling: SignalingCodec {
         case "restart": return .restart
         case "hangup": return .hangUp
         case "ping": return .ping(id: try object.reference())
-        default: throw .invalidMessage("`type` is none that is known here")
+        default:
+            if let message = try object.hostAction(type) { return message }
+            guard let message = try object.presenceMessage(type) else {
+                throw .invalidMessage("`type` is none that is known here")
+            }
+            return message
         }
     }
 
@@ -60,7 +64,7 @@ struct CallsSignaling: SignalingCodec {
                 }
             ]
         case .joined(let welcome):
-            return [event("joined") { SignalingMembers.welcome(welcome, iceServers, &$0) }]
+            return [event("joined") { SignalingMembers.welcome(welcome, &$0) }]
         case .status(let info, let user):
             return [
                 event("call_status_update") { json in
@@ -72,6 +76,14 @@ struct CallsSignaling: SignalingCodec {
                 }
             ]
         case .incoming(let info): return [event("incoming_call") { SignalingMembers.incoming(info, &$0) }]
+        case .presence(let user, let presence):
+            return [
+                event("user_status") { json in
+                    json.field("user_id", user)
+                    json.field("status", Self.word(presence.status))
+                    json.field("last_seen", presence.lastSeen)
+                }
+            ]
         case .fault(let fault, let ref): return [event("error") { Self.problem(fault, ref, &$0) }]
         default: return [event(Self.name(message)) { SignalingMembers.others(message, &$0) }]
         }
@@ -86,9 +98,20 @@ struct CallsSignaling: SignalingCodec {
         case .quality: "quality"
         case .recording: "recording"
         case .ringingStopped: "ringing_stopped"
+        case .iceServers: "ice_servers"
         case .reconnect: "reconnect-to"
         case .pong: "pong"
         default: preconditionFailure("has a form of its own")
+        }
+    }
+
+    /// The document has four words.
+    private static func word(_ status: Presence.Status) -> String {
+        switch status {
+        case .offline: "offline"
+        case .away: "away"
+        case .online: "online"
+        case .busy, .inCall: "busy"
         }
     }
 

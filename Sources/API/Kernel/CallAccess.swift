@@ -56,6 +56,24 @@ enum CallFields {
     static func signalingURL(_ call: CallInfo) -> String { "/api/v1/calls/\(call.id)/signaling" }
 }
 
+extension ICEConfiguration {
+    /// As a browser's `RTCPeerConnection` takes them, and until when they are good.
+    func write(into json: inout JSONWriter) {
+        json.array("ice_servers") { json in
+            for server in servers {
+                json.object { json in
+                    json.field("urls", server.urls)
+                    guard let username = server.username, let credential = server.credential else { return }
+                    json.field("username", username)
+                    json.field("credential", credential.exposed)
+                }
+            }
+        }
+        json.field("ttl", Int(lifetime.inSeconds))
+        json.field("expires_at", expiresAt)
+    }
+}
+
 extension CallInfo {
     /// What the documents call the start: the answer, or the first ring where nobody answered.
     var startedAt: Timestamp { answeredAt ?? createdAt }

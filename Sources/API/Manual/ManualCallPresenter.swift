@@ -14,18 +14,7 @@ enum ManualCallPresenter {
     // MARK: Relays
 
     static func configuration(_ configuration: ICEConfiguration, into json: inout JSONWriter) {
-        json.array("ice_servers") { json in
-            for server in configuration.servers {
-                json.object { json in
-                    json.field("urls", server.urls)
-                    guard let username = server.username, let credential = server.credential else { return }
-                    json.field("username", username)
-                    json.field("credential", credential.exposed)
-                }
-            }
-        }
-        json.field("ttl", Int(configuration.lifetime.inSeconds))
-        json.field("expires_at", configuration.expiresAt)
+        configuration.write(into: &json)
     }
 
     static let configurationSchema = Schema.named(

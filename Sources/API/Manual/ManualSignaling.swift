@@ -6,10 +6,9 @@ import Signaling
 import Wire
 
 struct ManualSignaling: SignalingCodec {
-    let iceServers: [String]
-
     func read(_ object: JSONObject, from user: UserID) throws(SignalingFault) -> ClientMessage {
-        switch try object.member("type") {
+        let type = try object.member("type")
+        switch type {
         case "join": return .join(try join(object))
         case "sdp:offer": return .offer(try object.description())
         case "sdp:answer": return .answer(try object.description())
@@ -19,7 +18,11 @@ struct ManualSignaling: SignalingCodec {
         case "hangup": return .hangUp
         case "control": return try control(object)
         case "ping": return .ping(id: try object.reference())
-        default: throw .invalidMessage("`type` is none that is known here")
+        default:
+            guard let message = try object.presenceMessage(type) else {
+                throw .invalidMessage("`type` is none that is known here")
+            }
+            return message
         }
     }
 
@@ -39,7 +42,11 @@ struct ManualSignaling: SignalingCodec {
         case "hand": return .change(ControlsChange(isHandRaised: try object.flag("on")))
         case "layer", "pin", "pause": return try object.wish(action)
         case "restart": return .restart
-        default: throw .invalidMessage("`action` is none that is known here")
+        default:
+            guard let message = try object.hostAction(action) else {
+                throw .invalidMessage("`action` is none that is known here")
+            }
+            return message
         }
     }
 
@@ -69,15 +76,27 @@ struct ManualSignaling: SignalingCodec {
         case .status: "call:status"
         case .incoming: "call:incoming"
         case .ringingStopped: "call:ringing-stopped"
+        case .presence: "presence"
+        case .iceServers: "ice_servers"
         case .reconnect: "reconnect-to"
         case .fault: "error"
         case .pong: "pong"
         }
     }
 
+    /// manual.md's words for what sockets are told.
+    private static func word(_ status: Presence.Status) -> String {
+        switch status {
+        case .offline: "offline"
+        case .away, .online: "online"
+        case .busy: "busy"
+        case .inCall: "in-call"
+        }
+    }
+
     private func members(_ message: ServerMessage, _ json: inout JSONWriter) {
         switch message {
-        case .joined(let welcome): SignalingMembers.welcome(welcome, iceServers, &json)
+        case .joined(let welcome): SignalingMembers.welcome(welcome, &json)
         case .participantJoined(let view), .participantUpdated(let view): SignalingMembers.participant(view, &json)
         case .participantLeft(let user, let reason):
             json.field("user_id", user)
@@ -95,6 +114,10 @@ struct ManualSignaling: SignalingCodec {
             json.field("host_id", call.host)
             json.field("locked", call.isLocked)
         case .incoming(let call): SignalingMembers.incoming(call, &json)
+        case .presence(let user, let presence):
+            json.field("user_id", user)
+            json.field("status", Self.word(presence.status))
+            json.field("last_seen", presence.lastSeen)
         case .fault(let fault, let ref):
             let problem = SignalingProblem(fault)
             json.field("code", problem.code)

@@ -18,7 +18,7 @@ extension SignalingCodec {
     func read(_ text: String, from user: UserID) throws(SignalingFault) -> ClientMessage {
         let value: JSONValue
         do throws(JSONError) {
-            value = try JSONValue(parsing: Bytes(text.utf8), limits: JSONLimits(depth: 4, values: 64))
+            value = try JSONValue(parsing: Bytes(text.utf8), limits: SignalingMembers.limits)
         } catch {
             throw .invalidMessage("not JSON: \(error)")
         }
@@ -67,6 +67,70 @@ extension JSONObject {
         }
     }
 
+    /// What a host wants of a call, by its name; nil for a name that is none of these.
+    func hostAction(_ name: String) throws(SignalingFault) -> ClientMessage? {
+        let action: HostAction
+        switch name {
+        case "mute_participant": action = .mute(try person())
+        case "permissions": action = .permissions(try person(), try permissions())
+        case "remove": action = .remove(try person())
+        case "lock": action = .lock(try flag("on"))
+        case "end": action = .endForAll
+        case "invite": action = .invite(try people("participants"))
+        default: return nil
+        }
+        return .host(action, id: try reference())
+    }
+
+    /// Presence, by the name of its message; nil for a name that is none of these.
+    func presenceMessage(_ type: String) throws(SignalingFault) -> ClientMessage? {
+        switch type {
+        case "presence:subscribe": return .watch(try people("user_ids"))
+        case "presence:unsubscribe":
+            guard let value = self["user_ids"], !value.isNull else { return .unwatch(nil) }
+            return .unwatch(try people("user_ids"))
+        default: return nil
+        }
+    }
+
+    /// `user_id` is the sender's own, in calls.
+    private func person() throws(SignalingFault) -> UserID {
+        guard let id = UserID(try member("participant_id")) else {
+            throw .invalidMessage("`participant_id` is nobody's")
+        }
+        return id
+    }
+
+    func people(_ name: String) throws(SignalingFault) -> [UserID] {
+        guard let values = self[name]?.arrayValue, (1...SignalingLimits.people).contains(values.count) else {
+            throw .invalidMessage("`\(name)` must be a list of 1 to \(SignalingLimits.people) ids")
+        }
+        var people: [UserID] = []
+        for value in values {
+            guard let id = value.stringValue.flatMap({ UserID($0) }) else {
+                throw .invalidMessage("`\(name)` has an id that is nobody's")
+            }
+            people.append(id)
+        }
+        return people
+    }
+
+    /// A screen is video, as everywhere in signaling.
+    private func permissions() throws(SignalingFault) -> PermissionsChange {
+        let words: [(String, MediaPermissions)] = [
+            ("audio", .sendAudio), ("video", [.sendVideo, .sendScreen]), ("receive", .receive),
+        ]
+        var change = PermissionsChange()
+        for (name, permissions) in words {
+            guard let value = self[name], !value.isNull else { continue }
+            if try flag(name) { change.granted.formUnion(permissions) } else { change.taken.formUnion(permissions) }
+        }
+        guard change != PermissionsChange() else {
+            throw .invalidMessage("one of `audio`, `video` and `receive` must be given")
+        }
+        return change
+    }
+
     /// A line, or what a browser's `RTCIceCandidate` becomes as JSON. The empty one, and null, say that all have come.
     func checkCandidate() throws(SignalingFault) {
         guard let value = self["candidate"] else { throw .invalidMessage("`candidate` is missing") }
@@ -109,6 +173,11 @@ struct SignalingProblem {
         case .negotiationTimeout: self.init("negotiation_timeout", "The offer was not answered, and is taken back")
         case .rateLimited(let seconds):
             self.init("too_many_requests", "Too many messages", [("retry_after", .integer(Int64(seconds)))])
+        case .participantAbsent: self.init("participant_absent", "Whom this is about is not in the call")
+        case .tooManyWatched(let limit):
+            self.init(
+                "too_many_watched", "One socket is told of \(limit) people at most",
+                [("limit", .integer(Int64(limit)))])
         case .resumeInvalid: self.init("resume_invalid", "The resume token is not good any more; join anew")
         case .notPermitted(let reason): self.init("forbidden", reason)
         case .media(let error): self.init(error)
@@ -136,7 +205,8 @@ struct SignalingProblem {
 
     private init(_ error: CallError) {
         switch error {
-        case .notFound, .unknownUser: self.init("not_found", "There is no such call")
+        case .notFound: self.init("not_found", "There is no such call")
+        case .unknownUser: self.init("user_not_found", "Somebody who is to be called does not exist")
         case .validation(let field, let reason): self.init("invalid_payload", "\(field) \(reason)")
         case .alreadyInCall(let call):
             self.init("already_in_call", "You are in another call", [("call_id", .string("\(call)"))])
@@ -164,6 +234,9 @@ struct SignalingProblem {
 
 /// Members that are the same in all dialects.
 enum SignalingMembers {
+    /// The longest list is that of people: `SignalingLimits.people`, and what stands around it.
+    static let limits = JSONLimits(depth: 4, values: SignalingLimits.people + 16)
+
     static func participant(_ view: ParticipantView, _ json: inout JSONWriter) {
         json.field("user_id", view.user)
         json.field("audio", view.audio)
@@ -171,19 +244,26 @@ enum SignalingMembers {
         json.field("hold", view.isHeld)
         json.field("hand", view.isHandRaised)
         json.field("connected", view.isConnected)
+        json.field("state", view.state.rawValue)
+        json.object("permissions") { json in
+            json.field("audio", view.permissions.contains(.sendAudio))
+            json.field("video", view.permissions.contains(.sendVideo))
+            json.field("receive", view.permissions.contains(.receive))
+        }
     }
 
-    static func welcome(_ welcome: Welcome, _ iceServers: [String], _ json: inout JSONWriter) {
+    static func welcome(_ welcome: Welcome, _ json: inout JSONWriter) {
         json.field("call_id", welcome.call.id)
         json.field("user_id", welcome.user)
         json.field("role", welcome.role.rawValue)
         json.field("status", welcome.call.state.rawValue)
+        json.field("host_id", welcome.call.host)
+        json.field("locked", welcome.call.isLocked)
         json.field("resume_token", welcome.resumeToken)
         json.field("resume_seconds", welcome.resumeSeconds)
         json.field("resumed", welcome.isResumed)
-        json.array("ice_servers") { json in
-            for server in iceServers { json.object { $0.field("urls", server) } }
-        }
+        welcome.ice.write(into: &json)
+        if let own = welcome.own { json.object("self") { participant(own, &$0) } }
         json.array("participants") { json in
             for view in welcome.participants { json.object { participant(view, &$0) } }
         }
@@ -242,6 +322,7 @@ enum SignalingMembers {
         case .ringingStopped(let call, let end):
             json.field("call_id", call.id)
             json.field("reason", end.rawValue)
+        case .iceServers(let configuration): configuration.write(into: &json)
         case .reconnect(let url, let seconds):
             json.field("url", url)
             json.field("seconds", seconds)

@@ -24,7 +24,7 @@ package struct SignalingAccess: Sendable {
 enum SignalingRows {
     static let manual: [Route] = [
         .socket("/calls/ws", .scope(.calls), "Signaling of calls") { call in
-            try await open(call, ManualSignaling(iceServers: iceServers(call)), joining: nil)
+            try await open(call, ManualSignaling(), joining: nil)
         }
     ]
 
@@ -39,12 +39,10 @@ enum SignalingRows {
             let id: CallID = try call.identifier("call_id")
             let role = call.queryText("role").flatMap(NegotiationMachine.Role.init(rawValue:)) ?? .offerer
             return try await open(
-                call, CallsSignaling(call: id, iceServers: iceServers(call)),
+                call, CallsSignaling(call: id),
                 joining: JoinRequest(call: id, role: role, resumeToken: call.queryText("resume")))
         }
     ]
-
-    private static func iceServers(_ call: Call) -> [String] { call.services.media?.iceServers ?? [] }
 
     private static func open(_ call: Call, _ codec: any SignalingCodec, joining: JoinRequest?) async throws -> Reply {
         guard let signaling = call.services.signaling else {

@@ -37,7 +37,10 @@ final class SignalingSocket: WebSocketHandler, SignalingChannel, @unchecked Send
         guard
             let connection = hub.open(
                 self, by: caller.principal, onlyCall: caller.onlyCall, isBoundToJoin: joining != nil)
-        else { return close(.rateLimited, "too many sockets") }
+        else {
+            return hub.isDraining
+                ? close(.serverStops, "the server stops") : close(.rateLimited, "too many sockets")
+        }
         self.connection = connection
         if let joining { connection.received(.success(.join(joining)), now: .now()) }
     }

@@ -60,7 +60,9 @@ extension AccountService {
         let event = event(
             .scopesGranted, actor: actor.userID, target: id.description, severity: .warning, origin: origin,
             details: [("scopes", .string(scopes.claim))])
-        return try await edit(id, event) { user in user.grantedScopes = scopes }
+        let user = try await edit(id, event) { user in user.grantedScopes = scopes }
+        await announce(.rightsChanged(of: id))
+        return user
     }
 
     package func setTier(

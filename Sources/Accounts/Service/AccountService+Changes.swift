@@ -43,7 +43,7 @@ extension AccountService {
         try await check(changes, of: id, by: actor)
         let events = events(of: changes, to: id, by: actor, origin: origin)
         guard let first = events.first else { return try await user(id) }
-        return try await edit(
+        let user = try await edit(
             id, first,
             check: { (user, transaction) async throws(AccountError) in
                 guard changes.roles == nil || user.kind == .person else { throw .notFound }
@@ -55,6 +55,12 @@ extension AccountService {
         ) { (user) throws(AccountError) in
             try changes.apply(to: &user)
         }
+        if changes.isActive == false {
+            await announce(.accountEnded(id))
+        } else if changes.roles != nil || changes.tier != nil {
+            await announce(.rightsChanged(of: id))
+        }
+        return user
     }
 
     private func check(_ changes: AccountChanges, of id: UserID, by actor: Actor) async throws(AccountError) {

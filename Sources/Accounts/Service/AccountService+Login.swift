@@ -151,7 +151,7 @@ extension AccountService {
         try await commit(
             changes + opening(session, user, refresh: refresh, cookie: cookie) + forgiving(user), event)
         for key in loginKeys(of: user) { throttles.succeeded(key, others: []) }
-        authenticator.userChanged(user.id)
+        await announce(.sessionsMayHaveEnded(of: user.id))
         var loggedIn = user
         loggedIn.lastLogin = now
         return SignedIn(

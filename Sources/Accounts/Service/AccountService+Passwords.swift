@@ -19,7 +19,7 @@ extension AccountService {
             .passwordChanged, actor: principal.user, target: principal.user.description, severity: .warning,
             origin: origin)
         try await commit(settingPassword(hash, of: principal.user, keeping: session, at: now), event)
-        authenticator.userChanged(principal.user)
+        await announce(.sessionsEnded(of: principal.user, but: session))
     }
 
     private func settingPassword(
@@ -120,7 +120,7 @@ extension AccountService {
             .passwordReset, actor: id, target: id.description, severity: .warning, origin: origin)
         try await commit(changes, event)
         forgive(user)
-        authenticator.userChanged(id)
+        await announce(.sessionsEnded(of: id, but: nil))
     }
 
     /// By an administrator, for somebody else or from the console.
@@ -138,6 +138,6 @@ extension AccountService {
         try await commit(
             settingPassword(hash, of: user, keeping: nil, at: clock.now()) + forgiving(stored), event)
         forgive(stored)
-        authenticator.userChanged(user)
+        await announce(.sessionsEnded(of: user, but: nil))
     }
 }

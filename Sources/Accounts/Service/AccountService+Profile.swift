@@ -133,7 +133,7 @@ extension AccountService {
             try await AuditLog.append(event, in: transaction)
         }
         audit.sealSoon()
-        authenticator.userChanged(id)
+        await announce(.accountEnded(id))
     }
 
     /// A server without an administrator could only be helped from the console.

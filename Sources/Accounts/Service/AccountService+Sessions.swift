@@ -59,7 +59,7 @@ extension AccountService {
             try await refresh(exchange, origin, in: transaction)
         }
         guard outcome.decision != .reuse else {
-            authenticator.sessionEnded(outcome.session.id)
+            await announce(.sessionEnded(outcome.session.id))
             audit.sealSoon()
             throw .refreshReused
         }
@@ -150,7 +150,7 @@ extension AccountService {
         let session = try principal.requireSession()
         let event = event(.logout, actor: principal.user, target: session.description, origin: origin)
         try await commit([Change(SessionTable.revoke(session, at: clock.now()))], event)
-        authenticator.sessionEnded(session)
+        await announce(.sessionEnded(session))
     }
 
     /// Ends every session of the user, this one included.
@@ -159,6 +159,6 @@ extension AccountService {
         let event = event(
             .logoutEverywhere, actor: principal.user, target: principal.user.description, origin: origin)
         try await commit([Change(SessionTable.revokeAll(of: principal.user, but: nil, at: clock.now()))], event)
-        authenticator.userChanged(principal.user)
+        await announce(.sessionsEnded(of: principal.user, but: nil))
     }
 }

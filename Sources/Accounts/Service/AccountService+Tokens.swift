@@ -115,7 +115,7 @@ extension AccountService {
         let event = event(
             .tokenRevoked, actor: actor.userID, target: session.description, severity: .warning, origin: origin)
         try await commit([Change(SessionTable.revoke(session, at: clock.now()), orThrow: .notFound)], event)
-        authenticator.sessionEnded(session)
+        await announce(.sessionEnded(session))
     }
 
     // MARK: API keys
@@ -185,7 +185,7 @@ extension AccountService {
             .apiKeyRevoked, actor: principal.user, target: id.description, severity: .warning, origin: origin)
         let revocation = APIKeyTable.revoke(id, of: principal.user, at: clock.now())
         try await commit([Change(revocation, orThrow: .notFound)], event)
-        authenticator.keyRevoked(id)
+        await announce(.keyRevoked(id))
     }
 
     // MARK: Signing keys
@@ -212,6 +212,6 @@ extension AccountService {
         guard try await keyring.discard(kid, at: clock.now()) else { throw .notFound }
         try await audit.append(
             event(.signingKeyDiscarded, actor: actor.userID, target: kid, severity: .critical, origin: origin))
-        authenticator.forgetCredentials()
+        await announce(.credentialsDiscarded)
     }
 }

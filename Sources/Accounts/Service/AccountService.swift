@@ -25,6 +25,7 @@ package final class AccountService: Sendable {
     let senders: CodeSenders
     let throttles: ThrottleBook
     let jobs = BackgroundJobs()
+    let events = AccountEventsBox()
     let refreshDerivation: RefreshDerivation
     let codeHash: CodeHash
     static let log = Logger("accounts")

@@ -46,6 +46,16 @@ enum APIKeyTable {
             """)
     }
 
+    /// Of these, those that count, and whose account does.
+    static func live(among ids: [APIKeyID], at now: Timestamp) -> Selection<APIKeyID> {
+        Selection(
+            """
+            SELECT k.id FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id IN (\(list: ids)) \
+            AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > \(now)) AND u.is_active = 1
+            """
+        ) { row throws(StoreError) in try row.identifier(0) }
+    }
+
     static func revoke(_ id: APIKeyID, of user: UserID, at now: Timestamp) -> Statement {
         "UPDATE api_keys SET revoked_at = \(now) WHERE id = \(id) AND user_id = \(user) AND revoked_at IS NULL"
     }

@@ -78,6 +78,16 @@ enum SessionTable {
         ) { row throws(StoreError) in try session(from: row) }
     }
 
+    /// Of these, those that count, and whose account does.
+    static func live(among ids: [SessionID], at now: Timestamp) -> Selection<SessionID> {
+        Selection(
+            """
+            SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id IN (\(list: ids)) \
+            AND s.revoked_at IS NULL AND s.expires_at > \(now) AND u.is_active = 1
+            """
+        ) { row throws(StoreError) in try row.identifier(0) }
+    }
+
     static func used(_ id: SessionID, at now: Timestamp, expires: Timestamp) -> Statement {
         "UPDATE sessions SET last_used_at = \(now), expires_at = \(expires) WHERE id = \(id)"
     }

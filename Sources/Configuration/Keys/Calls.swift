@@ -14,6 +14,8 @@ extension Configuration {
         package var relaySecret: Secret?
         package var relayCredentialLifetime = Duration.hours(4)
         package var presenceLease = Duration.minutes(2)
+        package var reconnectURL: String?
+        package var drainTime = Duration.seconds(5)
     }
 
     static let callsSection = Section(
@@ -55,5 +57,12 @@ extension Configuration {
             Key(
                 "calls.presence_lease", \.calls.presenceLease, .duration(.seconds(10) ... .minutes(15)),
                 "How long somebody counts as there after a device of theirs was last heard of."),
+            Key(
+                "calls.reconnect_url", \.calls.reconnectURL, .optional(.baseURL),
+                "Where clients of signaling sockets are sent when this server stops. Unset: they are told that it stops."
+            ),
+            Key(
+                "calls.drain_time", \.calls.drainTime, .duration(.zero ... .minutes(5)),
+                "How long calls go on after that, while clients go there; without `calls.reconnect_url`, not at all."),
         ])
 }

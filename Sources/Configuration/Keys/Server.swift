@@ -7,6 +7,7 @@ extension Configuration {
     package struct Server: Sendable {
         package var listen = [ListenAddress.internet(IPAddress(v4: 0x7F00_0001), port: 8000)]
         package var publicURL: String?
+        package var nodeID: String?
         package var shards = 0
         package var drainTimeout = Duration.seconds(20)
         package var trustedProxies: [IPNetwork] = []
@@ -34,6 +35,10 @@ extension Configuration {
                 "server.public_url", \.server.publicURL, .optional(.baseURL),
                 "The URL under which clients reach the server: it goes into links and e-mails. Unset: made from the "
                     + "first address of `server.listen`."),
+            Key(
+                "server.node_id", \.server.nodeID, .optional(.text(1...64)),
+                "The name of this server among those on one database; no two may share it. Unset: a random one, kept in "
+                    + "the data folder (`node.id`). Set it where the folder does not outlive a restart."),
             Key(
                 "server.shards", \.server.shards, .integer(0...256),
                 "Threads that serve connections; 0 means one per core."),

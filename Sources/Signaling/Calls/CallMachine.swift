@@ -303,6 +303,14 @@ package struct CallMachine: Sendable {
         return effects
     }
 
+    /// Of what they have now; see `setPermissions`.
+    package mutating func changePermissions(
+        _ change: PermissionsChange, of user: UserID, by actor: CallActor
+    ) throws(CallError) -> Effects {
+        let permissions = change.applied(to: call.participant(user)?.permissions ?? .all)
+        return try setPermissions(permissions, of: user, by: actor)
+    }
+
     package mutating func remove(_ user: UserID, by actor: CallActor, now: Timestamp) throws(CallError) -> Effects {
         try requireHost(actor)
         guard let participant = call.participant(user), participant.state != .removed else { throw .notJoined }

@@ -7,6 +7,8 @@ import Store
 
 struct CallRepository: Sendable {
     let database: any Database
+    /// Whose calls this server writes; see `closeLeftOver`.
+    let node: String
 
     /// How many calls a user began since `since`, and when the oldest of the last `limit` was: when the next is allowed.
     struct Initiations: Sendable {
@@ -28,7 +30,7 @@ struct CallRepository: Sendable {
                     throw .tooManyInitiations(limit: limit, retryAfter: max(wait, .seconds(1)))
                 }
             }
-            try await transaction.run(Self.insertion(call, seen: call.createdAt))
+            try await transaction.run(Self.insertion(call, node, seen: call.createdAt))
             for (place, participant) in call.participants.enumerated() {
                 try await transaction.run(Self.upsertion(participant, call.id, place))
             }
@@ -76,37 +78,42 @@ struct CallRepository: Sendable {
         }
     }
 
-    /// Closes what no running server owns. Returns how many there were.
-    func closeLeftOver() async throws(CallError) -> Int {
+    /// Closes what no running server owns: this node's own calls, those of releases that named no node, and those that
+    /// their node has not noted since `abandoned`. Returns how many there were.
+    func closeLeftOver(abandoned: Timestamp) async throws(CallError) -> Int {
         let live = CallState.allCases.filter { !$0.isOver }.map(\.rawValue)
+        let leftOver: Statement = """
+            state IN (\(list: live)) AND (node_id = \(node) OR node_id IS NULL OR seen_at < \(abandoned))
+            """
         return try await database.transaction { (transaction) async throws(CallError) in
             try await transaction.run(
                 """
                 UPDATE call_participants SET state = \(CallParticipant.State.left.rawValue), \
                 left_at = (SELECT c.seen_at FROM calls c WHERE c.id = call_participants.call_id) \
                 WHERE state = \(CallParticipant.State.joined.rawValue) \
-                AND call_id IN (SELECT id FROM calls WHERE state IN (\(list: live)))
+                AND call_id IN (SELECT id FROM calls WHERE \(part: leftOver))
                 """)
             try await transaction.run(
                 """
                 UPDATE call_participants SET state = \(CallParticipant.State.missed.rawValue) \
                 WHERE state IN (\(CallParticipant.State.invited.rawValue), \(CallParticipant.State.ringing.rawValue)) \
-                AND call_id IN (SELECT id FROM calls WHERE state IN (\(list: live)))
+                AND call_id IN (SELECT id FROM calls WHERE \(part: leftOver))
                 """)
             return try await transaction.run(
                 """
                 UPDATE calls SET state = \(CallState.failed.rawValue), \
-                end_reason = \(CallEnd.serverRestarted.rawValue), ended_at = seen_at WHERE state IN (\(list: live))
+                end_reason = \(CallEnd.serverRestarted.rawValue), ended_at = seen_at \
+                WHERE \(part: leftOver)
                 """)
         }
     }
 
-    private static func insertion(_ call: CallInfo, seen: Timestamp) -> Statement {
+    private static func insertion(_ call: CallInfo, _ node: String, seen: Timestamp) -> Statement {
         """
         INSERT INTO calls (id, shape, kind, caller_id, host_id, conversation_id, state, end_reason, is_locked, \
-        created_at, answered_at, ended_at, seen_at) VALUES (\(call.id), \(call.shape.rawValue), \
+        created_at, answered_at, ended_at, seen_at, node_id) VALUES (\(call.id), \(call.shape.rawValue), \
         \(call.kind.rawValue), \(call.caller), \(call.host), \(call.conversation), \(call.state.rawValue), \
-        \(call.end?.rawValue), \(call.isLocked), \(call.createdAt), \(call.answeredAt), \(call.endedAt), \(seen))
+        \(call.end?.rawValue), \(call.isLocked), \(call.createdAt), \(call.answeredAt), \(call.endedAt), \(seen), \(node))
         """
     }
 
@@ -151,19 +158,6 @@ struct CallRepository: Sendable {
         let page = try await calls(
             "\(part: condition) ORDER BY c.created_at DESC, c.id DESC LIMIT \(limit) OFFSET \(offset)")
         return Page(items: page, total: total)
-    }
-
-    /// Of these, who still has an active account.
-    func active(among users: [UserID]) async throws(CallError) -> Set<UserID> {
-        do {
-            var active: Set<UserID> = []
-            let rows = try await database.query(
-                "SELECT id FROM users WHERE is_active = 1 AND id IN (\(list: users))")
-            for row in rows { active.insert(try row.identifier(0)) }
-            return active
-        } catch {
-            throw CallError(error)
-        }
     }
 
     private func calls(_ condition: Statement) async throws(CallError) -> [CallInfo] {

@@ -3,7 +3,11 @@
 package import Store
 
 package enum SignalingSchema {
-    package static let migrations: [Migration] = [first]
+    package static let migrations: [Migration] = [first, nodes]
+
+    /// Whose call it is: NULL for those of releases before this.
+    private static let nodes = Migration(
+        name: "signaling-0002", sql: ["ALTER TABLE calls ADD COLUMN node_id TEXT"])
 
     private static let first = Migration(
         name: "signaling-0001",

@@ -20,8 +20,6 @@ package actor CallService {
 
     /// How often a live call's row says that it is still on; a crash is dated by it.
     private static let seenInterval = Duration.seconds(30)
-    /// How often the accounts of people in calls are looked at.
-    private static let accountInterval = Duration.seconds(5)
     /// Identifiers in one statement.
     private static let batch = 200
     private static let log = Logger("calls")
@@ -42,13 +40,13 @@ package actor CallService {
     private var ringing: [UserID: Set<CallID>] = [:]
     private var isOpen = false
     private var lastSeen: Timestamp?
-    private var lastLook: Timestamp?
 
+    /// `node` names this server among those that share the database.
     package init(
-        database: any Database, accounts: AccountService, presence: PresenceBook, media: any CallMedia,
+        node: String, database: any Database, accounts: AccountService, presence: PresenceBook, media: any CallMedia,
         events: any CallEvents, clock: Clock = .system, options: CallOptions = CallOptions()
     ) {
-        repository = CallRepository(database: database)
+        repository = CallRepository(database: database, node: node)
         self.accounts = accounts
         self.presence = presence
         self.media = media
@@ -59,9 +57,13 @@ package actor CallService {
 
     // MARK: Running
 
-    /// Closes as `failed` what a crash left on. Before the first request.
+    /// After so long without a note its node is taken for gone: twenty of its notes are missing.
+    private static let abandonedAfter = Duration.minutes(10)
+
+    /// Closes as `failed` what a crash of this server left on, and what a server left on that is gone. Before the first
+    /// request.
     package func start() async throws(CallError) {
-        let count = try await repository.closeLeftOver()
+        let count = try await repository.closeLeftOver(abandoned: clock.now() - Self.abandonedAfter)
         if count > 0 { Self.log.warning("calls were on when the server ended", [.count("calls", count)]) }
         isOpen = true
     }
@@ -82,25 +84,6 @@ package actor CallService {
         }
         for (id, call) in live where call.isUnsaved { await change(id) { _, _ in [] } }
         await noteSeen(now)
-        await removeDeactivated(now)
-    }
-
-    /// Whose account was deactivated or deleted is taken out of their call.
-    private func removeDeactivated(_ now: Timestamp) async {
-        if let lastLook, now < lastLook + Self.accountInterval { return }
-        lastLook = now
-        var rest = Array(inCall.keys)[...]
-        while !rest.isEmpty {
-            let batch = Array(rest.prefix(Self.batch))
-            rest = rest.dropFirst(batch.count)
-            guard let active = try? await repository.active(among: batch) else { return }
-            for user in batch where !active.contains(user) {
-                guard let id = inCall[user] else { continue }
-                await change(id) { machine, now in
-                    (try? machine.remove(user, by: .moderator(user), now: now)) ?? []
-                }
-            }
-        }
     }
 
     private func noteSeen(_ now: Timestamp) async {
@@ -279,6 +262,38 @@ package actor CallService {
         await change(id) { machine, now in machine.lose(user, now: now) }
     }
 
+    // MARK: Logins that end
+
+    /// Whoever is in a call with this login has left it, and their media with them.
+    package func loginEnded(_ device: DeviceID) async {
+        for (user, id) in inCall where live[id]?.machine.call.participant(user)?.device == device {
+            await leave(id, user, device)
+        }
+    }
+
+    private func sessionsEnded(of user: UserID, but kept: DeviceID?) async {
+        guard let id = inCall[user], let device = live[id]?.machine.call.participant(user)?.device, device != kept,
+            !device.isKey
+        else { return }
+        await leave(id, user, device)
+    }
+
+    private func leave(_ id: CallID, _ user: UserID, _ device: DeviceID) async {
+        await change(id) { machine, now in
+            guard machine.call.participant(user)?.device == device else { return [] }
+            return (try? machine.leave(user, device: device, now: now)) ?? []
+        }
+    }
+
+    /// Out of the call that they are in, and of those that ring for them.
+    private func accountEnded(_ user: UserID) async {
+        var ids = ringing[user] ?? []
+        if let id = inCall[user] { ids.insert(id) }
+        for id in ids.sorted() {
+            await change(id) { machine, now in (try? machine.remove(user, by: .moderator(user), now: now)) ?? [] }
+        }
+    }
+
     // MARK: The host's powers (`calls.admin` has them everywhere)
 
     package func invite(_ users: [UserID], to id: CallID, by principal: Principal) async throws(CallError) {
@@ -303,6 +318,15 @@ package actor CallService {
         let actor = try await actor(id, principal)
         try await change(id) { machine, _ throws(CallError) in
             try machine.setPermissions(permissions, of: user, by: actor)
+        }
+    }
+
+    package func changePermissions(
+        _ change: PermissionsChange, of user: UserID, in id: CallID, by principal: Principal
+    ) async throws(CallError) {
+        let actor = try await actor(id, principal)
+        try await self.change(id) { machine, _ throws(CallError) in
+            try machine.changePermissions(change, of: user, by: actor)
         }
     }
 
@@ -416,7 +440,9 @@ package actor CallService {
     ) async throws(CallError) {
         guard var machine = live[id]?.machine else {
             let stored = try await repository.call(id)
-            throw stored.map { .over($0.state) } ?? .notFound
+            guard let stored else { throw .notFound }
+            guard stored.state.isOver else { throw .unavailable("another server of this database has the call") }
+            throw .over(stored.state)
         }
         let before = machine.call
         let effects = try event(&machine, clock.now())
@@ -509,6 +535,19 @@ package actor CallService {
             live[id]?.machine.keepUnsaved()
             live[id]?.isUnsaved = true
             Self.log.warning("a call's rows wait to be written", [.error(error)])
+        }
+    }
+}
+
+extension CallService: AccountEvents {
+    package func happened(_ event: AccountEvent) async {
+        switch event {
+        case .sessionEnded(let id): await loginEnded(DeviceID(id.uuid))
+        case .keyRevoked(let id): await loginEnded(DeviceID(id.uuid, isKey: true))
+        case .sessionsEnded(let user, let kept): await sessionsEnded(of: user, but: kept.map { DeviceID($0.uuid) })
+        case .accountEnded(let user): await accountEnded(user)
+        // Nobody's login is over: who has to show a credential again keeps their place meanwhile.
+        case .sessionsMayHaveEnded, .rightsChanged, .credentialsDiscarded: break
         }
     }
 }

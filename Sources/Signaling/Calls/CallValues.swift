@@ -60,10 +60,16 @@ package enum CallShape: String, Sendable, CaseIterable {
 /// One login of a user: where they are in a call. A page and its reload are one device, a phone and a laptop are two.
 package struct DeviceID: Hashable, Sendable {
     package let uuid: UUID
+    /// An API key, which goes on when a user's sessions end.
+    package let isKey: Bool
 
-    package init(_ uuid: UUID) { self.uuid = uuid }
+    package init(_ uuid: UUID, isKey: Bool = false) {
+        self.uuid = uuid
+        self.isKey = isKey
+    }
 
     package init(_ principal: Principal) {
+        isKey = principal.session == nil && principal.apiKey != nil
         uuid = principal.session?.uuid ?? principal.apiKey?.uuid ?? principal.user.uuid
     }
 }

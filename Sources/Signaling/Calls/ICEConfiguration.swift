@@ -29,6 +29,13 @@ package struct ICEConfiguration: Sendable, Equatable {
     package let servers: [ICEServer]
     package let lifetime: Duration
     package let expiresAt: Timestamp
+
+    /// When clients are given others; `nil` where there is nothing that ends.
+    func renewal(after now: Instant) -> Instant? {
+        guard servers.contains(where: { $0.credential != nil }) else { return nil }
+        let left = lifetime / SignalingLimits.relayRenewalShare
+        return now + (lifetime - left)
+    }
 }
 
 extension RelayOptions {

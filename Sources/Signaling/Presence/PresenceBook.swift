@@ -25,6 +25,8 @@ package final class PresenceBook: Sendable {
 
     private struct Entry {
         var leases: [DeviceID: Lease] = [:]
+        /// Open sockets of each device: while there is one, its lease goes on.
+        var sockets: [DeviceID: Int] = [:]
         var isInCall = false
         var lastSeen: Timestamp
         /// What others were told last.
@@ -34,6 +36,24 @@ package final class PresenceBook: Sendable {
             let live = leases.values.filter { $0.expiresAt > now }.map(\.status).max() ?? .offline
             // Somebody who chose to look away is in the call all the same.
             return isInCall ? .inCall : live
+        }
+
+        var isEmpty: Bool { leases.isEmpty && sockets.isEmpty && !isInCall }
+
+        mutating func set(_ lease: Lease, of device: DeviceID) {
+            if leases[device] == nil, leases.count >= PresenceBook.devicesPerUser,
+                let first = leases.min(by: { $0.value.expiresAt < $1.value.expiresAt })
+            {
+                leases[first.key] = nil
+            }
+            leases[device] = lease
+        }
+
+        /// What a device with an open socket shows goes on.
+        mutating func renewSockets(_ now: Timestamp, until end: Timestamp) {
+            for (device, lease) in leases where lease.expiresAt <= now && sockets[device] != nil {
+                leases[device] = Lease(status: lease.status, expiresAt: end)
+            }
         }
     }
 
@@ -69,28 +89,54 @@ package final class PresenceBook: Sendable {
     // MARK: Writing
 
     /// A device is there, or still is, and says how. Sockets renew while they are open, REST by each PUT; `offline`
-    /// gives the lease back.
+    /// gives the lease back, or is what a device with an open socket shows.
     package func renew(_ user: UserID, device: DeviceID, _ status: Presence.Status, for time: Duration? = nil) {
         let now = clock.now()
         let length = min(max(time ?? options.lease, .seconds(1)), options.longestLease)
         change(user, now) { entry in
-            guard status > .offline else {
+            guard status > .offline || entry.sockets[device] != nil else {
                 entry.leases[device] = nil
                 return
             }
-            if entry.leases[device] == nil, entry.leases.count >= Self.devicesPerUser,
-                let first = entry.leases.min(by: { $0.value.expiresAt < $1.value.expiresAt })
-            {
-                entry.leases[first.key] = nil
-            }
             // Being in a call is the call's to say.
-            entry.leases[device] = Lease(status: min(status, .busy), expiresAt: now + length)
+            entry.set(Lease(status: min(status, .busy), expiresAt: now + length), of: device)
+        }
+    }
+
+    /// A device has a socket: it is there until that closes, and online unless it has said something else.
+    func opened(by user: UserID, device: DeviceID) {
+        let now = clock.now()
+        change(user, now) { entry in
+            entry.sockets[device, default: 0] += 1
+            guard entry.leases[device] == nil else { return }
+            entry.set(Lease(status: .online, expiresAt: now + options.lease), of: device)
+        }
+    }
+
+    /// After the last one the lease ends by itself, unless the device comes back: a network that changes is not
+    /// somebody who goes.
+    func closed(by user: UserID, device: DeviceID) {
+        let now = clock.now()
+        change(user, now) { entry in
+            guard let count = entry.sockets[device] else { return }
+            entry.sockets[device] = count > 1 ? count - 1 : nil
+            guard count == 1, let lease = entry.leases[device] else { return }
+            let end = max(lease.expiresAt, now + options.lease)
+            entry.leases[device] = lease.status > .offline ? Lease(status: lease.status, expiresAt: end) : nil
         }
     }
 
     /// A device says goodbye.
     package func release(_ user: UserID, device: DeviceID) {
         change(user, clock.now()) { $0.leases[device] = nil }
+    }
+
+    /// Nobody is there any more who could be.
+    func forget(_ user: UserID) {
+        change(user, clock.now()) { entry in
+            entry.leases = [:]
+            entry.sockets = [:]
+        }
     }
 
     /// From the call service.
@@ -105,7 +151,7 @@ package final class PresenceBook: Sendable {
             entry.lastSeen = max(entry.lastSeen, now)
             state.unsaved[user] = entry.lastSeen
             let status = entry.status(at: now)
-            defer { state.entries[user] = entry.leases.isEmpty && !entry.isInCall ? nil : entry }
+            defer { state.entries[user] = entry.isEmpty ? nil : entry }
             guard status != entry.told else { return nil }
             entry.told = status
             return Presence(status: status, lastSeen: entry.lastSeen)
@@ -116,17 +162,45 @@ package final class PresenceBook: Sendable {
     // MARK: Reading
 
     package func presence(of user: UserID) async throws(StoreError) -> Presence {
+        if let known = known(user) { return known }
+        let rows = try await database.query("SELECT seen_at FROM presence_seen WHERE user_id = \(user)")
+        return Presence(status: .offline, lastSeen: try rows.first?.timestamp(0))
+    }
+
+    /// Without the database; `nil` for who was not seen lately.
+    func known(_ user: UserID) -> Presence? {
         let now = clock.now()
-        let known = state.withLock { state -> Presence? in
+        return state.withLock { state in
             if let entry = state.entries[user] {
                 let status = entry.status(at: now)
                 return Presence(status: status, lastSeen: status > .offline ? now : entry.lastSeen)
             }
             return state.unsaved[user].map { Presence(status: .offline, lastSeen: $0) }
         }
-        if let known { return known }
-        let rows = try await database.query("SELECT seen_at FROM presence_seen WHERE user_id = \(user)")
-        return Presence(status: .offline, lastSeen: try rows.first?.timestamp(0))
+    }
+
+    /// Of many at once, with one query at most. Who was never seen, or does not exist, is offline.
+    package func presences(of users: [UserID]) async throws(StoreError) -> [UserID: Presence] {
+        let absent = state.withLock { state in
+            users.filter { state.entries[$0] == nil && state.unsaved[$0] == nil }
+        }
+        var seen: [UserID: Timestamp] = [:]
+        if !absent.isEmpty {
+            let rows = try await database.query(
+                "SELECT user_id, seen_at FROM presence_seen WHERE user_id IN (\(list: absent))")
+            for row in rows { seen[try row.identifier(0)] = try row.timestamp(1) }
+        }
+        let now = clock.now()
+        // Looked at again: who has come while the database was asked is there.
+        return state.withLock { state in
+            var presences: [UserID: Presence] = [:]
+            for user in users {
+                let status = state.entries[user]?.status(at: now) ?? .offline
+                let lastSeen = state.entries[user]?.lastSeen ?? state.unsaved[user] ?? seen[user]
+                presences[user] = Presence(status: status, lastSeen: status > .offline ? now : lastSeen)
+            }
+            return presences
+        }
     }
 
     // MARK: Time
@@ -138,6 +212,7 @@ package final class PresenceBook: Sendable {
             var changed: [(UserID, Presence)] = []
             for (user, entry) in state.entries where entry.leases.contains(where: { $0.value.expiresAt <= now }) {
                 var entry = entry
+                entry.renewSockets(now, until: now + options.lease)
                 let last = entry.leases.values.map(\.expiresAt).max() ?? now
                 entry.leases = entry.leases.filter { $0.value.expiresAt > now }
                 let status = entry.status(at: now)
@@ -146,7 +221,7 @@ package final class PresenceBook: Sendable {
                     entry.told = status
                     changed.append((user, Presence(status: status, lastSeen: entry.lastSeen)))
                 }
-                state.entries[user] = entry.leases.isEmpty && !entry.isInCall ? nil : entry
+                state.entries[user] = entry.isEmpty ? nil : entry
             }
             return changed
         }

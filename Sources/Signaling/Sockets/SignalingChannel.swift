@@ -18,7 +18,10 @@ package protocol CallControl: Sendable {
     ) async throws(CallError) -> (call: CallInfo, permissions: MediaPermissions)
     func detach(_ id: CallID, user: UserID, device: DeviceID) async
     func change(_ id: CallID, _ change: ControlsChange, by principal: Principal) async throws(CallError)
+    func act(_ action: HostAction, in id: CallID, by principal: Principal) async throws(CallError)
     func leave(_ id: CallID, by principal: Principal) async throws(CallError)
+    /// With relay credentials for the call that they are in.
+    func iceConfiguration(for principal: Principal) async -> ICEConfiguration
     func mediaEnded(_ id: CallID, user: UserID) async
     func incomingCalls(for user: UserID) async -> [CallInfo]
 }

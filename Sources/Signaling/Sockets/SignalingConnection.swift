@@ -5,6 +5,7 @@
 
 package import Accounts
 package import Base
+import Store
 import Synchronization
 
 package final class SignalingConnection: Sendable {
@@ -22,6 +23,11 @@ package final class SignalingConnection: Sendable {
         var dropped = 0
         var toldAt: Instant?
         var malformed = 0
+        /// Whose presence it is told.
+        var watched: Set<UserID> = []
+        /// Of these it does not know yet; asked for one page after the other.
+        var unread: [UserID] = []
+        var isReading = false
     }
 
     package let principal: Principal
@@ -70,13 +76,30 @@ package final class SignalingConnection: Sendable {
 
     /// `isGoodbye` when the client closed it on purpose.
     package func closed(isGoodbye: Bool, now: Instant) {
-        let session = state.withLock { state -> SignalingSession? in
-            defer { state.phase = .closed }
-            if case .joined(let session) = state.phase { return session }
-            return nil
-        }
-        hub.remove(self)
+        let session = shut()
         session?.lost(self, isGoodbye: isGoodbye, now: now)
+    }
+
+    /// The server closes it, and nothing that it still says counts.
+    func end(_ closure: SignalingClosure, _ reason: String) {
+        let session = shut()
+        channel.close(closure, reason)
+        session?.lost(self, isGoodbye: false, now: .now())
+    }
+
+    /// Its session, the first time.
+    private func shut() -> SignalingSession? {
+        let (session, watched) = state.withLock { state -> (SignalingSession?, Set<UserID>) in
+            let watched = state.watched
+            state.watched = []
+            state.unread = []
+            defer { state.phase = .closed }
+            if case .joined(let session) = state.phase { return (session, watched) }
+            return (nil, watched)
+        }
+        hub.unwatch(watched, by: self)
+        hub.remove(self)
+        return session
     }
 
     package func alarm(now: Instant) {
@@ -106,7 +129,12 @@ package final class SignalingConnection: Sendable {
     }
 
     private func take(_ message: ClientMessage, _ state: inout State, _ now: Instant) {
-        if case .ping(let id) = message { return channel.send(.pong(id: id)) }
+        switch message {
+        case .ping(let id): return channel.send(.pong(id: id))
+        case .watch(let users): return watch(users, &state)
+        case .unwatch(let users): return unwatch(users, &state)
+        default: break
+        }
         switch state.phase {
         case .closed: return
         case .idle:
@@ -123,6 +151,49 @@ package final class SignalingConnection: Sendable {
             session.received(message, from: self, now: now)
         }
     }
+
+    // MARK: - Presence
+
+    private func watch(_ users: [UserID], _ state: inout State) {
+        let new = users.filter { !state.watched.contains($0) }
+        guard state.watched.count + new.count <= SignalingLimits.watchedPerSocket else {
+            return channel.send(.fault(.tooManyWatched(limit: SignalingLimits.watchedPerSocket), ref: nil))
+        }
+        state.watched.formUnion(new)
+        hub.watch(new, by: self)
+        // Who is asked for again is told again: a page that was reloaded knows nothing.
+        state.unread += users.filter { !state.unread.contains($0) }
+        guard !state.isReading else { return }
+        state.isReading = true
+        Task { [self] in await tellPresence() }
+    }
+
+    private func unwatch(_ users: [UserID]?, _ state: inout State) {
+        let gone = users.map { state.watched.intersection($0) } ?? state.watched
+        state.watched.subtract(gone)
+        state.unread.removeAll { gone.contains($0) }
+        hub.unwatch(gone, by: self)
+    }
+
+    /// One query after the other, so that asking again and again costs no more than that.
+    private func tellPresence() async {
+        while let users = state.withLock({ state -> [UserID]? in
+            let users = Array(state.unread.prefix(SignalingLimits.people))
+            state.unread.removeFirst(users.count)
+            state.isReading = !users.isEmpty
+            return users.isEmpty ? nil : users
+        }) {
+            guard let book = hub.presence else { continue }
+            do throws(StoreError) {
+                let presences = try await book.presences(of: users)
+                for user in users { if let presence = presences[user] { channel.send(.presence(user, presence)) } }
+            } catch {
+                channel.send(.fault(.call(.store(error)), ref: nil))
+            }
+        }
+    }
+
+    // MARK: - Joining
 
     private func begin(_ request: JoinRequest, _ state: inout State) {
         if let onlyCall, onlyCall != request.call {
@@ -191,8 +262,8 @@ extension ClientMessage {
     var id: Int64? {
         switch self {
         case .offer(let description), .answer(let description): description.id
-        case .ping(let id): id
-        case .join, .candidate, .hangUp, .change, .wish, .restart: nil
+        case .ping(let id), .host(_, let id): id
+        case .join, .candidate, .hangUp, .change, .wish, .restart, .watch, .unwatch: nil
         }
     }
 }

@@ -18,6 +18,8 @@ package final class SignalingHub: Sendable {
         var tokens: [String: SignalingSession] = [:]
         var media: [UUID: SignalingSession] = [:]
         var connections: [UserID: [SignalingConnection]] = [:]
+        /// In which call somebody has a session.
+        var places: [UserID: CallID] = [:]
         var reportedAt: Instant?
         var isDraining = false
     }
@@ -26,6 +28,8 @@ package final class SignalingHub: Sendable {
     /// As `CallOptions.resumeGrace` says: told to clients, kept by the call service.
     let resumeSeconds: Int
     private let control = Mutex<(any CallControl)?>(nil)
+    private let book = Mutex<PresenceBook?>(nil)
+    private let watchers = PresenceWatchers()
     private let state = Mutex(State())
 
     package init(media: MediaService, resumeGrace: Duration = CallOptions().resumeGrace) {
@@ -38,22 +42,27 @@ package final class SignalingHub: Sendable {
     package func setCalls(_ calls: any CallControl) { control.withLock { $0 = calls } }
     var calls: (any CallControl)? { control.withLock { $0 } }
 
+    /// Told which sockets are open, and asked for those who look.
+    package func setPresence(_ presence: PresenceBook) { book.withLock { $0 = presence } }
+    var presence: PresenceBook? { book.withLock { $0 } }
+
     // MARK: - Sockets
 
-    /// `nil` when the user has as many as anybody may have.
+    /// `nil` when the user has as many as anybody may have, and when the server stops.
     package func open(
         _ channel: any SignalingChannel, by principal: Principal, onlyCall: CallID? = nil, isBoundToJoin: Bool
     ) -> SignalingConnection? {
         let connection = SignalingConnection(
             principal, channel, hub: self, onlyCall: onlyCall, isBoundToJoin: isBoundToJoin, now: .now())
         let isAdmitted = state.withLock { state -> Bool in
-            guard state.connections[principal.user, default: []].count < SignalingLimits.socketsPerUser else {
-                return false
-            }
+            guard !state.isDraining,
+                state.connections[principal.user, default: []].count < SignalingLimits.socketsPerUser
+            else { return false }
             state.connections[principal.user, default: []].append(connection)
             return true
         }
         guard isAdmitted else { return nil }
+        presence?.opened(by: principal.user, device: DeviceID(principal))
         if !isBoundToJoin {
             // Who connects while it rings is told, too.
             Task { [self] in
@@ -64,15 +73,55 @@ package final class SignalingHub: Sendable {
     }
 
     func remove(_ connection: SignalingConnection) {
-        state.withLock { state in
-            let user = connection.principal.user
-            state.connections[user]?.removeAll { $0 === connection }
+        let user = connection.principal.user
+        let wasOpen = state.withLock { state -> Bool in
+            guard let index = state.connections[user]?.firstIndex(where: { $0 === connection }) else { return false }
+            state.connections[user]?.remove(at: index)
             if state.connections[user]?.isEmpty == true { state.connections[user] = nil }
+            return true
         }
+        guard wasOpen else { return }
+        presence?.closed(by: user, device: DeviceID(connection.principal))
+    }
+
+    /// Closes sockets whose login counts no more; what they had is told. The participant's place is kept until the call
+    /// service says otherwise.
+    @discardableResult
+    func close(of user: UserID? = nil, where isMeant: (Principal) -> Bool) -> [Principal] {
+        let open = state.withLock { state -> [SignalingConnection] in
+            if let user { return state.connections[user] ?? [] }
+            return state.connections.values.flatMap { $0 }
+        }
+        var ended: Set<Principal> = []
+        for connection in open where isMeant(connection.principal) {
+            connection.end(.authenticationFailed, "the login has ended")
+            ended.insert(connection.principal)
+        }
+        return Array(ended)
+    }
+
+    /// The logins of open sockets, each once.
+    var principals: [Principal] {
+        Array(Set(state.withLock { state in state.connections.values.flatMap { $0.map(\.principal) } }))
+    }
+
+    func principals(of user: UserID) -> [Principal] {
+        Array(Set(state.withLock { $0.connections[user] ?? [] }.map(\.principal)))
     }
 
     package var connectionCount: Int { state.withLock { $0.connections.values.reduce(0) { $0 + $1.count } } }
     package var sessionCount: Int { state.withLock { $0.media.count } }
+
+    /// Whether the server stops: nobody comes in any more.
+    package var isDraining: Bool { state.withLock { $0.isDraining } }
+
+    /// Who is open now; nobody comes after them.
+    func beginDrain() -> [SignalingConnection] {
+        state.withLock { state in
+            state.isDraining = true
+            return state.connections.values.flatMap { $0 }
+        }
+    }
 
     func admitsMessage(in call: CallID, _ now: Instant) -> Bool {
         state.withLock { $0.calls[call]?.messages.take(now) ?? true }
@@ -84,6 +133,7 @@ package final class SignalingHub: Sendable {
         _ request: JoinRequest, for connection: SignalingConnection
     ) async throws(SignalingFault) -> SignalingSession {
         guard let calls else { throw .call(.unavailable("calls have not begun")) }
+        guard !isDraining else { throw .call(.unavailable("the server is stopping")) }
         let principal = connection.principal
         let resumed = try request.resumeToken.map { token throws(SignalingFault) in
             try redeem(token, request.call, by: principal)
@@ -92,10 +142,13 @@ package final class SignalingHub: Sendable {
             try await calls.attach(request.call, by: principal)
         }
         let token = Self.makeToken()
+        let ice = await calls.iceConfiguration(for: principal)
         if let resumed {
             await resumed.setPermissions(permissions)
             register(resumed, token)
-            guard resumed.begin(on: connection, call, token: token, isResumed: true) else { throw .resumeInvalid }
+            guard resumed.begin(on: connection, call, ice, token: token, isResumed: true) else {
+                throw .resumeInvalid
+            }
             return resumed
         }
         // The same person anew, who has lost the token: what was is ended first.
@@ -103,7 +156,7 @@ package final class SignalingHub: Sendable {
         let session = SignalingSession(
             call, request.role, permissions, by: principal, hub: self, now: .now())
         register(session, token)
-        guard session.begin(on: connection, call, token: token, isResumed: false) else { throw .call(.removed) }
+        guard session.begin(on: connection, call, ice, token: token, isResumed: false) else { throw .call(.removed) }
         return session
     }
 
@@ -135,10 +188,13 @@ package final class SignalingHub: Sendable {
         state.withLock { state in
             state.tokens[token] = session
             state.media[session.mediaID] = session
+            state.places[session.user] = session.call
             let fresh = TokenBucket(
                 capacity: SignalingLimits.callBurst, perSecond: SignalingLimits.callMessagesPerSecond, now: now)
             state.calls[session.call, default: LiveCall(messages: fresh)].sessions[session.user] = session
         }
+        // They were in the call before they shared it.
+        if let known = presence?.known(session.user) { watchers.note(known, of: session.user, isShared: true) }
     }
 
     func forget(_ session: SignalingSession, token: String?) {
@@ -147,6 +203,7 @@ package final class SignalingHub: Sendable {
             state.media[session.mediaID] = nil
             guard state.calls[session.call]?.sessions[session.user] === session else { return }
             state.calls[session.call]?.sessions[session.user] = nil
+            if state.places[session.user] == session.call { state.places[session.user] = nil }
             if state.calls[session.call]?.sessions.isEmpty == true { state.calls[session.call] = nil }
         }
     }
@@ -174,11 +231,13 @@ package final class SignalingHub: Sendable {
 
     /// Once a second: what is told now and then.
     package func advance(now: Instant = .now()) async {
+        tellPresence()
         let calls = state.withLock { state -> [CallID] in
             if let last = state.reportedAt, now - last < SignalingLimits.qualityInterval { return [] }
             state.reportedAt = now
             return Array(state.calls.keys)
         }
+        if !calls.isEmpty { await renewRelays(now) }
         for call in calls {
             for (id, statistics) in await media.statistics(ofCall: call.uuid) {
                 state.withLock { $0.media[id] }?.report(statistics, now: now)
@@ -186,10 +245,11 @@ package final class SignalingHub: Sendable {
         }
     }
 
-    /// This node takes nobody more; who is here may go on at the address until it stops.
-    package func drain(to url: String, within seconds: Int) {
-        let sessions = state.withLock { Array($0.media.values) }
-        for session in sessions { session.send(.reconnect(url: url, seconds: seconds)) }
+    private func renewRelays(_ now: Instant) async {
+        guard let calls = self.calls else { return }
+        for session in state.withLock({ Array($0.media.values) }) where session.needsRelays(at: now) {
+            session.renewRelays(await calls.iceConfiguration(for: session.principal), now: now)
+        }
     }
 }
 
@@ -251,7 +311,34 @@ extension SignalingHub: CallEvents {
         return reached.intersection(users)
     }
 
-    package func presenceChanged(_ user: UserID, _ presence: Presence) {}
+    package func presenceChanged(_ user: UserID, _ presence: Presence) {
+        let isShared = state.withLock { $0.places[user] != nil }
+        watchers.note(presence, of: user, isShared: isShared)
+    }
+}
+
+// MARK: - Presence
+
+extension SignalingHub {
+    func watch(_ users: [UserID], by connection: SignalingConnection) { watchers.add(connection, to: users) }
+
+    func unwatch(_ users: some Sequence<UserID>, by connection: SignalingConnection) {
+        watchers.remove(connection, from: users)
+    }
+
+    package var watchedCount: Int { watchers.count }
+
+    /// Those who look, and those who share a call.
+    private func tellPresence() {
+        for news in watchers.takeNews() {
+            let call = state.withLock { $0.places[news.user] }
+            let sharing = call.map { sessions(in: $0).filter { $0.user != news.user }.compactMap(\.connection) } ?? []
+            var told: Set<ObjectIdentifier> = []
+            for connection in news.watching + sharing where told.insert(ObjectIdentifier(connection)).inserted {
+                connection.channel.send(.presence(news.user, news.presence))
+            }
+        }
+    }
 }
 
 extension ParticipantMeasurements {

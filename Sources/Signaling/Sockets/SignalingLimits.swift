@@ -19,11 +19,18 @@ package enum SignalingLimits {
     static let callMessagesPerSecond = 400.0
     /// Messages that wait for a join, or for the call service.
     static let waiting = 32
+    /// People in one message: as many as a call may have by default, and a page of contacts.
+    package static let people = 256
+    /// People whose presence one socket is told: a long list of contacts. Each costs about 100 bytes a socket.
+    package static let watchedPerSocket = 500
     static let malformedInARow = 5
     /// calls.md and rooms.md: 5 per user.
     package static let socketsPerUser = 5
     /// Bytes that a slow reader has not taken.
     package static let queueBytes = 1 << 20
+    /// Of their time relay credentials have this share left when they are renewed: time for a client that is away to
+    /// come back, and for its ICE to be told.
+    static let relayRenewalShare = 4
     /// Between two reports of quality to one client.
     static let qualityInterval = Duration.seconds(5)
 }

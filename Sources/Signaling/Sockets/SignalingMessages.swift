@@ -15,8 +15,14 @@ package enum ClientMessage: Sendable, Equatable {
     case candidate
     case hangUp
     case change(ControlsChange)
+    /// What only the host may.
+    case host(HostAction, id: Int64?)
     case wish(mid: String, StreamWish)
     case restart
+    /// Whose presence this socket is told from now on.
+    case watch([UserID])
+    /// `nil` for everybody.
+    case unwatch([UserID]?)
     case ping(id: Int64?)
 }
 
@@ -57,6 +63,9 @@ package enum ServerMessage: Sendable, Equatable {
     case status(CallInfo, by: UserID?)
     case incoming(CallInfo)
     case ringingStopped(CallInfo, RingingEnd)
+    case presence(UserID, Presence)
+    /// Relay credentials in the place of those that end soon.
+    case iceServers(ICEConfiguration)
     case reconnect(url: String, seconds: Int)
     case fault(SignalingFault, ref: Int64?)
     case pong(id: Int64?)
@@ -70,21 +79,30 @@ package struct Welcome: Sendable, Equatable {
     package let resumeToken: String
     package let resumeSeconds: Int
     package let isResumed: Bool
+    /// The client's own part, as the others see it.
+    package let own: ParticipantView?
     package let participants: [ParticipantView]
+    package let ice: ICEConfiguration
 }
 
 package struct ParticipantView: Sendable, Equatable {
     package let user: UserID
+    /// Whether they are in it, or being called, or what became of that.
+    package let state: CallParticipant.State
     /// Whether it is sending, as far as it and its permissions say.
     package let audio: Bool
     package let video: Bool
     package let isHeld: Bool
     package let isHandRaised: Bool
     package let isConnected: Bool
+    /// What the host lets them do.
+    package let permissions: MediaPermissions
 
     package init(_ participant: CallParticipant) {
         let effective = participant.effectivePermissions
         user = participant.user
+        state = participant.state
+        permissions = participant.permissions
         audio = effective.contains(.sendAudio)
         video = effective.contains(.sendVideo)
         isHeld = participant.controls.isHeld
@@ -118,7 +136,10 @@ package enum SignalingFault: Error, Sendable, Equatable {
     case unexpectedAnswer
     case negotiationTimeout
     case rateLimited(retryAfter: Int)
+    case tooManyWatched(limit: Int)
     case resumeInvalid
+    /// Whom a host's wish is about is not in the call.
+    case participantAbsent
     case notPermitted(String)
     case media(MediaError)
     case call(CallError)
@@ -127,6 +148,7 @@ package enum SignalingFault: Error, Sendable, Equatable {
 /// Why we close; calls.md has 4001 to 4005.
 package enum SignalingClosure: UInt16, Sendable, Equatable {
     case normal = 1000
+    case serverStops = 1001
     case authenticationFailed = 4001
     case invalidMessages = 4002
     case rateLimited = 4003

@@ -23,12 +23,18 @@ final class SignalingSession: Sendable {
         var isHangingUp = false
         var resumeToken: String?
         var bytesSent: (UInt64, Instant)?
+        /// When the client gets new relay credentials; `nil` when it has none.
+        var renewsRelaysAt: Instant?
     }
 
     private enum Control: Sendable {
         case change(ControlsChange)
+        case host(HostAction, id: Int64?)
         case wish(mid: String, StreamWish)
         case hangUp
+
+        /// The client's own name for it.
+        var id: Int64? { if case .host(_, let id) = self { id } else { nil } }
     }
 
     let call: CallID
@@ -42,6 +48,7 @@ final class SignalingSession: Sendable {
 
     var user: UserID { principal.user }
     var device: DeviceID { DeviceID(principal) }
+    var connection: SignalingConnection? { state.withLock { $0.connection } }
 
     init(
         _ call: CallInfo, _ role: NegotiationMachine.Role, _ permissions: MediaPermissions, by principal: Principal,
@@ -63,19 +70,23 @@ final class SignalingSession: Sendable {
     // MARK: - Sockets
 
     /// The socket is the session's from now on. `false` when the session is over.
-    func begin(on connection: SignalingConnection, _ call: CallInfo, token: String, isResumed: Bool) -> Bool {
+    func begin(
+        on connection: SignalingConnection, _ call: CallInfo, _ ice: ICEConfiguration, token: String, isResumed: Bool
+    ) -> Bool {
         state.withLock { state in
             guard !state.isOver else { return false }
             if let old = state.connection, old !== connection { old.channel.close(.normal, "replaced") }
             state.connection = connection
             state.resumeToken = token
+            state.renewsRelaysAt = ice.renewal(after: .now())
             connection.channel.send(
                 .joined(
                     Welcome(
                         call: call, user: user, role: role, resumeToken: token,
                         resumeSeconds: hub.resumeSeconds, isResumed: isResumed,
+                        own: call.participant(user).map { ParticipantView($0) },
                         participants: call.participants.filter { $0.isJoined && $0.user != user }
-                            .map { ParticipantView($0) })))
+                            .map { ParticipantView($0) }, ice: ice)))
             if isResumed, !state.tracks.isEmpty { connection.channel.send(.tracks(state.tracks)) }
             guard isResumed else {
                 step(.admitted, &state, .now())
@@ -124,11 +135,12 @@ final class SignalingSession: Sendable {
             case .answer(let description):
                 if admits(message, &state, now) { step(.answer(description), &state, now) }
             case .restart: if admits(message, &state, now) { step(.restart, &state, now) }
-            case .candidate, .join, .ping: break
+            case .candidate, .join, .ping, .watch, .unwatch: break
             case .hangUp:
                 state.isHangingUp = true
                 control(.hangUp, &state)
             case .change(let change): control(.change(change), &state)
+            case .host(let action, let id): control(.host(action, id: id), &state)
             case .wish(let mid, let wish): control(.wish(mid: mid, wish), &state)
             }
         }
@@ -240,11 +252,28 @@ final class SignalingSession: Sendable {
         }
     }
 
+    // MARK: - Relays
+
+    /// Who is away gets them with the next `joined`.
+    func needsRelays(at now: Instant) -> Bool {
+        state.withLock { state in
+            guard state.connection != nil, !state.isOver else { return false }
+            return state.renewsRelaysAt.map { $0 <= now } ?? false
+        }
+    }
+
+    func renewRelays(_ ice: ICEConfiguration, now: Instant) {
+        state.withLock { state in
+            state.renewsRelaysAt = ice.renewal(after: now)
+            state.connection?.channel.send(.iceServers(ice))
+        }
+    }
+
     // MARK: - What goes to the call service
 
     private func control(_ control: Control, _ state: inout State) {
         guard state.controls.count < SignalingLimits.waiting else {
-            state.connection?.channel.send(.fault(.rateLimited(retryAfter: 1), ref: nil))
+            state.connection?.channel.send(.fault(.rateLimited(retryAfter: 1), ref: control.id))
             return
         }
         state.controls.append(control)
@@ -265,7 +294,7 @@ final class SignalingSession: Sendable {
             do throws(SignalingFault) {
                 try await carryOut(next)
             } catch {
-                send(.fault(error, ref: nil))
+                send(.fault(error, ref: next.id))
             }
         }
     }
@@ -275,10 +304,13 @@ final class SignalingSession: Sendable {
             guard let calls = hub.calls else { return }
             switch control {
             case .change(let change): return try await calls.change(call, change, by: principal)
+            case .host(let action, _): return try await calls.act(action, in: call, by: principal)
             case .hangUp: return try await calls.leave(call, by: principal)
             case .wish: break
             }
         } catch {
+            // Whoever acts is in the call: it is the other one who is not.
+            if case .host = control, error == .notJoined { throw .participantAbsent }
             throw .call(error)
         }
         guard case .wish(let mid, let wish) = control else { return }
@@ -327,7 +359,9 @@ final class SignalingSession: Sendable {
         case .incoming, .ringingStopped: return false
         case .status(let by):
             channel.send(.status(notice.call, by: by))
-            if notice.call.state.isOver { channel.close(.notFound, "the call has ended") }
+            if notice.call.state.isOver {
+                channel.close(hub.isDraining ? .serverStops : .notFound, "the call has ended")
+            }
         case .joined(let who):
             guard who != user, let participant = notice.call.participant(who) else { return false }
             channel.send(.participantJoined(ParticipantView(participant)))
@@ -349,7 +383,8 @@ final class SignalingSession: Sendable {
         switch reason {
         case .removed: channel.close(.denied, "removed from the call")
         case .left: channel.close(.normal, "left the call")
-        case .callEnded, .connectionLost: channel.close(.notFound, "the call is over")
+        case .callEnded, .connectionLost:
+            channel.close(hub.isDraining ? .serverStops : .notFound, "the call is over")
         }
     }
 

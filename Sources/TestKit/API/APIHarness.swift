@@ -28,6 +28,8 @@ package final class APIHarness: Sendable {
         package var sources = ConfigurationSources()
         /// What stands for sockets and media in calls.
         package var callWorld = TestCallWorld()
+        /// Sockets and media themselves, in its place.
+        package var sockets: (any CallEvents & CallMedia)?
 
         package init() { limits.scale = 0 }
     }
@@ -80,10 +82,12 @@ package final class APIHarness: Sendable {
         idempotency = IdempotencyStore(database: domain.database, vault: domain.vault)
         contract = AnswerContract(setup.tables)
         callWorld = setup.callWorld
-        presence = PresenceBook(database: domain.database, clock: domain.clock.clock)
+        let sockets: any CallEvents & CallMedia = setup.sockets ?? callWorld
+        presence = PresenceBook(
+            database: domain.database, clock: domain.clock.clock, tell: { sockets.presenceChanged($0, $1) })
         calls = CallService(
-            database: domain.database, accounts: domain.service, presence: presence, media: callWorld,
-            events: callWorld, clock: domain.clock.clock, options: setup.calls)
+            node: "test", database: domain.database, accounts: domain.service, presence: presence, media: sockets,
+            events: sockets, clock: domain.clock.clock, options: setup.calls)
         let limiter = RateLimiter(setup.limits)
         settings = LiveSettings(configuration) { changed in
             domain.service.setRegistration(isOpen: changed.accounts.registration == .open)

@@ -102,6 +102,26 @@ package enum CallConformance {
             try requireEqual(call.participants.map(\.leftAt), [seen, seen])
             try await requireCallRefusal(.over(.failed)) { try await after.service.join(id, by: bob) }
         },
+        Check("a server closes at its start its own calls and those of one that is gone, not those of one that lives") {
+            calls in
+            let (alice, bob) = (try await calls.person("alice"), try await calls.person("bob"))
+            let id = try await calls.call(alice, bob)
+            for person in [alice, bob] { _ = try await calls.service.attach(id, by: person) }
+            await calls.advance(.seconds(31))
+            calls.clock.advance(by: .minutes(9))
+            let other = try await calls.restarted(node: "node-2")
+            try requireEqual(try await other.service.call(id, for: alice).state, .ongoing)
+            try await requireCallRefusal(.unavailable("another server of this database has the call")) {
+                try await other.service.join(id, by: bob)
+            }
+            await calls.advance(.seconds(31))
+            calls.clock.advance(by: .minutes(9))
+            let again = try await calls.restarted(node: "node-2")
+            try requireEqual(try await again.service.call(id, for: alice).state, .ongoing)
+            calls.clock.advance(by: .minutes(2))
+            let third = try await calls.restarted(node: "node-3")
+            try requireEqual(try await third.service.call(id, for: alice).state, .failed)
+        },
         Check("a server that stops ends its calls and takes no more") { calls in
             let (alice, bob) = (try await calls.person("alice"), try await calls.person("bob"))
             let id = try await calls.call(alice, bob)
@@ -172,7 +192,6 @@ package enum CallConformance {
             let id = try await calls.call(alice, bob)
             _ = try await calls.service.join(id, by: bob)
             try await calls.domain.service.deleteOwnAccount(alice, origin: TestAccounts.origin())
-            try await calls.service.end(id, by: bob)
             try requireEqual(await calls.service.liveCount, 0)
             let kept = try await calls.service.call(id, for: bob)
             try requireEqual(kept.participants.map(\.user), [bob.user])
@@ -251,16 +270,45 @@ package enum CallConformance {
             try await requireCallRefusal(.removed) { try await calls.service.join(id, by: bob) }
             try await requireCallRefusal(.removed) { try await calls.service.attach(id, by: bob) }
         },
-        Check("whose account is deactivated is taken out of the call") { calls in
+        Check("whose account is deactivated is out of the call, and of those that ring, before the answer") { calls in
             let (alice, bob) = (try await calls.person("alice"), try await calls.person("bob"))
             let carol = try await calls.person("carol")
             let id = try await calls.call(alice, bob, carol)
             for principal in [alice, bob, carol] { _ = try await calls.service.attach(id, by: principal) }
-            await calls.advance(.seconds(6))
             try requireEqual(calls.world.admitted(id).count, 3)
             _ = try await calls.domain.service.setActive(false, of: bob.user, by: .console, origin: .console)
-            await calls.advance(.seconds(6))
             try requireEqual(Set(calls.world.admitted(id).keys), [alice.user, carol.user])
+            try requireEqual(try await calls.service.call(id, for: alice).participant(bob.user)?.state, .removed)
+            let dave = try await calls.person("dave")
+            try await calls.service.end(id, by: alice)
+            let ringing = try await calls.call(alice, dave)
+            try await calls.domain.service.deleteUser(dave.user, by: .console, origin: .console)
+            try requireEqual(try await calls.service.call(ringing, for: alice).state, .missed)
+        },
+        Check("a login that ends has left the call that it is in, and another one of the same person has not") {
+            calls in
+            let (alice, bob) = (try await calls.person("alice"), try await calls.person("bob"))
+            let carol = try await calls.person("carol")
+            let laptop = try await calls.device("bob")
+            let id = try await calls.call(alice, bob, carol)
+            for principal in [alice, bob, carol] { _ = try await calls.service.attach(id, by: principal) }
+            let origin = TestAccounts.origin()
+            func isIn(_ person: Principal) -> Bool { calls.world.admitted(id)[person.user] != nil }
+            try await calls.domain.service.logout(laptop, origin: origin)
+            try require(isIn(bob), "another login's end is not this one's")
+            try await calls.domain.service.changePassword(
+                bob, current: TestAccounts.password, new: Secret(text: "another long password"), origin: origin)
+            try require(isIn(bob), "who changes a password goes on")
+            try await calls.domain.service.logout(bob, origin: origin)
+            try require(!isIn(bob) && isIn(carol), "who has logged out is in the call")
+            // They come back with a new login.
+            let again = try await calls.domain.principal(
+                try await calls.domain.login("bob", password: Secret(text: "another long password")))
+            _ = try await calls.service.attach(id, by: again)
+            let phone = try await calls.domain.principal(
+                try await calls.domain.login("bob", password: Secret(text: "another long password")))
+            try await calls.domain.service.logoutEverywhere(phone, origin: origin)
+            try require(!isIn(bob), "all logins are over")
         },
         Check("a moderator ends, mutes and removes without being in the call") { calls in
             let (alice, bob) = (try await calls.person("alice"), try await calls.person("bob"))

@@ -20,19 +20,21 @@ package final class TestCalls: Sendable {
         return try await TestCalls(domain, options)
     }
 
-    private init(_ domain: TestAccounts, _ options: CallOptions) async throws {
+    private init(_ domain: TestAccounts, _ options: CallOptions, node: String = "node-1") async throws {
         self.domain = domain
         world = TestCallWorld()
         presence = PresenceBook(database: domain.database, clock: domain.clock.clock)
         service = CallService(
-            database: domain.database, accounts: domain.service, presence: presence, media: world, events: world,
+            node: node, database: domain.database, accounts: domain.service, presence: presence, media: world,
+            events: world,
             clock: domain.clock.clock, options: options)
+        domain.service.setEvents(service)
         try await service.start()
     }
 
     /// A second process on the same database: this one after a crash.
-    package func restarted(options: CallOptions = CallOptions()) async throws -> TestCalls {
-        try await TestCalls(domain, options)
+    package func restarted(options: CallOptions = CallOptions(), node: String = "node-1") async throws -> TestCalls {
+        try await TestCalls(domain, options, node: node)
     }
 
     package func person(_ name: String) async throws -> Principal {

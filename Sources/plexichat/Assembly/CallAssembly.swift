@@ -8,17 +8,25 @@ import Media
 import Signaling
 
 enum CallAssembly {
+    struct Parts: Sendable {
+        let calls: CallAccess
+        /// Both `nil` when the server takes no part in calls.
+        let signaling: SignalingAccess?
+        let logins: LoginWatch?
+    }
+
     static func start(
         _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, _ media: MediaService?,
         _ metrics: Metrics
-    ) async throws(StartFailure) -> (CallAccess, SignalingAccess?) {
+    ) async throws(StartFailure) -> Parts {
         let hub = media.map { SignalingHub(media: $0, resumeGrace: configuration.calls.resumeGrace) }
         let sockets: any CallEvents & CallMedia = if let hub { hub } else { NoMedia() }
         let presence = PresenceBook(
             database: storage.database, options: configuration.presenceOptions,
             tell: { sockets.presenceChanged($0, $1) })
         let service = CallService(
-            database: storage.database, accounts: accounts, presence: presence, media: sockets, events: sockets,
+            node: try NodeIdentity.load(configuration), database: storage.database, accounts: accounts,
+            presence: presence, media: sockets, events: sockets,
             options: configuration.callOptions)
         do {
             try await service.start()
@@ -27,12 +35,15 @@ enum CallAssembly {
         }
         metrics.sampled("plexichat_calls", "Calls that are on.") { Double(service.liveGauge.current) }
         hub?.setCalls(service)
+        hub?.setPresence(presence)
         let signaling = hub.map { hub in
             SignalingAccess(hub: hub) { token throws(CallError) in
                 try await service.principal(ofSignalingToken: token)
             }
         }
-        return (CallAccess(service: service, presence: presence), signaling)
+        let logins = hub.map { LoginWatch(hub: $0, calls: service, presence: presence, accounts: accounts) }
+        if let logins { accounts.setEvents(logins) }
+        return Parts(calls: CallAccess(service: service, presence: presence), signaling: signaling, logins: logins)
     }
 }
 

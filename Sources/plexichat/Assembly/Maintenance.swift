@@ -17,21 +17,19 @@ final class Maintenance: Sendable {
 
     private let accounts: AccountService
     private let idempotency: IdempotencyStore
-    private let calls: CallAccess
-    private let signaling: SignalingAccess?
+    private let calls: CallAssembly.Parts
     private let load: LoadMonitor
     private let tls: TLSReloader?
     private let isStopped = Atomic<Bool>(false)
     private let isAdvancing = Atomic<Bool>(false)
 
     init(
-        accounts: AccountService, idempotency: IdempotencyStore, calls: CallAccess, signaling: SignalingAccess?,
+        accounts: AccountService, idempotency: IdempotencyStore, calls: CallAssembly.Parts,
         load: LoadMonitor, tls: TLSReloader?
     ) {
         self.accounts = accounts
         self.idempotency = idempotency
         self.calls = calls
-        self.signaling = signaling
         self.load = load
         self.tls = tls
     }
@@ -83,16 +81,17 @@ final class Maintenance: Sendable {
     private func advanceCalls() {
         guard !isAdvancing.exchange(true, ordering: .relaxed) else { return }
         Task {
-            calls.presence.advance()
-            await calls.service.advance()
-            await signaling?.hub.advance()
+            calls.calls.presence.advance()
+            await calls.calls.service.advance()
+            await calls.signaling?.hub.advance()
+            await calls.logins?.advance()
             isAdvancing.store(false, ordering: .relaxed)
         }
     }
 
     func noteWhoWasSeen() async {
         do {
-            try await calls.presence.sweep()
+            try await calls.calls.presence.sweep()
         } catch {
             Self.log.warning("who was seen could not be written; the next time tries again", [.error(error)])
         }

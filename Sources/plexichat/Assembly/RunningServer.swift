@@ -23,7 +23,7 @@ struct RunningServer: Sendable {
     let http: HTTPServer
     /// `nil` when it takes no part in calls.
     let media: MediaService?
-    let calls: CallAccess
+    let calls: CallAssembly.Parts
     let maintenance: Maintenance
     /// The administrator's password, where this start has made one up.
     let administratorPassword: Secret?
@@ -76,10 +76,9 @@ struct RunningServer: Sendable {
         let inherited = ServiceManager.takeListeners()
         let endpoints = inherited.isEmpty ? configuration.endpoints : inherited
         let media = try await MediaAssembly.start(configuration, on: storage.shards, besides: endpoints, metrics)
-        let calls: CallAccess
-        let signaling: SignalingAccess?
+        let parts: CallAssembly.Parts
         do {
-            (calls, signaling) = try await CallAssembly.start(configuration, storage, accounts, media, metrics)
+            parts = try await CallAssembly.start(configuration, storage, accounts, media, metrics)
         } catch {
             await media?.stop()
             throw error
@@ -94,7 +93,7 @@ struct RunningServer: Sendable {
             accounts: accounts, health: health, metrics: metrics,
             documentation: configuration.documentation, areMetricsPublic: configuration.metrics.isPublic,
             media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) },
-            signaling: signaling, calls: calls, settings: settings)
+            signaling: parts.signaling, calls: parts.calls, settings: settings)
         let api = APIService(
             services: services, limiter: limiter, load: load,
             idempotency: idempotency, options: configuration.apiOptions, clock: .system, metrics: requestMetrics)
@@ -107,12 +106,12 @@ struct RunningServer: Sendable {
             throw error
         }
         let maintenance = Maintenance(
-            accounts: accounts, idempotency: idempotency, calls: calls, signaling: signaling, load: load, tls: tls)
+            accounts: accounts, idempotency: idempotency, calls: parts, load: load, tls: tls)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(
             configuration: configuration, storage: storage, accounts: accounts, health: health, http: http,
-            media: media, calls: calls,
+            media: media, calls: parts,
             maintenance: maintenance, administratorPassword: password)
     }
 
@@ -207,7 +206,10 @@ struct RunningServer: Sendable {
         Self.tellServiceManager(.stopping)
         Self.log.info("draining", [.count("connections", http.connectionCount)])
         // First, so that clients go elsewhere while requests are finished.
-        await calls.service.stop()
+        await calls.signaling?.hub.drain(
+            to: configuration.calls.reconnectURL, within: configuration.calls.drainTime)
+        await calls.calls.service.stop()
+        calls.signaling?.hub.finishDrain()
         await media?.stop()
         await http.stop(within: configuration.server.drainTimeout)
         maintenance.stop()

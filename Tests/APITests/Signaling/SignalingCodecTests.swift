@@ -13,8 +13,8 @@ import Wire
     private static let call = CallID(UUID("0a0b0c0d-0000-4000-8000-000000000001") ?? .random())
     private static let user = UserID(UUID("0a0b0c0d-0000-4000-8000-000000000002") ?? .random())
     private static let other = UserID(UUID("0a0b0c0d-0000-4000-8000-000000000003") ?? .random())
-    private static let manual = ManualSignaling(iceServers: ["stun:stun.example.org"])
-    private static let calls = CallsSignaling(call: call, iceServers: [])
+    private static let manual = ManualSignaling()
+    private static let calls = CallsSignaling(call: call)
 
     private static func read(_ codec: any SignalingCodec, _ text: String) -> Result<ClientMessage, SignalingFault> {
         do throws(SignalingFault) {
@@ -64,6 +64,9 @@ import Wire
         (#"{"type":"control","action":"pause","mid":"s0","on":false}"#, .wish(mid: "s0", .paused(false))),
         (#"{"type":"control","action":"restart"}"#, .restart),
         (#"{"type":"ping","id":9}"#, .ping(id: 9)),
+        (#"{"type":"presence:subscribe","user_ids":["\#(other)"]}"#, .watch([other])),
+        (#"{"type":"presence:unsubscribe","user_ids":["\#(other)"]}"#, .unwatch([other])),
+        (#"{"type":"presence:unsubscribe"}"#, .unwatch(nil)),
     ]
 
     private static let callsMessages: [(String, ClientMessage)] = [
@@ -81,6 +84,7 @@ import Wire
         (#"{"type":"restart"}"#, .restart),
         (#"{"type":"hangup"}"#, .hangUp),
         (#"{"type":"ping"}"#, .ping(id: nil)),
+        (#"{"type":"presence:subscribe","user_ids":["\#(other)"]}"#, .watch([other])),
     ]
 
     @Test func `messages of the documents, and ours, are read`() {
@@ -140,16 +144,18 @@ import Wire
     private static var everything: [ServerMessage] {
         let call = info()
         let view = ParticipantView(call.participants[1])
+        let ice = RelayOptions().configuration(for: .random(), now: .now())
         return [
             .joined(
                 Welcome(
                     call: call, user: user, role: .offerer, resumeToken: "T", resumeSeconds: 30, isResumed: false,
-                    participants: [view])),
+                    own: view, participants: [view], ice: ice)),
             .participantJoined(view), .participantLeft(other, reason: "left"), .participantUpdated(view),
             .offer(sdp: "v=0", id: 1), .answer(sdp: "v=0", id: nil),
             .tracks([TrackView(mid: "0", kind: .audio, user: other)]), .speaker(other),
             .stream(mid: "0", paused: .bandwidth), .layers(mid: "0", unwatched: [1, 2]), .quality(QualityView()),
             .recording(true), .status(call, by: nil), .incoming(call), .ringingStopped(call, .answered),
+            .presence(other, Presence(status: .inCall, lastSeen: .now())), .iceServers(ice),
             .reconnect(url: "wss://other.example", seconds: 20), .fault(.notJoined, ref: 4), .pong(id: 1),
         ]
     }

@@ -20,13 +20,16 @@ final class SoftBrowser {
     private var receiver = WebSocketReceiver(.client, messageLimit: 1 << 20, allowsCompression: false)
     private(set) var messages: [JSONValue] = []
     private(set) var closeCode: UInt16?
+    private(set) var sent = 0
+    /// Whether it answers offers by itself, and takes answers.
+    var reacts = true
 
     init(
         _ port: UInt16, _ target: String, _ dialect: Dialect, headers: [String] = [],
-        sections: [SoftPeer.Section] = [], seed: UInt64 = 1
+        sections: [SoftPeer.Section] = [], seed: UInt64 = 1, media: SoftPeerSocket? = nil
     ) throws {
         self.dialect = dialect
-        media = try SoftPeerSocket(try SoftPeer(sections, identity: try DTLSIdentity.make(), seed: seed))
+        self.media = try media ?? SoftPeerSocket(try SoftPeer(sections, identity: try DTLSIdentity.make(), seed: seed))
         let http = try LoopbackClient(port: port, timeout: .seconds(10))
         self.http = http
         let lines =
@@ -38,8 +41,13 @@ final class SoftBrowser {
         status = try http.receiveHead().status
     }
 
-    func send(_ json: JSONValue) throws {
-        try http.send(WebSocketFrame.encode(.text, json.encoded, mask: UInt32.random(in: 1...UInt32.max)))
+    func send(_ json: JSONValue) throws { try send(json.encoded, as: .text) }
+
+    func send(text: String) throws { try send(Bytes(text.utf8), as: .text) }
+
+    func send(_ bytes: Bytes, as opcode: WebSocketOpcode) throws {
+        try http.send(WebSocketFrame.encode(opcode, bytes, mask: UInt32.random(in: 1...UInt32.max)))
+        sent += 1
     }
 
     func send(_ pairs: (String, JSONValue)...) throws { try send(.object(JSONObject(pairs))) }
@@ -71,7 +79,7 @@ final class SoftBrowser {
             case .text(let text):
                 let message = try JSONValue(parsing: Bytes(text.utf8))
                 messages.append(message)
-                try react(to: message)
+                if reacts { try react(to: message) }
             case .close(let code, _): closeCode = code.rawValue
             default: break
             }

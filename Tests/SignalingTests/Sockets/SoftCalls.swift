@@ -89,6 +89,15 @@ final class SoftCalls: CallControl {
         tell(.updated(principal.user))
     }
 
+    /// The rules of hosts are the call service's: see HostSocketTests.
+    func act(_ action: HostAction, in id: CallID, by principal: Principal) async throws(CallError) {
+        throw .notHost
+    }
+
+    func iceConfiguration(for principal: Principal) async -> ICEConfiguration {
+        RelayOptions().configuration(for: .random(), now: .now())
+    }
+
     func leave(_ id: CallID, by principal: Principal) async throws(CallError) {
         await out(principal.user, .left, .left)
     }
