@@ -9,7 +9,7 @@ package struct Abilities: OptionSet, Sendable, Hashable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// Read, search, get events. Without it the conversation is not there at all.
+    /// Read, search, get events. Members have it, whatever the rules say: who shall not read is removed.
     package static let view = Abilities(rawValue: 1 << 0)
     package static let send = Abilities(rawValue: 1 << 1)
     package static let attach = Abilities(rawValue: 1 << 2)
@@ -128,7 +128,6 @@ package struct RoleRules: Sendable, Hashable {
         let possible = Abilities.possible(in: type)
         if role == .owner { return possible }
         let ofRole = self[role].applied(to: .base(of: role, in: type))
-        let abilities = member.applied(to: ofRole).intersection(possible)
-        return abilities.contains(.view) ? abilities : []
+        return member.applied(to: ofRole).intersection(possible).union(.view)
     }
 }
