@@ -74,7 +74,8 @@ enum ChatValidation {
         guard emojiBytes.contains(text.utf8.count) else {
             throw .invalid(.emoji, .tooLong, "from 1 to \(emojiBytes.upperBound) bytes")
         }
-        guard text.unicodeScalars.allSatisfy({ isPrintable($0) || $0 == "\u{200D}" }), !text.contains(where: \.isWhitespace)
+        guard text.unicodeScalars.allSatisfy({ isPrintable($0) || $0 == "\u{200D}" }),
+            !text.contains(where: \.isWhitespace)
         else { throw .invalid(.emoji, .format, "an emoji or a short code without spaces") }
         return text
     }

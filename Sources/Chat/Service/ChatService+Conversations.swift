@@ -49,11 +49,13 @@ extension ChatService {
         }
         try ChatValidation.settings(new.settings)
         try Self.checkRules(new.rules)
-        let usual = new.type == .room ? options.roomMembers : options.membersPerConversation
+        let most = options.membersPerConversation
+        let usual = new.type == .room ? min(options.roomMembers, most) : most
         return Conversation(
             id: .timeOrdered(at: now), type: new.type, visibility: new.visibility, organization: new.organization,
             title: try new.title.map(ChatValidation.title), summary: try new.summary.map(ChatValidation.summary),
-            creator: creator, owner: creator, maxMembers: try ChatValidation.maxMembers(new.maxMembers ?? usual, options),
+            creator: creator, owner: creator,
+            maxMembers: try ChatValidation.maxMembers(new.maxMembers ?? usual, options),
             memberCount: 1, settings: new.settings, rules: new.rules, isArchived: false, log: .begun(), createdAt: now,
             updatedAt: now)
     }
@@ -322,7 +324,8 @@ extension ConversationLog {
     /// keep it as a number of JSON.
     static func begun() -> ConversationLog {
         ConversationLog(
-            epoch: Int64.random(in: 1...0x1F_FFFF_FFFF_FFFF), lastOffset: 0, removedOffset: 0, lastSequence: 0, firstSequence: 1)
+            epoch: Int64.random(in: 1...0x1F_FFFF_FFFF_FFFF), lastOffset: 0, removedOffset: 0, lastSequence: 0,
+            firstSequence: 1)
     }
 }
 

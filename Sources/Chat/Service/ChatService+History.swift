@@ -28,7 +28,9 @@ extension ChatService {
         let log = access.conversation.log
         // Half open: the numbers that the query covers.
         var range = log.firstSequence..<max(log.firstSequence, log.lastSequence + 1)
-        if let since = query.since { range = range.clamped(to: try await sequence(at: since, in: id, range)..<Int64.max) }
+        if let since = query.since {
+            range = range.clamped(to: try await sequence(at: since, in: id, range)..<Int64.max)
+        }
         if let until = query.until {
             let end = try await sequence(at: until, in: id, range)
             range = range.clamped(to: Int64.min..<max(end, range.lowerBound))

@@ -140,7 +140,8 @@ enum InvitationTable {
     static func invitation(from row: Row) throws(StoreError) -> Invitation {
         Invitation(
             id: try row.identifier(0), conversation: try row.identifier(1), createdBy: try row.identifier(2),
-            maxUses: try row.optional(3, row.integer).map { Int(clamping: $0) }, uses: Int(clamping: try row.integer(4)),
+            maxUses: try row.optional(3, row.integer).map { Int(clamping: $0) },
+            uses: Int(clamping: try row.integer(4)),
             expiresAt: try row.optional(5, row.timestamp), revokedAt: try row.optional(6, row.timestamp),
             createdAt: try row.timestamp(7))
     }

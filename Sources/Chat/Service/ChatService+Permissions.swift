@@ -41,7 +41,9 @@ extension ChatService {
             for abilities in given where !access.abilities.isSuperset(of: abilities) {
                 throw .forbidden(.lacks(abilities.subtracting(access.abilities)))
             }
-            guard own.role == .owner || changes.roles.keys.allSatisfy({ $0 < own.role }) else { throw .forbidden(.rank) }
+            guard own.role == .owner || changes.roles.keys.allSatisfy({ $0 < own.role }) else {
+                throw .forbidden(.rank)
+            }
             var events: [ChatEvent] = []
             if conversation != access.conversation {
                 conversation.updatedAt = now

@@ -61,7 +61,8 @@ extension Row {
         return uuid
     }
 
-    func optionalIdentifier<Kind>(_ column: Int, _ kind: Kind.Type = Kind.self) throws(StoreError) -> Identifier<Kind>? {
+    func optionalIdentifier<Kind>(_ column: Int, _ kind: Kind.Type = Kind.self) throws(StoreError) -> Identifier<Kind>?
+    {
         isNull(column) ? nil : try identifier(column, kind)
     }
 }

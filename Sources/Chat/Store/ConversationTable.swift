@@ -126,7 +126,8 @@ enum ConversationTable {
             if !wasRemoved { member = try MemberTable.member(from: row, at: columnCount) }
         }
         return ConversationAccess(
-            conversation: conversation, member: member, wasRemoved: wasRemoved, isOfEverybody: try row.flag(removed + 1))
+            conversation: conversation, member: member, wasRemoved: wasRemoved, isOfEverybody: try row.flag(removed + 1)
+        )
     }
 }
 

@@ -129,7 +129,8 @@ extension ChatConformance {
                 try await chat.service.setPermissions(PermissionChanges(), of: id, by: bob, origin: origin)
             }
             let changes = PermissionChanges(
-                roles: [.member: PermissionRule(deny: .send)], members: [carol.user: PermissionRule(allow: [.send, .pin])])
+                roles: [.member: PermissionRule(deny: .send)],
+                members: [carol.user: PermissionRule(allow: [.send, .pin])])
             let set = try await chat.service.setPermissions(changes, of: id, by: alice, origin: origin)
             try requireEqual(set.abilities(of: .member).contains(.send), false)
             try requireEqual(set.memberRules, [carol.user: PermissionRule(allow: [.send, .pin])])
@@ -314,7 +315,8 @@ extension ChatConformance {
             }
             func channel(_ owner: Principal, _ members: [UserID]) async throws -> ConversationID {
                 let new = NewConversation(type: .channel, title: "x", organization: id, members: members)
-                return try await chat.service.create(new, by: owner).conversation.id
+                let view = try await chat.service.create(new, by: owner)
+                return view.conversation.id
             }
             let foreign = try await channel(alice, [bob.user])
             let own = try await channel(bob, [carol.user])

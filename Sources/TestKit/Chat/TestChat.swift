@@ -20,7 +20,9 @@ package final class TestChatWorld: ChatEvents, CallGate {
     package init() {}
 
     package func deliver(_ event: ChatEvent) { state.withLock { $0.events.append(event) } }
-    package func notify(_ notice: ChatNotice, _ users: [UserID]) { state.withLock { $0.notices.append((notice, users)) } }
+    package func notify(_ notice: ChatNotice, _ users: [UserID]) {
+        state.withLock { $0.notices.append((notice, users)) }
+    }
     package func cut(_ users: [UserID], from conversation: ConversationID) async {
         state.withLock { $0.cut[conversation, default: []] += users }
     }
@@ -63,7 +65,8 @@ package final class TestChat: Sendable {
     }
 
     /// Over an empty database.
-    package static func make(_ database: any Database, options: ChatOptions = TestChat.options) async throws -> TestChat {
+    package static func make(_ database: any Database, options: ChatOptions = TestChat.options) async throws -> TestChat
+    {
         let domain = try await TestAccounts.make(database)
         try await Migrations(AccountsSchema.migrations + ChatSchema.migrations).apply(to: database)
         return TestChat(domain, TestChatWorld(), options)
