@@ -97,6 +97,8 @@ enum SearchTerms {
         }
     }
 
+    static func isDense(_ text: String) -> Bool { text.unicodeScalars.allSatisfy { isDense($0.value) } }
+
     /// Han, Kana, Hangul and Bopomofo.
     private static func isDense(_ value: UInt32) -> Bool {
         switch value {

@@ -81,6 +81,7 @@ extension ChatService {
             try await transaction.change(MemberTable.remove(id, user))
         }
         try await transaction.change(MemberTable.count(id, change: -1))
+        try await transaction.change(ReceiptTable.forget(id, user))
         if member.role == .owner { try await settleOwner(of: id, in: transaction) }
         let event = try await transaction.record(.memberLeft(user, reason), in: id, by: actor, at: now)
         var outcome = Outcome<Void>((), [event])

@@ -19,7 +19,6 @@ package final class ChatService: Sendable {
     let clock: Clock
     let sequencer: EventSequencer
     static let log = Logger("chat")
-    static let unbuilt = ChatError.store(.unavailable("this part of chat is being built"))
 
     package init(
         database: any Database, accounts: AccountService, gate: any CallGate, events: any ChatEvents,

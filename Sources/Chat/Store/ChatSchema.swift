@@ -151,7 +151,7 @@ package enum ChatSchema {
             created_at INTEGER NOT NULL, seen_at INTEGER NOT NULL, PRIMARY KEY (user_id, id)
         ) STRICT, WITHOUT ROWID
         """,
-        // `place` is the order in which they are handed out. A used one stays as its hash, so that it is not taken in
+        // `place` is the order in which they are handed out. A used one stays without its key, so that it is not taken in
         // a second time.
         """
         CREATE TABLE one_time_keys (

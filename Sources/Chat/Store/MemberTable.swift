@@ -49,6 +49,14 @@ enum MemberTable {
         """
     }
 
+    /// Those of these users who are in it.
+    static func members(_ id: ConversationID, _ users: [UserID]) -> Statement {
+        """
+        SELECT \(part: columns) FROM conversation_members m WHERE m.conversation_id = \(id) \
+        AND m.user_id IN (\(list: users.padded)) AND m.removed_at IS NULL
+        """
+    }
+
     /// Who sends has read up to what they send. Gives back what their rights come from; empty: they are not in it.
     static func sends(_ id: ConversationID, _ user: UserID, upTo sequence: Int64, at now: Timestamp) -> Statement {
         """

@@ -57,6 +57,11 @@ enum ReceiptTable {
             at: try row.timestamp(4))
     }
 
+    /// Who has left is waited for by nobody.
+    static func forget(_ id: ConversationID, _ user: UserID) -> Statement {
+        "DELETE FROM receipts WHERE conversation_id = \(id) AND user_id = \(user)"
+    }
+
     static func failed(_ id: MessageID, _ user: UserID, _ device: ClientDeviceID, at now: Timestamp) -> Statement {
         """
         INSERT INTO receipt_failures (message_id, user_id, device_id, at) \

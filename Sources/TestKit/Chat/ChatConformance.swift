@@ -10,6 +10,7 @@ package enum ChatConformance {
 
     package static let checks: [Check] =
         conversations + members + permissions + direct + invitations + organizations + messages + history + reactions
+        + log + search + keys + removal
 
     static let origin = TestAccounts.origin()
 
