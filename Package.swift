@@ -62,6 +62,8 @@ let package = Package(
         // L2
         library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault"]),
         library("Media", ["Base", "Wire", "Crypto", "CShims"], settings: language),
+        // L3
+        library("Chat", ["Base", "Wire", "Crypto", "Store", "Vault", "Accounts"]),
         // L4
         library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media"]),
         // L5
@@ -69,7 +71,7 @@ let package = Package(
         library(
             "TestKit",
             [
-                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API",
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat", "Media", "Signaling", "API",
                 "Configuration",
             ],
             settings: language),
@@ -94,6 +96,7 @@ let package = Package(
         tests("StoreTests", ["Wire", "Crypto", "Net", "Store"]),
         tests("VaultTests", ["Wire", "Crypto", "Vault"]),
         tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
+        tests("ChatTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat"]),
         tests("MediaTests", ["Wire", "Crypto", "Media"]),
         tests(
             "SignalingTests",
