@@ -85,7 +85,9 @@ let package = Package(
             ]),
         program(
             "plexibench",
-            ["Base", "Wire", "Crypto", "Net", "Store", "Media", "TestKit", "CShims", "CFloor"]),
+            [
+                "Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Chat", "Media", "TestKit", "CShims", "CFloor",
+            ]),
 
         tests("BaseTests", []),
         tests("WireTests", ["Wire"]),
