@@ -129,6 +129,14 @@ package final class PresenceBook: Sendable {
         return Presence(status: .offline, lastSeen: try rows.first?.timestamp(0))
     }
 
+    /// Who of these is there now; from memory alone.
+    package func online(among users: [UserID]) -> Set<UserID> {
+        let now = clock.now()
+        return state.withLock { state in
+            Set(users.filter { state.entries[$0].map { $0.status(at: now) > .offline } ?? false })
+        }
+    }
+
     // MARK: Time
 
     /// Ends leases that were not renewed, and tells of it. Called every second or so.
