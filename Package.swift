@@ -67,7 +67,7 @@ let package = Package(
         // L4
         library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media"]),
         // L5
-        library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Media", "Signaling"]),
+        library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Media", "Chat", "Signaling"]),
         library(
             "TestKit",
             [
@@ -80,7 +80,7 @@ let package = Package(
         program(
             "plexichat",
             [
-                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API",
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "API",
                 "Configuration", "CShims",
             ]),
         program(
@@ -101,7 +101,8 @@ let package = Package(
         tests(
             "SignalingTests",
             ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API"]),
-        tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API"]),
+        tests(
+            "APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "API"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),
     ]

@@ -16,10 +16,13 @@ package struct Services: Sendable {
     package let signaling: SignalingAccess?
     /// `nil` in programs that serve no calls.
     package let calls: CallAccess?
+    /// `nil` in programs that serve no chat.
+    package let chat: ChatAccess?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
-        areMetricsPublic: Bool, media: MediaAccess? = nil, signaling: SignalingAccess? = nil, calls: CallAccess? = nil
+        areMetricsPublic: Bool, media: MediaAccess? = nil, signaling: SignalingAccess? = nil, calls: CallAccess? = nil,
+        chat: ChatAccess? = nil
     ) {
         self.accounts = accounts
         self.health = health
@@ -29,6 +32,7 @@ package struct Services: Sendable {
         self.media = media
         self.signaling = signaling
         self.calls = calls
+        self.chat = chat
     }
 }
 

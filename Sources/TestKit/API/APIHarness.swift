@@ -4,6 +4,7 @@
 package import API
 package import Accounts
 package import Base
+package import Chat
 import Net
 package import Signaling
 import Store
@@ -25,6 +26,7 @@ package final class APIHarness: Sendable {
         package var calls = CallOptions()
         /// What stands for sockets and media in calls.
         package var callWorld = TestCallWorld()
+        package var chat = ChatOptions()
 
         package init() { limits.scale = 0 }
     }
@@ -36,6 +38,8 @@ package final class APIHarness: Sendable {
     package let calls: CallService
     package let presence: PresenceBook
     package let callWorld: TestCallWorld
+    package let chat: ChatService
+    package let chatWorld = TestChatWorld()
     package let loop = TestLoop()
     package let load: LoadMonitor
     package let health: HealthMonitor
@@ -55,6 +59,7 @@ package final class APIHarness: Sendable {
             let domain = try await TestAccounts.make(database, options: setup.accounts)
             _ = try await Migrations(
                 AccountsSchema.migrations + IdempotencyStore.migrations + SignalingSchema.migrations
+                    + ChatSchema.migrations
             )
             .apply(to: database)
             let harness = APIHarness(domain, setup)
@@ -80,12 +85,16 @@ package final class APIHarness: Sendable {
         calls = CallService(
             database: domain.database, accounts: domain.service, presence: presence, media: callWorld,
             events: callWorld, clock: domain.clock.clock, options: setup.calls)
+        chat = ChatService(
+            database: domain.database, accounts: domain.service, gate: chatWorld, events: chatWorld,
+            clock: domain.clock.clock, options: setup.chat)
         api = APIService(
             tables: setup.tables,
             services: Services(
                 accounts: domain.service, health: health, metrics: metrics, documentation: setup.documentation,
                 areMetricsPublic: setup.areMetricsPublic, media: setup.media,
-                signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence)),
+                signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence),
+                chat: ChatAccess(service: chat, publicURL: "https://chat.example.org")),
             limits: setup.limits, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
     }
