@@ -65,11 +65,12 @@ struct RunningServer: Sendable {
             await media?.stop()
             throw error
         }
+        let chat = ChatAssembly.make(configuration, storage, accounts)
         let services = Services(
             accounts: accounts, health: health, metrics: metrics,
             documentation: configuration.documentation, areMetricsPublic: configuration.metrics.isPublic,
             media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) },
-            signaling: signaling, calls: calls)
+            signaling: signaling, calls: calls, chat: chat)
         let api = APIService(
             services: services, limits: configuration.rateLimitPolicy, load: load,
             idempotency: idempotency, options: configuration.apiOptions, clock: .system, metrics: requestMetrics)
@@ -82,7 +83,8 @@ struct RunningServer: Sendable {
             throw error
         }
         let maintenance = Maintenance(
-            accounts: accounts, idempotency: idempotency, calls: calls, signaling: signaling, load: load, tls: tls)
+            accounts: accounts, idempotency: idempotency, calls: calls, signaling: signaling, chat: chat, load: load,
+            tls: tls)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(
