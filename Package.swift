@@ -67,7 +67,9 @@ let package = Package(
         // L4
         library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media"]),
         // L5
-        library("API", ["Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Media", "Signaling", "Configuration"]),
+        library(
+            "API",
+            ["Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Media", "Chat", "Signaling", "Configuration"]),
         library(
             "TestKit",
             [
@@ -80,13 +82,14 @@ let package = Package(
         program(
             "plexichat",
             [
-                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API",
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "API",
                 "Configuration", "CShims",
             ]),
         program(
             "plexibench",
             [
-                "Base", "Wire", "Crypto", "Net", "Store", "Media", "Signaling", "TestKit", "CShims", "CFloor",
+                "Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Chat", "Media", "Signaling", "TestKit",
+                "CShims", "CFloor",
             ]),
 
         tests("BaseTests", []),
@@ -101,7 +104,8 @@ let package = Package(
         tests(
             "SignalingTests",
             ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API"]),
-        tests("APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API"]),
+        tests(
+            "APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "API"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),
     ]

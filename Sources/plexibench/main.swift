@@ -5,6 +5,7 @@ let benchmarks: [(name: String, body: () -> Void)] = [
     ("store", benchmarkStore),
     ("store-writer", runStoreWriter),
     ("store-check", runStoreCheck),
+    ("chat", benchmarkChat),
     ("logins", benchmarkLogins),
     ("ws-server", runWebSocketServer),
     ("ws-idle", benchmarkIdleWebSockets),

@@ -114,6 +114,7 @@ import Wire
         case .scope(let scopes): scopes.names.joined(separator: "|")
         case .participant: "participant"
         case .owner(let scopes): scopes.names.joined(separator: "|") + "|owner"
+        case .standing(let standing): standing.rawValue
         }
     }
 }

@@ -2,6 +2,7 @@
 
 import Accounts
 import Base
+import Chat
 import Signaling
 import Store
 import Wire
@@ -10,6 +11,7 @@ extension CallsFormat {
     func problem(for error: any Error) -> Problem? {
         if let error = error as? AccountError { return problem(of: error) }
         if let error = error as? CallError { return problem(of: error) }
+        if let error = error as? ChatError { return problem(of: error) }
         if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
     }
@@ -25,6 +27,34 @@ extension CallsFormat {
         case .store(let error): problem(of: AccountError.store(error))
         default: error.problem(code: { $0.uppercased() })
         }
+    }
+
+    /// The document: 409 for conflicting state, 422 for what does not validate.
+    private func problem(of error: ChatError) -> Problem {
+        switch error {
+        case .notFound(.conversation): error.problem(code: "CONVERSATION_NOT_FOUND")
+        case .notFound(.message): error.problem(code: "MESSAGE_NOT_FOUND")
+        case .notFound(.user): error.problem(code: "USER_NOT_FOUND")
+        case .notFound: error.problem(code: "NOT_FOUND")
+        case .forbidden(.lastOwner): error.problem(code: "LAST_OWNER")
+        case .forbidden(.archived): error.problem(code: "ARCHIVED")
+        case .forbidden: error.problem(code: "FORBIDDEN")
+        case .validation:
+            error.problem(code: "VALIDATION_ERROR", status: .unprocessableContent, field: Self.name)
+        case .messageTooLong: error.problem(code: "MESSAGE_TOO_LONG", status: .unprocessableContent)
+        case .versionConflict: error.problem(code: "VERSION_CONFLICT")
+        case .alreadyMember: error.problem(code: "ALREADY_MEMBER")
+        case .full: error.problem(code: "CONVERSATION_FULL")
+        case .invitationInvalid: error.problem(code: "INVITATION_INVALID")
+        case .limitReached: error.problem(code: "LIMIT_EXCEEDED")
+        case .throttled: error.problem(code: "RATE_LIMITED")
+        case .account(let error): problem(of: error)
+        case .store(let error): problem(of: AccountError.store(error))
+        }
+    }
+
+    private static func name(_ field: ChatFault.Field) -> String {
+        field == .nonce ? "ciphertext_nonce" : field.rawValue
     }
 
     private func problem(of error: AccountError) -> Problem {

@@ -6,7 +6,9 @@ import Signaling
 import Wire
 
 enum CallsRoutes {
-    static let table = DialectTable(.calls, CallsFormat(), management + history + SignalingRows.calls)
+    static let table = DialectTable(
+        .calls, CallsFormat(),
+        management + history + SignalingRows.calls + messages + conversations + members)
 
     private static var management: [Route] {
         [

@@ -2,6 +2,7 @@
 
 import Accounts
 import Base
+import Chat
 import Signaling
 import Store
 import Wire
@@ -10,6 +11,7 @@ extension DesignFormat {
     func problem(for error: any Error) -> Problem? {
         if let error = error as? AccountError { return problem(of: error) }
         if let error = error as? CallError { return problem(of: error) }
+        if let error = error as? ChatError { return problem(of: error) }
         if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
     }
@@ -21,6 +23,39 @@ extension DesignFormat {
         case .account(let error): problem(of: error)
         case .store(let error): problem(of: AccountError.store(error))
         default: error.problem(code: { $0.uppercased() })
+        }
+    }
+
+    /// The document: 409 for what exists already, 422 for what stands against the rules of chat as things are.
+    private func problem(of error: ChatError) -> Problem {
+        switch error {
+        case .notFound: error.problem(code: "NOT_FOUND")
+        case .forbidden(.lastOwner): error.problem(code: "LAST_OWNER", status: .unprocessableContent)
+        case .forbidden(.archived): error.problem(code: "ARCHIVED", status: .unprocessableContent)
+        case .forbidden: error.problem(code: "FORBIDDEN")
+        case .validation: error.problem(code: "VALIDATION_ERROR", field: Self.name)
+        case .messageTooLong: error.problem(code: "MESSAGE_TOO_LONG")
+        case .versionConflict: error.problem(code: "VERSION_CONFLICT")
+        case .alreadyMember: error.problem(code: "CONFLICT")
+        case .full: error.problem(code: "CHANNEL_FULL", status: .unprocessableContent)
+        case .invitationInvalid: error.problem(code: "INVITATION_INVALID")
+        case .limitReached: error.problem(code: "LIMIT_EXCEEDED")
+        case .throttled: error.problem(code: "RATE_LIMITED")
+        case .account(let error): problem(of: error)
+        case .store(let error): problem(of: AccountError.store(error))
+        }
+    }
+
+    private static func name(_ field: ChatFault.Field) -> String {
+        switch field {
+        case .title: "name"
+        case .participants: "members"
+        case .messageType: "type"
+        case .retention: "retention_seconds"
+        case .encryptedData, .iv, .keyVersion, .ciphertext: "sealed.\(field.rawValue)"
+        case .nonce: "sealed.ciphertext_nonce"
+        case .recipientKeys: "sealed.encrypted_keys"
+        default: field.rawValue
         }
     }
 

@@ -15,22 +15,41 @@ enum DesignPresenter {
         return .json(json.bytes)
     }
 
-    static func list(_ call: Call, _ page: NumberedPage, _ elements: (inout JSONWriter) -> Void) -> Reply {
+    /// `hasNext` where a page is not counted from the first row.
+    static func list(
+        _ call: Call, _ page: NumberedPage, hasNext: Bool? = nil, _ elements: (inout JSONWriter) -> Void
+    ) -> Reply {
         var json = JSONWriter(capacity: 4_096)
         json.object { json in
             json.field("success", true)
             json.array("data", elements)
-            json.object("pagination") { json in
-                json.field("page", page.number)
-                json.field("per_page", page.size)
-                json.field("total", page.total)
-                json.field("total_pages", page.count)
-                json.field("has_next", page.number < page.count)
-                json.field("has_prev", page.number > 1)
-            }
+            pagination(page, hasNext, into: &json)
             meta(call.context, into: &json)
         }
         return .json(json.bytes)
+    }
+
+    /// A value with a list in it that comes in pages.
+    static func reply(_ call: Call, _ page: NumberedPage, _ data: (inout JSONWriter) -> Void) -> Reply {
+        var json = JSONWriter(capacity: 4_096)
+        json.object { json in
+            json.field("success", true)
+            json.object("data", data)
+            pagination(page, nil, into: &json)
+            meta(call.context, into: &json)
+        }
+        return .json(json.bytes)
+    }
+
+    private static func pagination(_ page: NumberedPage, _ hasNext: Bool?, into json: inout JSONWriter) {
+        json.object("pagination") { json in
+            json.field("page", page.number)
+            json.field("per_page", page.size)
+            json.field("total", page.total)
+            json.field("total_pages", page.count)
+            json.field("has_next", hasNext ?? (page.number < page.count))
+            json.field("has_prev", page.number > 1)
+        }
     }
 
     static func meta(_ context: EnvelopeContext, into json: inout JSONWriter) {
@@ -113,8 +132,12 @@ enum DesignPresenter {
     }
 
     static func listEnvelope(_ element: Schema) -> Schema {
+        pagedEnvelope(.array(element, limit: NumberedPage.sizeMax))
+    }
+
+    static func pagedEnvelope(_ data: Schema) -> Schema {
         .object([
-            .required("success", .boolean), .required("data", .array(element, limit: NumberedPage.sizeMax)),
+            .required("success", .boolean), .required("data", data),
             .required(
                 "pagination",
                 .object([
@@ -128,5 +151,7 @@ enum DesignPresenter {
 
 enum DesignRoutes {
     static let table = DialectTable(
-        .design, DesignFormat(), auth + users + profiles + administration + settings + calls + presence)
+        .design, DesignFormat(),
+        auth + users + profiles + administration + settings + calls + presence + organizations + organizationMembers
+            + channels + channelMembers + channelPermissions + messages + reactions + threads + directMessages)
 }

@@ -132,21 +132,28 @@ extension APIService {
         // A failed authentication counts against the address before it is reported: guessing tokens is limited too.
         var refusal: RequestFault?
         do { progress.caller = try await identify(request, match) } catch { refusal = error }
-        if let route = match.routes.first {
-            // Who logs in is not known yet, or not to be believed: authentication counts by address.
-            let caller = route.limit == .authentication ? nil : progress.caller
-            try limit(route.limit, of: route.dialect, caller, request, &progress)
-        }
+        // Where two documents claim the path, what the request says decides whose number counts.
+        let isShared = match.routes.count > 1 && progress.caller != nil
+        if !isShared { try limit(match.routes.first, request, &progress) }
         if let refusal { throw refusal }
         // Before the choice between two claimants: the path's owner words it.
         let bringsToken = try sole?.isSocket == true && QueryParameters(head.query).contains(Route.tokenParameter)
         if progress.caller == nil, !match.isForAnyone, !bringsToken { throw RequestFault.missingToken }
 
-        let query = try QueryParameters(head.query)
-        let body = try await JSONBody.read(request, match.routes, options)
-        let route = try choose(match, head, query, body)
+        let query: QueryParameters
+        let body: JSONBody
+        let route: Route
+        do {
+            query = try QueryParameters(head.query)
+            body = try await JSONBody.read(request, match.routes, options)
+            route = try choose(match, head, query, body)
+        } catch {
+            if isShared { try limit(match.routes.first, request, &progress) }
+            throw error
+        }
         progress.route = route
         progress.dialect = route.dialect
+        if isShared { try limit(route, request, &progress) }
         try authorise(progress.caller, route, match)
         if route.isSocket { try checkUpgrade(request, progress.caller) }
 
@@ -286,6 +293,15 @@ extension APIService {
     }
 
     // MARK: Limits
+
+    private func limit(
+        _ route: Route?, _ request: HTTPRequest, _ progress: inout Progress
+    ) throws(RequestFault) {
+        guard let route else { return }
+        // Who logs in is not known yet, or not to be believed: authentication counts by address.
+        let caller = route.limit == .authentication ? nil : progress.caller
+        try limit(route.limit, of: route.dialect, caller, request, &progress)
+    }
 
     /// Counts the request against `caller`, or against its address where that is `nil`.
     private func limit(

@@ -19,6 +19,16 @@ package enum RouteAccess: Sendable {
     case participant
     /// The same for whose it is, or who has this scope.
     case owner(or: Scopes)
+    /// A user; whether they are this in the conversation or organisation that is named is the domain's decision.
+    case standing(Standing)
+}
+
+/// What the documents want somebody to be in what they ask for; the words are those of `endpoints.tsv`.
+package enum Standing: String, Sendable {
+    case member, moderator, admin, owner, author
+    case authorOrModerator = "author|moderator"
+    case organizationAdmin = "org-admin"
+    case organizationOwner = "org-owner"
 }
 
 /// Which of its dialect's rate limits a route counts against.

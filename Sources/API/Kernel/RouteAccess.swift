@@ -15,7 +15,7 @@ extension RouteAccess {
         guard caller.access.contains(needed) else { throw .insufficientScope(needed: needed.names) }
         switch self {
         case .everyone: return
-        case .user, .participant:
+        case .user, .participant, .standing:
             guard caller.scopes.contains(.profile) else { throw .insufficientScope(needed: Scopes.profile.names) }
         case .admin:
             guard caller.isAdmin else { throw .insufficientScope(needed: ["admin"]) }

@@ -19,11 +19,13 @@ package struct Services: Sendable {
     package let calls: CallAccess?
     /// `nil` in programs that run with what they are given.
     package let settings: LiveSettings?
+    /// `nil` in programs that serve no chat.
+    package let chat: ChatAccess?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
         areMetricsPublic: Bool, media: MediaAccess? = nil, signaling: SignalingAccess? = nil, calls: CallAccess? = nil,
-        settings: LiveSettings? = nil
+        chat: ChatAccess? = nil, settings: LiveSettings? = nil
     ) {
         self.accounts = accounts
         self.health = health
@@ -34,6 +36,7 @@ package struct Services: Sendable {
         self.signaling = signaling
         self.calls = calls
         self.settings = settings
+        self.chat = chat
     }
 }
 

@@ -2,14 +2,38 @@
 
 import Accounts
 import Base
+import Chat
 import Store
 import Wire
 
 extension ReferenceFormat {
     func problem(for error: any Error) -> Problem? {
         if let error = error as? AccountError { return problem(of: error) }
-        if let error = error as? StoreError { return problem(of: .store(error)) }
+        if let error = error as? ChatError { return problem(of: error) }
+        if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
+    }
+
+    private func problem(of error: ChatError) -> Problem {
+        switch error {
+        case .notFound: error.problem(code: "RESOURCE_NOT_FOUND")
+        case .forbidden(.lastOwner), .forbidden(.archived): error.problem(code: "CONFLICT")
+        case .forbidden: error.problem(code: "INSUFFICIENT_PERMISSIONS")
+        case .validation:
+            error.problem(code: "VALIDATION_ERROR", status: .unprocessableContent, field: Self.name)
+        case .messageTooLong: error.problem(code: "VALIDATION_ERROR", status: .unprocessableContent)
+        case .versionConflict, .full: error.problem(code: "CONFLICT")
+        case .alreadyMember: error.problem(code: "RESOURCE_ALREADY_EXISTS")
+        case .invitationInvalid: error.problem(code: "RESOURCE_NOT_FOUND")
+        case .limitReached: error.problem(code: "LIMIT_EXCEEDED")
+        case .throttled: error.problem(code: "RATE_LIMIT_EXCEEDED")
+        case .account(let error): problem(of: error)
+        case .store(let error): problem(of: AccountError.store(error))
+        }
+    }
+
+    private static func name(_ field: ChatFault.Field) -> String {
+        field == .messageType ? "content_type" : field.rawValue
     }
 
     private func problem(of error: AccountError) -> Problem {

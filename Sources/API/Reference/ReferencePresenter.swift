@@ -105,5 +105,6 @@ enum ReferencePresenter {
 enum ReferenceRoutes {
     static let table = DialectTable(
         .reference, ReferenceFormat(),
-        auth + apiKeys + sessions + secondFactors + passkeys + issuedTokens + users + administration + documentation)
+        auth + apiKeys + sessions + secondFactors + passkeys + issuedTokens + users + messages + administration
+            + documentation)
 }

@@ -2,14 +2,66 @@
 
 import Accounts
 import Base
+import Chat
 import Store
 import Wire
 
 extension RoomsFormat {
     func problem(for error: any Error) -> Problem? {
         if let error = error as? AccountError { return problem(of: error) }
-        if let error = error as? StoreError { return problem(of: .store(error)) }
+        if let error = error as? ChatError { return problem(of: error) }
+        if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
+    }
+
+    private func problem(of error: ChatError) -> Problem {
+        switch error {
+        case .notFound(let thing): error.problem(code: Self.code(for: thing))
+        case .forbidden(let refusal): error.problem(code: Self.code(for: refusal))
+        case .validation:
+            error.problem(
+                code: Self.code(for: error.fieldRule ?? .value), status: .unprocessableContent, field: Self.name)
+        case .messageTooLong: error.problem(code: "MESSAGE_TOO_LONG", status: .unprocessableContent)
+        case .versionConflict: error.problem(code: "MESSAGE_EDIT_DENIED")
+        case .alreadyMember: error.problem(code: "RESOURCE_ALREADY_EXISTS")
+        case .full: error.problem(code: "CHATROOM_FULL")
+        case .invitationInvalid: error.problem(code: "CHATROOM_INVITE_INVALID")
+        case .limitReached: error.problem(code: "RESOURCE_LIMIT_EXCEEDED")
+        case .throttled: error.problem(code: "RATE_LIMIT_EXCEEDED")
+        case .account(let error): problem(of: error)
+        case .store(let error): problem(of: AccountError.store(error))
+        }
+    }
+
+    private static func code(for thing: ChatThing) -> String {
+        switch thing {
+        case .conversation: "CHATROOM_NOT_FOUND"
+        case .message: "MESSAGE_NOT_FOUND"
+        case .user: "AUTH_USER_NOT_FOUND"
+        case .organization, .member, .invitation, .reaction, .device: "RESOURCE_NOT_FOUND"
+        }
+    }
+
+    private static func code(for refusal: ChatRefusal) -> String {
+        switch refusal {
+        case .notMember, .inviteOnly, .removed: "CHATROOM_ACCESS_DENIED"
+        case .lacks(let abilities) where !abilities.isDisjoint(with: [.delete, .managePermissions]):
+            "CHATROOM_OWNER_REQUIRED"
+        case .lacks(let abilities) where abilities.contains(.manageMessages): "MESSAGE_DELETE_DENIED"
+        case .lastOwner: "CHATROOM_OWNER_REQUIRED"
+        case .notAuthor, .systemMessage: "MESSAGE_EDIT_DENIED"
+        case .lacks, .rank, .archived, .direct: "RESOURCE_ACCESS_DENIED"
+        }
+    }
+
+    private static func name(_ field: ChatFault.Field) -> String {
+        switch field {
+        case .title: "name"
+        case .visibility: "is_private"
+        case .encryptedData, .iv, .keyVersion: "content.\(field.rawValue)"
+        case .nonce: "content.iv"
+        default: field.rawValue
+        }
     }
 
     private func problem(of error: AccountError) -> Problem {

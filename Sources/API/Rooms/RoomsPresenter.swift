@@ -74,5 +74,6 @@ enum RoomsPresenter {
 }
 
 enum RoomsRoutes {
-    static let table = DialectTable(.rooms, RoomsFormat(), auth + users + health)
+    static let table = DialectTable(
+        .rooms, RoomsFormat(), auth + users + chatrooms + invitations + messages + summaries + health)
 }

@@ -30,6 +30,16 @@ package struct ChatEvent: Sendable, Equatable {
     package let at: Timestamp
     package let actor: UserID?
     package let change: Change
+
+    package init(
+        conversation: ConversationID, position: LogPosition?, at: Timestamp, actor: UserID?, change: Change
+    ) {
+        self.conversation = conversation
+        self.position = position
+        self.at = at
+        self.actor = actor
+        self.change = change
+    }
 }
 
 package enum DepartureReason: Int64, Sendable {
@@ -47,6 +57,13 @@ package struct LogPage: Sendable {
     /// Where the reader is after these.
     package let position: LogPosition
     package let hasMore: Bool
+
+    package init(isRecovered: Bool, events: [ChatEvent], position: LogPosition, hasMore: Bool) {
+        self.isRecovered = isRecovered
+        self.events = events
+        self.position = position
+        self.hasMore = hasMore
+    }
 }
 
 /// Something for the devices of some users, whatever they look at.

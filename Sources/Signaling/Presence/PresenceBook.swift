@@ -203,6 +203,14 @@ package final class PresenceBook: Sendable {
         }
     }
 
+    /// Who of these is there now; from memory alone.
+    package func online(among users: [UserID]) -> Set<UserID> {
+        let now = clock.now()
+        return state.withLock { state in
+            Set(users.filter { state.entries[$0].map { $0.status(at: now) > .offline } ?? false })
+        }
+    }
+
     // MARK: Time
 
     /// Ends leases that were not renewed, and tells of it. Called every second or so.

@@ -4,6 +4,7 @@
 package import API
 package import Accounts
 package import Base
+package import Chat
 package import Configuration
 import Net
 package import Signaling
@@ -30,6 +31,7 @@ package final class APIHarness: Sendable {
         package var callWorld = TestCallWorld()
         /// Sockets and media themselves, in its place.
         package var sockets: (any CallEvents & CallMedia)?
+        package var chat = ChatOptions()
 
         package init() { limits.scale = 0 }
     }
@@ -41,6 +43,8 @@ package final class APIHarness: Sendable {
     package let calls: CallService
     package let presence: PresenceBook
     package let callWorld: TestCallWorld
+    package let chat: ChatService
+    package let chatWorld = TestChatWorld()
     package let loop = TestLoop()
     package let load: LoadMonitor
     package let health: HealthMonitor
@@ -61,6 +65,7 @@ package final class APIHarness: Sendable {
             let domain = try await TestAccounts.make(database, options: setup.accounts)
             _ = try await Migrations(
                 AccountsSchema.migrations + IdempotencyStore.migrations + SignalingSchema.migrations
+                    + ChatSchema.migrations
             )
             .apply(to: database)
             let harness = APIHarness(domain, setup, try Configuration.load(setup.sources))
@@ -95,13 +100,16 @@ package final class APIHarness: Sendable {
             policy.scale = changed.rateLimits.scale
             limiter.adopt(policy)
         }
+        chat = ChatService(
+            database: domain.database, accounts: domain.service, gate: chatWorld, events: chatWorld,
+            clock: domain.clock.clock, options: setup.chat)
         api = APIService(
             tables: setup.tables,
             services: Services(
                 accounts: domain.service, health: health, metrics: metrics, documentation: setup.documentation,
                 areMetricsPublic: setup.areMetricsPublic, media: setup.media,
                 signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence),
-                settings: settings),
+                chat: ChatAccess(service: chat, publicURL: "https://chat.example.org"), settings: settings),
             limiter: limiter, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
     }

@@ -403,3 +403,13 @@ extension ChatConformance {
         }
     }
 }
+
+extension ChatConformance {
+    /// Random sequences against `ChatModel`. A failure tells its last operations; the seed is in the check's name.
+    static let model: [Check] = (1...6).map { seed in
+        Check("a random sequence of operations comes to what the model says (seed \(seed))") { chat in
+            var model = try await ChatModel(chat, seed: UInt64(seed))
+            try await model.run(steps: 150)
+        }
+    }
+}

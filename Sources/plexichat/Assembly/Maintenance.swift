@@ -3,6 +3,7 @@
 import API
 import Accounts
 import Base
+import Chat
 import Glibc
 import Net
 import Signaling
@@ -14,22 +15,26 @@ final class Maintenance: Sendable {
     /// Rings and leases are counted in seconds.
     private static let callInterval = Duration.seconds(1)
     private static let presenceInterval = Duration.minutes(1)
+    private static let chatInterval = Duration.minutes(1)
 
     private let accounts: AccountService
     private let idempotency: IdempotencyStore
     private let calls: CallAssembly.Parts
+    private let chat: ChatAccess
     private let load: LoadMonitor
     private let tls: TLSReloader?
     private let isStopped = Atomic<Bool>(false)
     private let isAdvancing = Atomic<Bool>(false)
+    private let isSweepingChat = Atomic<Bool>(false)
 
     init(
-        accounts: AccountService, idempotency: IdempotencyStore, calls: CallAssembly.Parts,
+        accounts: AccountService, idempotency: IdempotencyStore, calls: CallAssembly.Parts, chat: ChatAccess,
         load: LoadMonitor, tls: TLSReloader?
     ) {
         self.accounts = accounts
         self.idempotency = idempotency
         self.calls = calls
+        self.chat = chat
         self.load = load
         self.tls = tls
     }
@@ -45,6 +50,7 @@ final class Maintenance: Sendable {
             every(Self.presenceInterval, on: loop) { maintenance in
                 Task { await maintenance.noteWhoWasSeen() }
             }
+            every(Self.chatInterval, on: loop) { $0.sweepChat() }
             if let interval = ServiceManager.watchdogInterval {
                 every(interval, on: loop) { _ in Self.tellAlive(after: shards.shards[...]) }
             }
@@ -86,6 +92,19 @@ final class Maintenance: Sendable {
             await calls.signaling?.hub.advance()
             await calls.logins?.advance()
             isAdvancing.store(false, ordering: .relaxed)
+        }
+    }
+
+    /// What was deleted or is too old goes in parts, so that no writer waits long behind one.
+    private func sweepChat() {
+        guard !isSweepingChat.exchange(true, ordering: .relaxed) else { return }
+        Task {
+            do {
+                while try await chat.service.sweep(), !isStopped.load(ordering: .relaxed) {}
+            } catch {
+                Self.log.warning("old messages could not be deleted; the next sweep tries again", [.error(error)])
+            }
+            isSweepingChat.store(false, ordering: .relaxed)
         }
     }
 

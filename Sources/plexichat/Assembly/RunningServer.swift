@@ -89,11 +89,12 @@ struct RunningServer: Sendable {
             LogOutput.configure(level: changed.logging.level)
             limiter.adopt(changed.rateLimitPolicy)
         }
+        let chat = ChatAssembly.make(configuration, storage, accounts)
         let services = Services(
             accounts: accounts, health: health, metrics: metrics,
             documentation: configuration.documentation, areMetricsPublic: configuration.metrics.isPublic,
             media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) },
-            signaling: parts.signaling, calls: parts.calls, settings: settings)
+            signaling: parts.signaling, calls: parts.calls, chat: chat, settings: settings)
         let api = APIService(
             services: services, limiter: limiter, load: load,
             idempotency: idempotency, options: configuration.apiOptions, clock: .system, metrics: requestMetrics)
@@ -106,7 +107,7 @@ struct RunningServer: Sendable {
             throw error
         }
         let maintenance = Maintenance(
-            accounts: accounts, idempotency: idempotency, calls: parts, load: load, tls: tls)
+            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat, load: load, tls: tls)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(

@@ -3,6 +3,7 @@
 import API
 import Accounts
 import Base
+import Chat
 import Configuration
 import Glibc
 import Net
@@ -20,7 +21,7 @@ struct Storage: Sendable {
     /// In the order in which tables may refer to each other. Only ever appended to.
     static let migrations = Migrations(
         ServerState.migrations + AccountsSchema.migrations + IdempotencyStore.migrations
-            + SignalingSchema.migrations)
+            + SignalingSchema.migrations + ChatSchema.migrations)
 
     static func open(_ configuration: Configuration, shards count: Int) async throws(StartFailure) -> Storage {
         try makeFolder(configuration.data.folder)

@@ -11,7 +11,7 @@ struct DocumentExample: Sendable, CustomTestStringConvertible {
 
     let document: String
     let method: HTTPMethod
-    /// `$john` and `$admin` are ids.
+    /// `$john` and `$admin` are ids, and so are the names of `ExampleChat`.
     let path: String
     var caller = Caller.nobody
     /// The document's own text; `$refresh`, `$reset`, `$temp` and `$totp` stand for what only a running server knows.
@@ -47,8 +47,13 @@ struct ExampleWorld {
              "preferences": {"theme": "dark", "language": "en", "notifications": true}}
             """, as: admin)
         values = ["$admin": "\(admin.id)", "$john": "\(john.id)", "$refresh": admin.refreshToken]
-        if example.body.contains("$mary") { values["$mary"] = "\(try await api.register("mary").id)" }
         try await makeCalls(for: example)
+        let text = example.path + example.body
+        let isOfChat = ExampleChat.names.contains(where: text.contains)
+        if isOfChat || text.contains("$mary") {
+            values["$mary"] = "\(try await api.register("mary").id)"
+        }
+        if isOfChat { values.merge(try await ExampleChat(api, john: john, admin: admin).values) { $1 } }
         if example.body.contains("$reset") { values["$reset"] = try await resetToken() }
         guard example.hasSecondFactor else { return }
         let secret = try await api.domain.enrolTOTP(try await api.domain.principal(Secret(text: admin.token))).secret

@@ -150,7 +150,7 @@ import Wire
                 ["code"]
             ),
             (
-                "calls", TestRequest(.get, "/api/v1/conversations/"), 501,
+                "calls", TestRequest(.get, "/api/v1/chat/ws/7"), 501,
                 #"{"detail": "Error description", "error_code": "NOT_IMPLEMENTED", "extra_info": {}}"#, ["error_code"]
             ),
         ]

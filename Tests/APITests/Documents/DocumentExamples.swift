@@ -4,7 +4,7 @@
 import Wire
 
 extension DocumentExample {
-    static let all = reference + design + rooms + calls + manualCalls + designCalls
+    static let all = reference + design + rooms + calls + manualCalls + designCalls + chat
 
     // MARK: reference.md
 
@@ -106,9 +106,9 @@ extension DocumentExample {
         {"success": true, "data": [null], "pagination": {"page": 1, "per_page": 50, "total": 1250, "total_pages": 25,
          "has_next": true, "has_prev": false}}
         """
-    private static let designListDeviations = ["meta": "lists carry the request's id like every other answer"]
+    static let designListDeviations = ["meta": "lists carry the request's id like every other answer"]
 
-    private static func design(
+    static func design(
         _ method: HTTPMethod, _ path: String, _ caller: Caller = .nobody, _ body: String = "", status: Int = 200,
         mfa: Bool = false
     ) -> DocumentExample {
@@ -117,7 +117,7 @@ extension DocumentExample {
             status: status, answer: status == 204 ? "" : designValue, equal: status == 204 ? [] : ["success"])
     }
 
-    private static func designPage(_ path: String, _ caller: Caller) -> DocumentExample {
+    static func designPage(_ path: String, _ caller: Caller) -> DocumentExample {
         DocumentExample(
             document: "design, Pagination", method: .get, path: path, caller: caller, answer: designList,
             equal: ["success", "pagination.page", "pagination.per_page", "pagination.has_prev"],

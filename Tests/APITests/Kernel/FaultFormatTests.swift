@@ -185,10 +185,10 @@ import Wire
     @Test(arguments: [
         ("POST", "/cluster/nodes", "code", "not_implemented"),
         ("GET", "/api/v1/cluster/nodes", "code", "not_implemented"),
-        ("GET", "/api/v1/messages?channel_id=7", "error.code", "NOT_IMPLEMENTED"),
-        ("GET", "/v1/channels", "error.code", "NOT_IMPLEMENTED"),
-        ("GET", "/api/v1/conversations/", "error_code", "NOT_IMPLEMENTED"),
-        ("GET", "/chatrooms", "error.code", "RESOURCE_NOT_FOUND"),
+        ("GET", "/api/v1/files/7", "error.code", "NOT_IMPLEMENTED"),
+        ("GET", "/v1/channels/7/voice/participants", "error.code", "NOT_IMPLEMENTED"),
+        ("GET", "/api/v1/chat/ws/7", "error_code", "NOT_IMPLEMENTED"),
+        ("POST", "/upload/file", "error.code", "RESOURCE_NOT_FOUND"),
     ])
     func `a row that is not built says so in its dialect`(
         _ method: String, _ path: String, _ member: String, _ code: String
