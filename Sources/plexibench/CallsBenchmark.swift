@@ -69,7 +69,7 @@ private func measureOffers(_ load: CallsLoad, _ sockets: [CallSocket], _ offer: 
         sent.append(.now())
         try sockets[sent.count - 1].say(("type", .string("sdp:offer")), ("sdp", .string(offer)), ("id", .integer(1)))
     }
-    let processor = load.process.processorNanoseconds
+    let processor = load.processorSeconds
     let start = Instant.now()
     for _ in 0..<outstanding { try sendNext() }
     try load.read(sockets, until: { latencies.count == sockets.count }) { number, text in
@@ -79,10 +79,10 @@ private func measureOffers(_ load: CallsLoad, _ sockets: [CallSocket], _ offer: 
         try sendNext()
     }
     let seconds = (Instant.now() - start).inSeconds
-    let cost = load.process.processorNanoseconds - processor
+    let cost = load.processorSeconds - processor
     let count = Double(sockets.count)
     return "\"count\":\(sockets.count),\"per_second\":\(oneDecimal(count / seconds)),"
-        + "\"per_second_of_cpu\":\(oneDecimal(count * 1e9 / Double(max(cost, 1)))),\(percentiles(latencies))"
+        + "\"per_second_of_cpu\":\(oneDecimal(count / max(cost, 0.01))),\(percentiles(latencies))"
 }
 
 // MARK: - Idle sockets
@@ -100,9 +100,9 @@ func benchmarkCallsIdle() {
         let sockets = try (0..<count).map { try load.socket($0 / perPerson) }
         try load.quiet(sockets, .seconds(3))
         let grown = load.process.residentBytes - before
-        let processor = load.process.processorNanoseconds
+        let processor = load.processorSeconds
         try load.quiet(sockets, .seconds(3))
-        let share = Double(load.process.processorNanoseconds - processor) / 3e9 * 100
+        let share = (load.processorSeconds - processor) / 3 * 100
         return "\"count\":\(count),\"kib_each\":\(oneDecimal(Double(grown) / 1_024 / Double(count))),"
             + "\"core_percent\":\(oneDecimal(share))"
     }

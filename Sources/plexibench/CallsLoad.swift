@@ -11,6 +11,8 @@ final class CallSocket {
     let descriptor: Int32
     private let connection: BlockingSocket
     private var receiver = WebSocketReceiver(.client, messageLimit: 1 << 20, allowsCompression: false)
+    /// Came with the answer to the handshake.
+    private var early = Bytes()
     private static let chunk = 64 << 10
 
     /// Blocks until it is open.
@@ -19,9 +21,23 @@ final class CallSocket {
         connection = try BlockingSocket(target)
         descriptor = connection.descriptor
         try connection.send(LoadHandshake.request(target, headers: "Authorization: Bearer \(token)\r\n"))
-        let head = try connection.receiveHead()
+        let head = try receiveHead()
         guard LoadHandshake.isAccepted(head) else {
             throw LoadError("no socket: \(String(decoding: head.prefix { $0 != 13 }, as: UTF8.self))")
+        }
+    }
+
+    /// What comes behind it (a call that rings) is kept.
+    private func receiveHead() throws -> Bytes {
+        var received = Bytes()
+        while true {
+            var chunk = Bytes(repeating: 0, count: 4_096)
+            let count = recv(descriptor, &chunk, chunk.count, 0)
+            guard count > 0 else { throw SystemError("receive an answer") }
+            received += chunk[..<count]
+            guard let end = received.firstRange(of: Bytes("\r\n\r\n".utf8))?.upperBound else { continue }
+            early = Bytes(received[end...])
+            return Bytes(received[..<end])
         }
     }
 
@@ -36,24 +52,31 @@ final class CallSocket {
 
     /// What has come; nothing is waited for.
     func read(_ take: (String) throws -> Void) throws {
+        if !early.isEmpty {
+            let bytes = early
+            early = []
+            try decode(bytes, take)
+        }
         var chunk = Bytes(repeating: 0, count: Self.chunk)
         while true {
-            let count = recv(descriptor, &chunk, chunk.count, Int32(MSG_DONTWAIT.rawValue))
+            let count = recv(descriptor, &chunk, chunk.count, Int32(MSG_DONTWAIT))
             guard count > 0 else {
                 guard count < 0, errno == EAGAIN || errno == EINTR else { throw SystemError("read a socket") }
                 return
             }
-            var offset = 0
-            let bytes = Bytes(chunk[..<count])
-            while let event = try receiver.next(bytes.span, &offset) {
-                switch event {
-                case .text(let text): try take(text)
-                case .ping(let payload):
-                    try connection.send(
-                        WebSocketFrame.encode(.pong, payload, mask: UInt32.random(in: 1...UInt32.max)))
-                case .close(let code, let reason): throw LoadError("closed with \(code.rawValue) \(reason)")
-                default: break
-                }
+            try decode(Bytes(chunk[..<count]), take)
+        }
+    }
+
+    private func decode(_ bytes: Bytes, _ take: (String) throws -> Void) throws {
+        var offset = 0
+        while let event = try receiver.next(bytes.span, &offset) {
+            switch event {
+            case .text(let text): try take(text)
+            case .ping(let payload):
+                try connection.send(WebSocketFrame.encode(.pong, payload, mask: UInt32.random(in: 1...UInt32.max)))
+            case .close(let code, let reason): throw LoadError("closed with \(code.rawValue) \(reason)")
+            default: break
             }
         }
     }
@@ -65,6 +88,8 @@ final class CallsLoad {
 
     let process: MediaProcess
     let port: UInt16
+    /// User and system, of all its threads, also of those that have ended. In hundredths.
+    var processorSeconds: Double { WebSocketServerProcess(id: Int(process.id)).processorSeconds ?? 0 }
     private(set) var tokens: [String] = []
 
     init(core: Int?) throws {

@@ -53,7 +53,7 @@ extension AccountService {
     }
 
     /// Of these, who counts no more: the session or key is over or expired, or its account is. For those who keep a
-    /// principal longer than a request; `userID` alone stands for itself.
+    /// principal longer than a request.
     package func ended(among principals: [Principal]) async throws(AccountError) -> Set<Principal> {
         let now = clock.now()
         let sessions = principals.compactMap(\.session)

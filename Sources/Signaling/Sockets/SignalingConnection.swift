@@ -155,14 +155,15 @@ package final class SignalingConnection: Sendable {
     // MARK: - Presence
 
     private func watch(_ users: [UserID], _ state: inout State) {
-        let new = users.filter { !state.watched.contains($0) }
+        let new = Set(users).subtracting(state.watched)
         guard state.watched.count + new.count <= SignalingLimits.watchedPerSocket else {
             return channel.send(.fault(.tooManyWatched(limit: SignalingLimits.watchedPerSocket), ref: nil))
         }
         state.watched.formUnion(new)
         hub.watch(new, by: self)
         // Who is asked for again is told again: a page that was reloaded knows nothing.
-        state.unread += users.filter { !state.unread.contains($0) }
+        var waiting = Set(state.unread)
+        state.unread += users.filter { waiting.insert($0).inserted }
         guard !state.isReading else { return }
         state.isReading = true
         Task { [self] in await tellPresence() }

@@ -320,7 +320,9 @@ extension SignalingHub: CallEvents {
 // MARK: - Presence
 
 extension SignalingHub {
-    func watch(_ users: [UserID], by connection: SignalingConnection) { watchers.add(connection, to: users) }
+    func watch(_ users: some Sequence<UserID>, by connection: SignalingConnection) {
+        watchers.add(connection, to: users)
+    }
 
     func unwatch(_ users: some Sequence<UserID>, by connection: SignalingConnection) {
         watchers.remove(connection, from: users)

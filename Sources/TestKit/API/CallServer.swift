@@ -1,13 +1,14 @@
 // A whole server on loopback ports: HTTP and sockets, the call service over an empty database, media on UDP. For tests
 // that speak to it as a page does, and for benchmarks.
 
-package import API
+import API
 package import Accounts
-package import Base
+import Base
 import Media
 package import Net
 package import Signaling
 import Synchronization
+import Wire
 
 package final class CallServer: Sendable {
     package struct Setup: Sendable {
