@@ -187,7 +187,8 @@ package final class ChatConnection: @unchecked Sendable {
             try await type(isTyping, in: id, service)
             return nil
         case .send(let new, let id):
-            let sent = try await Self.chat { () throws(ChatError) in try await service.send(new, to: id, by: principal) }
+            let sent = try await Self.chat { () throws(ChatError) in try await service.send(new, to: id, by: principal)
+            }
             typing[id] = nil
             return .sent(sent, reference: reference)
         case .edit, .delete, .react, .acknowledge:
