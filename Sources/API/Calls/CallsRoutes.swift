@@ -8,7 +8,8 @@ import Wire
 enum CallsRoutes {
     static let table = DialectTable(
         .calls, CallsFormat(),
-        management + history + SignalingRows.calls + messages + conversations + members)
+        management + history + SignalingRows.calls + messages + conversations + members
+            + LiveRows.calls)
 
     private static var management: [Route] {
         [

@@ -153,5 +153,6 @@ enum DesignRoutes {
     static let table = DialectTable(
         .design, DesignFormat(),
         auth + users + profiles + administration + settings + calls + presence + organizations + organizationMembers
-            + channels + channelMembers + channelPermissions + messages + reactions + threads + directMessages)
+            + channels + channelMembers + channelPermissions + messages + reactions + threads + directMessages
+            + LiveRows.design)
 }

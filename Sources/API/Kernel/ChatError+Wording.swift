@@ -133,6 +133,7 @@ extension ChatLimit {
         case .emoji: "different emoji on this message"
         case .devices: "devices"
         case .oneTimeKeys: "one-time keys"
+        case .followed: "conversations followed on this socket"
         }
     }
 }

@@ -21,11 +21,13 @@ package struct Services: Sendable {
     package let settings: LiveSettings?
     /// `nil` in programs that serve no chat.
     package let chat: ChatAccess?
+    /// The same, for its sockets.
+    package let live: LiveAccess?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
         areMetricsPublic: Bool, media: MediaAccess? = nil, signaling: SignalingAccess? = nil, calls: CallAccess? = nil,
-        chat: ChatAccess? = nil, settings: LiveSettings? = nil
+        chat: ChatAccess? = nil, live: LiveAccess? = nil, settings: LiveSettings? = nil
     ) {
         self.accounts = accounts
         self.health = health
@@ -37,6 +39,7 @@ package struct Services: Sendable {
         self.calls = calls
         self.settings = settings
         self.chat = chat
+        self.live = live
     }
 }
 

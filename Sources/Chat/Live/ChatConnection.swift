@@ -21,6 +21,8 @@ package final class ChatConnection: @unchecked Sendable {
     private struct Answer { let reference: JSONValue? }
 
     package let principal: Principal
+    /// Which of the user's devices it is, where the socket says so: receipts name it.
+    private let device: ClientDeviceID?
     package let style: any ChatStyle
     let line: any ChatLine
     var loop: any EventLoop { line.loop }
@@ -39,8 +41,12 @@ package final class ChatConnection: @unchecked Sendable {
     private var malformedInARow = 0
     private var typing: [ConversationID: Instant] = [:]
 
-    init(_ principal: Principal, _ line: any ChatLine, _ style: any ChatStyle, hub: ChatHub, now: Instant) {
+    init(
+        _ principal: Principal, _ device: ClientDeviceID?, _ line: any ChatLine, _ style: any ChatStyle, hub: ChatHub,
+        now: Instant
+    ) {
         self.principal = principal
+        self.device = device
         self.line = line
         self.style = style
         self.hub = hub
@@ -53,7 +59,7 @@ package final class ChatConnection: @unchecked Sendable {
 
     // MARK: - To the client
 
-    func tell(_ message: LiveMessage) {
+    package func tell(_ message: LiveMessage) {
         for frame in style.frames(of: message) { line.send(frame) }
     }
 
@@ -207,7 +213,8 @@ package final class ChatConnection: @unchecked Sendable {
             } else {
                 try await service.unreact(emoji, from: id, by: principal)
             }
-        case .acknowledge(let kind, let id): try await service.acknowledge(kind, upTo: id, by: principal)
+        case .acknowledge(let kind, let id):
+            try await service.acknowledge(kind, upTo: id, device: device, by: principal)
         case .follow, .followAll, .unfollow, .send, .typing, .ping: break
         }
     }

@@ -55,6 +55,8 @@ package enum ChatRefusal: Sendable, Equatable {
 package enum ChatLimit: String, Sendable {
     case conversations, organizations, invitations, pins, reactions, emoji, devices
     case oneTimeKeys = "one_time_keys"
+    /// On one socket.
+    case followed
 }
 
 package struct ChatFault: Sendable, Equatable {

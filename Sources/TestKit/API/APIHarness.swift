@@ -103,13 +103,17 @@ package final class APIHarness: Sendable {
         chat = ChatService(
             database: domain.database, accounts: domain.service, gate: chatWorld, events: chatWorld,
             clock: domain.clock.clock, options: setup.chat)
+        let hub = ChatHub()
+        hub.setChat(chat)
+        chatWorld.setNext(hub)
         api = APIService(
             tables: setup.tables,
             services: Services(
                 accounts: domain.service, health: health, metrics: metrics, documentation: setup.documentation,
                 areMetricsPublic: setup.areMetricsPublic, media: setup.media,
                 signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence),
-                chat: ChatAccess(service: chat, publicURL: "https://chat.example.org"), settings: settings),
+                chat: ChatAccess(service: chat, publicURL: "https://chat.example.org"),
+                live: LiveAccess(hub: hub, chat: chat), settings: settings),
             limiter: limiter, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
     }

@@ -13,15 +13,29 @@ package final class TestChatWorld: ChatEvents, CallGate {
         var notices: [(notice: ChatNotice, users: [UserID])] = []
         var cut: [ConversationID: [UserID]] = [:]
         var closed: [ConversationID] = []
+        var next: (any ChatEvents)?
     }
 
     private let state = Mutex(State())
 
     package init() {}
 
-    package func deliver(_ event: ChatEvent) { state.withLock { $0.events.append(event) } }
+    /// Who hears of everything besides: the real sockets.
+    package func setNext(_ next: any ChatEvents) { state.withLock { $0.next = next } }
+
+    package func deliver(_ event: ChatEvent) {
+        let next = state.withLock { state in
+            state.events.append(event)
+            return state.next
+        }
+        next?.deliver(event)
+    }
     package func notify(_ notice: ChatNotice, _ users: [UserID]) {
-        state.withLock { $0.notices.append((notice, users)) }
+        let next = state.withLock { state in
+            state.notices.append((notice, users))
+            return state.next
+        }
+        next?.notify(notice, users)
     }
     package func cut(_ users: [UserID], from conversation: ConversationID) async {
         state.withLock { $0.cut[conversation, default: []] += users }
