@@ -10,7 +10,7 @@ package import Base
 import Synchronization
 import Wire
 
-package final class ChatHub: ChatEvents {
+package final class ChatHub: ChatEvents, LoginSockets {
     /// The followers on one thread; by style, since they get the same frames.
     fileprivate struct Lane {
         let loop: any EventLoop
@@ -75,12 +75,25 @@ package final class ChatHub: ChatEvents {
     package var connectionCount: Int { state.withLock { $0.connections.values.reduce(0) { $0 + $1.count } } }
     package var followedCount: Int { state.withLock { $0.followers.count } }
 
-    /// Closes the sockets whose login is over.
-    package func close(_ isOver: @escaping @Sendable (Principal) -> Bool) {
-        let all = state.withLock { state in state.connections.values.flatMap { $0 } }
-        for connection in all where isOver(connection.principal) {
-            connection.loop.submit { connection.line.close(.authenticationFailed, "the login has ended") }
+    package var principals: [Principal] {
+        Array(Set(state.withLock { state in state.connections.values.flatMap { $0.map(\.principal) } }))
+    }
+
+    package func principals(of user: UserID) -> [Principal] {
+        Array(Set(state.withLock { $0.connections[user] ?? [] }.map(\.principal)))
+    }
+
+    package func close(of user: UserID?, where isMeant: (Principal) -> Bool) -> [Principal] {
+        let open = state.withLock { state -> [ChatConnection] in
+            if let user { return state.connections[user] ?? [] }
+            return state.connections.values.flatMap { $0 }
         }
+        var ended: Set<Principal> = []
+        for connection in open where isMeant(connection.principal) {
+            connection.loop.submit { connection.line.close(.authenticationFailed, "the login has ended") }
+            ended.insert(connection.principal)
+        }
+        return Array(ended)
     }
 
     // MARK: - Following

@@ -15,14 +15,14 @@ package final class LoginWatch: AccountEvents {
     private static let batch = 200
     private static let log = Logger("calls")
 
-    private let hub: SignalingHub
+    private let sockets: [any LoginSockets]
     private let calls: CallService
     private let presence: PresenceBook
     private let accounts: AccountService
     private let lastLook = Mutex<Instant?>(nil)
 
-    package init(hub: SignalingHub, calls: CallService, presence: PresenceBook, accounts: AccountService) {
-        self.hub = hub
+    package init(sockets: [any LoginSockets], calls: CallService, presence: PresenceBook, accounts: AccountService) {
+        self.sockets = sockets
         self.calls = calls
         self.presence = presence
         self.accounts = accounts
@@ -31,16 +31,16 @@ package final class LoginWatch: AccountEvents {
     /// Sockets first: whoever hears of the call's end there need not ask why.
     package func happened(_ event: AccountEvent) async {
         switch event {
-        case .sessionEnded(let id): release(hub.close { $0.session == id })
-        case .keyRevoked(let id): release(hub.close { $0.apiKey == id })
+        case .sessionEnded(let id): release(close { $0.session == id })
+        case .keyRevoked(let id): release(close { $0.apiKey == id })
         case .sessionsEnded(let user, let kept):
-            release(hub.close(of: user) { $0.session != nil && $0.session != kept })
-        case .sessionsMayHaveEnded(let user): return await look(at: hub.principals(of: user))
-        case .rightsChanged(let user): _ = hub.close(of: user) { _ in true }
+            release(close(of: user) { $0.session != nil && $0.session != kept })
+        case .sessionsMayHaveEnded(let user): return await look(at: sockets.flatMap { $0.principals(of: user) })
+        case .rightsChanged(let user): _ = close(of: user) { _ in true }
         case .accountEnded(let user):
-            _ = hub.close(of: user) { _ in true }
+            _ = close(of: user) { _ in true }
             presence.forget(user)
-        case .credentialsDiscarded: _ = hub.close { _ in true }
+        case .credentialsDiscarded: _ = close { _ in true }
         }
         await calls.happened(event)
     }
@@ -53,7 +53,7 @@ package final class LoginWatch: AccountEvents {
             return true
         }
         guard isDue else { return }
-        await look(at: hub.principals)
+        await look(at: sockets.flatMap(\.principals))
     }
 
     private func look(at principals: [Principal]) async {
@@ -63,7 +63,7 @@ package final class LoginWatch: AccountEvents {
             rest = rest.dropFirst(batch.count)
             do throws(AccountError) {
                 for principal in try await accounts.ended(among: batch) {
-                    release(hub.close(of: principal.user) { DeviceID($0) == DeviceID(principal) })
+                    release(close(of: principal.user) { DeviceID($0) == DeviceID(principal) })
                     await calls.loginEnded(DeviceID(principal))
                 }
             } catch {
@@ -71,6 +71,10 @@ package final class LoginWatch: AccountEvents {
                 return
             }
         }
+    }
+
+    private func close(of user: UserID? = nil, where isMeant: (Principal) -> Bool) -> [Principal] {
+        sockets.flatMap { $0.close(of: user, where: isMeant) }
     }
 
     /// Who has logged out is not there any more, other than who has lost a connection.

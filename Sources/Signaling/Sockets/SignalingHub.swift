@@ -7,7 +7,7 @@ package import Base
 package import Media
 import Synchronization
 
-package final class SignalingHub: Sendable {
+package final class SignalingHub: LoginSockets {
     private struct LiveCall {
         var sessions: [UserID: SignalingSession] = [:]
         var messages: TokenBucket
@@ -87,7 +87,7 @@ package final class SignalingHub: Sendable {
     /// Closes sockets whose login counts no more; what they had is told. The participant's place is kept until the call
     /// service says otherwise.
     @discardableResult
-    func close(of user: UserID? = nil, where isMeant: (Principal) -> Bool) -> [Principal] {
+    package func close(of user: UserID?, where isMeant: (Principal) -> Bool) -> [Principal] {
         let open = state.withLock { state -> [SignalingConnection] in
             if let user { return state.connections[user] ?? [] }
             return state.connections.values.flatMap { $0 }
@@ -100,12 +100,11 @@ package final class SignalingHub: Sendable {
         return Array(ended)
     }
 
-    /// The logins of open sockets, each once.
-    var principals: [Principal] {
+    package var principals: [Principal] {
         Array(Set(state.withLock { state in state.connections.values.flatMap { $0.map(\.principal) } }))
     }
 
-    func principals(of user: UserID) -> [Principal] {
+    package func principals(of user: UserID) -> [Principal] {
         Array(Set(state.withLock { $0.connections[user] ?? [] }.map(\.principal)))
     }
 

@@ -51,7 +51,7 @@ package final class CallServer: Sendable {
             hub.setCalls(api.calls)
             hub.setPresence(api.presence)
             api.accounts.setEvents(
-                LoginWatch(hub: hub, calls: api.calls, presence: api.presence, accounts: api.accounts))
+                LoginWatch(sockets: [hub], calls: api.calls, presence: api.presence, accounts: api.accounts))
             let server = try await HTTPServer.start(
                 [.init(.tcp(IPAddress(v4: 0x7F00_0001), port: 0))], service: api.api, on: shards, options: setup.http)
             let port = server.listening.first?.endpoint.port ?? 0

@@ -10,9 +10,8 @@ import Signaling
 enum CallAssembly {
     struct Parts: Sendable {
         let calls: CallAccess
-        /// Both `nil` when the server takes no part in calls.
+        /// `nil` when the server takes no part in calls.
         let signaling: SignalingAccess?
-        let logins: LoginWatch?
     }
 
     static func start(
@@ -41,9 +40,7 @@ enum CallAssembly {
                 try await service.principal(ofSignalingToken: token)
             }
         }
-        let logins = hub.map { LoginWatch(hub: $0, calls: service, presence: presence, accounts: accounts) }
-        if let logins { accounts.setEvents(logins) }
-        return Parts(calls: CallAccess(service: service, presence: presence), signaling: signaling, logins: logins)
+        return Parts(calls: CallAccess(service: service, presence: presence), signaling: signaling)
     }
 }
 

@@ -1,28 +1,32 @@
-// Chat over the accounts and the database of this server.
+// Chat over the accounts and the database of this server, with its sockets.
 
 import API
 import Accounts
 import Base
 import Chat
 import Configuration
+import Signaling
 
 enum ChatAssembly {
-    static func make(_ configuration: Configuration, _ storage: Storage, _ accounts: AccountService) -> ChatAccess {
-        let service = ChatService(
-            database: storage.database, accounts: accounts, gate: NoConversationCalls(), events: NoSockets())
-        return ChatAccess(service: service, publicURL: configuration.publicURL)
+    struct Parts: Sendable {
+        let chat: ChatAccess
+        let live: LiveAccess
     }
-}
 
-/// The sockets of chat are not served yet (`PathClaims.notBuiltYet`): nobody is connected who could be told.
-private struct NoSockets: ChatEvents {
-    func deliver(_ event: ChatEvent) {}
-    func notify(_ notice: ChatNotice, _ users: [UserID]) {}
-}
-
-/// No row begins a call in a conversation yet (voice channels answer 501): who is removed from one is in none of its
-/// calls, because there are none.
-private struct NoConversationCalls: CallGate {
-    func cut(_ users: [UserID], from conversation: ConversationID) async {}
-    func close(_ conversation: ConversationID) async {}
+    /// `calls` are those of conversations: who is removed from one is cut from its call.
+    static func make(
+        _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, calls: any CallGate,
+        _ metrics: Metrics
+    ) -> Parts {
+        let hub = ChatHub()
+        let service = ChatService(database: storage.database, accounts: accounts, gate: calls, events: hub)
+        hub.setChat(service)
+        metrics.sampled("plexichat_chat_sockets", "Open chat sockets.") { Double(hub.connectionCount) }
+        metrics.sampled("plexichat_chat_followed", "Conversations that somebody follows.") {
+            Double(hub.followedCount)
+        }
+        return Parts(
+            chat: ChatAccess(service: service, publicURL: configuration.publicURL),
+            live: LiveAccess(hub: hub, chat: service))
+    }
 }

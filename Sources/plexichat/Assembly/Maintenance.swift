@@ -21,6 +21,7 @@ final class Maintenance: Sendable {
     private let idempotency: IdempotencyStore
     private let calls: CallAssembly.Parts
     private let chat: ChatAccess
+    private let logins: LoginWatch
     private let load: LoadMonitor
     private let tls: TLSReloader?
     private let isStopped = Atomic<Bool>(false)
@@ -29,12 +30,13 @@ final class Maintenance: Sendable {
 
     init(
         accounts: AccountService, idempotency: IdempotencyStore, calls: CallAssembly.Parts, chat: ChatAccess,
-        load: LoadMonitor, tls: TLSReloader?
+        logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?
     ) {
         self.accounts = accounts
         self.idempotency = idempotency
         self.calls = calls
         self.chat = chat
+        self.logins = logins
         self.load = load
         self.tls = tls
     }
@@ -90,7 +92,7 @@ final class Maintenance: Sendable {
             calls.calls.presence.advance()
             await calls.calls.service.advance()
             await calls.signaling?.hub.advance()
-            await calls.logins?.advance()
+            await logins.advance()
             isAdvancing.store(false, ordering: .relaxed)
         }
     }

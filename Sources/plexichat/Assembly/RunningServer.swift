@@ -89,12 +89,18 @@ struct RunningServer: Sendable {
             LogOutput.configure(level: changed.logging.level)
             limiter.adopt(changed.rateLimitPolicy)
         }
-        let chat = ChatAssembly.make(configuration, storage, accounts)
+        let chat = ChatAssembly.make(configuration, storage, accounts, calls: parts.calls.service, metrics)
+        let sockets: [(any LoginSockets)?] = [parts.signaling?.hub, chat.live.hub]
+        let logins = LoginWatch(
+            sockets: sockets.compactMap { $0 }, calls: parts.calls.service, presence: parts.calls.presence,
+            accounts: accounts)
+        accounts.setEvents(logins)
         let services = Services(
             accounts: accounts, health: health, metrics: metrics,
             documentation: configuration.documentation, areMetricsPublic: configuration.metrics.isPublic,
             media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) },
-            signaling: parts.signaling, calls: parts.calls, chat: chat, settings: settings)
+            signaling: parts.signaling, calls: parts.calls, chat: chat.chat, live: chat.live,
+            settings: settings)
         let api = APIService(
             services: services, limiter: limiter, load: load,
             idempotency: idempotency, options: configuration.apiOptions, clock: .system, metrics: requestMetrics)
@@ -107,7 +113,8 @@ struct RunningServer: Sendable {
             throw error
         }
         let maintenance = Maintenance(
-            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat, load: load, tls: tls)
+            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat.chat, logins: logins, load: load,
+            tls: tls)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(

@@ -37,7 +37,7 @@ final class CallWorld {
             clock: domain.clock.clock, options: options)
         hub.setCalls(service)
         hub.setPresence(presence)
-        logins = LoginWatch(hub: hub, calls: service, presence: presence, accounts: domain.service)
+        logins = LoginWatch(sockets: [hub], calls: service, presence: presence, accounts: domain.service)
         domain.service.setEvents(logins)
         var people: [Principal] = []
         for name in names { people.append(try await domain.principal(try await domain.register(name))) }
