@@ -65,7 +65,7 @@ let package = Package(
         // L3
         library("Chat", ["Base", "Wire", "Crypto", "Store", "Vault", "Accounts"]),
         // L4
-        library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media"]),
+        library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media", "Chat"]),
         // L5
         library(
             "API",

@@ -150,7 +150,7 @@ package struct CallMachine: Sendable {
         guard let participant = call.participant(user) else {
             guard call.shape == .standing, isMember else { throw .notFound }
             guard !call.isLocked else { throw .locked }
-            guard call.participants.count < participantsMax else { throw .callFull(limit: participantsMax) }
+            guard call.joined.count < participantsMax else { throw .callFull(limit: participantsMax) }
             call.participants.append(
                 CallParticipant(
                     user: user, state: .left, session: session(), invitedAt: now, permissions: permissions))
@@ -160,6 +160,8 @@ package struct CallMachine: Sendable {
         case .removed: throw .removed
         case .joined: return try comeBack(participant, device, now)
         case .invited, .ringing, .left, .declined, .missed, .busy:
+            // To have been in it is no right to come in: the place may have other members by now.
+            guard call.shape != .standing || isMember else { throw .notJoined }
             guard !call.isLocked || user == call.host else { throw .locked }
             return enter(user, device, now)
         }
@@ -279,6 +281,15 @@ package struct CallMachine: Sendable {
         var effects: Effects = []
         takeOut(user, .left, .connectionLost, now, &effects)
         settle(now, by: user, because: .connectionLost, &effects)
+        return effects
+    }
+
+    /// Is no member of the place any more that a standing call belongs to. Who is one again may come back.
+    package mutating func expel(_ user: UserID, now: Timestamp) -> Effects {
+        guard !call.state.isOver, call.participant(user)?.isJoined == true else { return [] }
+        var effects: Effects = []
+        takeOut(user, .left, .removed, now, &effects)
+        settle(now, by: nil, &effects)
         return effects
     }
 

@@ -43,6 +43,7 @@ struct CallRepository: Sendable {
         let rows = try await transaction.rows(
             """
             SELECT created_at FROM calls WHERE caller_id = \(caller) AND created_at > \(since) \
+            AND shape <> \(CallShape.standing.rawValue) \
             ORDER BY created_at DESC LIMIT \(limit)
             """)
         do {

@@ -9,7 +9,7 @@ package import Base
 package import Store
 
 package actor CallService {
-    private struct LiveCall {
+    struct LiveCall {
         var machine: CallMachine
         /// The effects that are being executed, and wait to be.
         var lane: Task<Void, Never>?
@@ -24,19 +24,21 @@ package actor CallService {
     private static let batch = 200
     private static let log = Logger("calls")
 
-    private let repository: CallRepository
+    let repository: CallRepository
     private let accounts: AccountService
     private let presence: PresenceBook
     private let media: any CallMedia
     private let events: any CallEvents
-    private let clock: Clock
+    let clock: Clock
     package nonisolated let options: CallOptions
     /// Live calls, for who asks from outside.
     package nonisolated let liveGauge = Gauge()
 
-    private var live: [CallID: LiveCall] = [:]
+    var live: [CallID: LiveCall] = [:]
     /// Who is in which call, and what rings for whom.
-    private var inCall: [UserID: CallID] = [:]
+    var inCall: [UserID: CallID] = [:]
+    /// The calls of places; see `CallService+Places`.
+    var standing: [UUID: CallID] = [:]
     private var ringing: [UserID: Set<CallID>] = [:]
     private var isOpen = false
     private var lastSeen: Timestamp?
@@ -348,7 +350,7 @@ package actor CallService {
 
     // MARK: Who may
 
-    private static func requireScope(_ principal: Principal) throws(CallError) {
+    static func requireScope(_ principal: Principal) throws(CallError) {
         guard principal.has(.calls) || principal.isAdmin else { throw .scopeMissing }
     }
 
@@ -395,7 +397,7 @@ package actor CallService {
         return wanted
     }
 
-    private func requireRoom(for caller: UserID) throws(CallError) {
+    func requireRoom(for caller: UserID) throws(CallError) {
         guard isOpen else { throw .unavailable("the server is stopping") }
         guard media.isAvailable else { throw .unavailable("this server takes no part in calls (media.enabled)") }
         if let other = inCall[caller] { throw .alreadyInCall(other) }
@@ -419,7 +421,7 @@ package actor CallService {
         return live[id]?.machine.call ?? call
     }
 
-    private func admission(
+    func admission(
         _ id: CallID, _ principal: Principal, _ call: CallInfo
     ) async throws(CallError) -> CallAdmission {
         do {
@@ -435,7 +437,7 @@ package actor CallService {
     // MARK: Changing a call
 
     /// Runs an event and waits until its effects have happened. `notFound` and `over` for a call that is not live.
-    private func change(
+    func change(
         _ id: CallID, _ event: (inout CallMachine, Timestamp) throws(CallError) -> CallMachine.Effects
     ) async throws(CallError) {
         guard var machine = live[id]?.machine else {
@@ -452,7 +454,7 @@ package actor CallService {
     }
 
     /// The same for what the server itself does, to calls that may be over meanwhile.
-    private func change(_ id: CallID, _ event: (inout CallMachine, Timestamp) -> CallMachine.Effects) async {
+    func change(_ id: CallID, _ event: (inout CallMachine, Timestamp) -> CallMachine.Effects) async {
         guard live[id] != nil else { return }
         do {
             try await change(id) { machine, now throws(CallError) in event(&machine, now) }
@@ -463,7 +465,11 @@ package actor CallService {
 
     private func index(_ before: CallInfo, _ after: CallInfo) {
         for participant in before.participants { unindex(participant.user, before.id) }
-        guard !after.state.isOver else { return }
+        guard !after.state.isOver else {
+            // Who comes now begins another one.
+            if let place = after.conversation, standing[place] == after.id { standing[place] = nil }
+            return
+        }
         for participant in after.participants {
             if participant.isJoined { inCall[participant.user] = after.id }
             if participant.isCalled { ringing[participant.user, default: []].insert(after.id) }
@@ -476,9 +482,10 @@ package actor CallService {
         ringing[user] = nil
     }
 
-    private func forget(_ id: CallID) {
+    func forget(_ id: CallID) {
         guard let call = live.removeValue(forKey: id)?.machine.call else { return }
         liveGauge.add(-1)
+        if let place = call.conversation, standing[place] == id { standing[place] = nil }
         for participant in call.participants { unindex(participant.user, id) }
     }
 
