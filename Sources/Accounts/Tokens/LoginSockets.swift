@@ -1,6 +1,8 @@
 // Sockets that were opened by logins, for who ends those whose login is over. Declared here, since calls and chat each
 // have their own; see `LoginWatch` in Signaling.
 
+package import Base
+
 package protocol LoginSockets: Sendable {
     /// The logins of open sockets, each once.
     var principals: [Principal] { get }
