@@ -154,5 +154,5 @@ enum DesignRoutes {
         .design, DesignFormat(),
         auth + users + profiles + administration + settings + calls + presence + organizations + organizationMembers
             + channels + channelMembers + channelPermissions + messages + reactions + threads + directMessages
-            + LiveRows.design)
+            + LiveRows.design + voice + SignalingRows.design)
 }

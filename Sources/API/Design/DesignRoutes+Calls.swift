@@ -1,4 +1,4 @@
-// design.md, "Voice & Video" (calls between people; voice channels come with channels) and presence.
+// design.md, "Voice & Video" (calls between people; those of channels are in DesignRoutes+Voice) and presence.
 
 import Accounts
 import Base
@@ -111,7 +111,7 @@ extension DesignRoutes {
         json.field("signaling_url", CallFields.signalingURL(call))
     }
 
-    private static func writeParticipant(_ participant: CallParticipant, into json: inout JSONWriter) {
+    static func writeParticipant(_ participant: CallParticipant, into json: inout JSONWriter) {
         json.field("user_id", participant.user)
         json.field("state", participant.state.rawValue)
         json.field("joined_at", participant.joinedAt)
@@ -121,11 +121,21 @@ extension DesignRoutes {
         json.field("is_hand_raised", participant.controls.isHandRaised)
     }
 
-    private static func writeAdmission(_ admission: CallAdmission, into json: inout JSONWriter) {
+    static func writeAdmission(_ admission: CallAdmission, into json: inout JSONWriter) {
         writeCall(admission.call, into: &json)
         json.field("signaling_token", admission.token.exposedText)
         json.field("signaling_token_expires_at", admission.tokenExpiresAt)
     }
+
+    static let participantSchema = Schema.named(
+        "DesignCallParticipant",
+        .object([
+            .required("user_id", .uuid),
+            .required("state", .choice(CallParticipant.State.allCases.map(\.rawValue))),
+            .required("joined_at", .nullable(.dateTime)), .required("left_at", .nullable(.dateTime)),
+            .required("is_muted", .boolean), .required("is_video_off", .boolean),
+            .required("is_hand_raised", .boolean),
+        ]))
 
     private static let callProperties: [Property] = [
         .required("id", .uuid), .required("caller_id", .uuid), .required("host_id", .uuid),
@@ -133,20 +143,11 @@ extension DesignRoutes {
         .required("end_reason", .nullable(.choice(CallEnd.allCases.map(\.rawValue)))),
         .required("is_locked", .boolean), .required("started_at", .dateTime),
         .required("ended_at", .nullable(.dateTime)), .required("duration", .nullable(.count)),
-        .required(
-            "participants",
-            .array(
-                .object([
-                    .required("user_id", .uuid),
-                    .required("state", .choice(CallParticipant.State.allCases.map(\.rawValue))),
-                    .required("joined_at", .nullable(.dateTime)), .required("left_at", .nullable(.dateTime)),
-                    .required("is_muted", .boolean), .required("is_video_off", .boolean),
-                    .required("is_hand_raised", .boolean),
-                ]), limit: CallFields.participantsMax)),
+        .required("participants", .array(participantSchema, limit: CallFields.participantsMax)),
         .required("signaling_url", .text),
     ]
     private static let callSchema = Schema.named("DesignCall", .object(callProperties))
-    private static let admissionSchema = Schema.named(
+    static let admissionSchema = Schema.named(
         "DesignCallAdmission",
         .object(
             callProperties + [

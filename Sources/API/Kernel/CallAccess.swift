@@ -2,6 +2,7 @@
 
 import Accounts
 import Base
+import Chat
 package import Signaling
 import Wire
 
@@ -34,6 +35,14 @@ extension Call {
         }
     }
 
+    /// Enters the call of a conversation, for members who may talk there.
+    func enterVoice(_ place: ConversationID, by principal: Principal) async throws -> CallAdmission {
+        let chat = try self.chat
+        return try await callService.enter(place.uuid, by: principal) {
+            try await chat.authorize(.joinVoice, in: place, for: principal)
+        }
+    }
+
     /// Ids of people in the body. The schema has been checked: what is no id here names nobody.
     func users(_ name: String) throws(CallError) -> [UserID] {
         var users: [UserID] = []
@@ -52,8 +61,12 @@ enum CallFields {
     /// No call takes more people, whatever is configured.
     static let participantsMax = 1_000
     static let people = Schema.array(.uuid, limit: participantsMax)
-    /// Where the signaling of a call is spoken, in all dialects.
-    static func signalingURL(_ call: CallInfo) -> String { "/api/v1/calls/\(call.id)/signaling" }
+    /// Where the signaling of a call is spoken, in all dialects. A place's call may be another one by the time that
+    /// somebody comes, so the place is named.
+    static func signalingURL(_ call: CallInfo) -> String {
+        if call.shape == .standing, let place = call.conversation { return "/v1/ws/voice/\(place)" }
+        return "/api/v1/calls/\(call.id)/signaling"
+    }
 }
 
 extension ICEConfiguration {

@@ -70,9 +70,7 @@ enum PathClaims {
         (["api", "v1", "files"], "Files"),
         (["api", "v1", "ai"], "The assistant"),
         (["api", "v1", "admin", "backup"], "Backups"),
-        (["v1", "channels", "*", "voice"], "Voice channels"),
         (["v1", "files"], "Files"),
-        (["v1", "ws", "voice"], "Voice channels"),
         (["users", "me", "avatar"], "Avatar upload"),
         (["upload"], "File upload"),
     ]

@@ -2,6 +2,7 @@
 
 package import Accounts
 import Base
+import Chat
 import Net
 package import Signaling
 import Wire
@@ -24,27 +25,50 @@ package struct SignalingAccess: Sendable {
 enum SignalingRows {
     static let manual: [Route] = [
         .socket("/calls/ws", .scope(.calls), "Signaling of calls") { call in
-            try await open(call, ManualSignaling(), joining: nil)
+            try await open(call, ManualSignaling()) { _ in nil }
         }
     ]
 
     static let calls: [Route] = [
         .socket(
             "/api/v1/calls/{call_id}/signaling", .participant, "Join a call and speak its signaling",
-            query: [
-                Parameter("role", .choice(["offerer", "answerer"]), "Who offers first; the client by default"),
-                Parameter("resume", .text, "The token of a session whose socket was lost"),
-            ]
+            query: joining
         ) { call in
             let id: CallID = try call.identifier("call_id")
-            let role = call.queryText("role").flatMap(NegotiationMachine.Role.init(rawValue:)) ?? .offerer
-            return try await open(
-                call, CallsSignaling(call: id),
-                joining: JoinRequest(call: id, role: role, resumeToken: call.queryText("resume")))
+            return try await open(call, CallsSignaling(call: id)) { _ in
+                JoinRequest(call: id, role: role(call), resumeToken: call.queryText("resume"))
+            }
         }
     ]
 
-    private static func open(_ call: Call, _ codec: any SignalingCodec, joining: JoinRequest?) async throws -> Reply {
+    /// The call of a channel: whoever opens the socket enters it, as `POST /v1/channels/{id}/voice/join` does.
+    static let design: [Route] = [
+        .socket(
+            "/v1/ws/voice/{channel_id}", .standing(.member), "Enter a channel's call and speak its signaling",
+            query: joining
+        ) { call in
+            let place = try call.conversationID("channel_id")
+            return try await open(call, ManualSignaling()) { caller in
+                let entered = try await call.enterVoice(place, by: caller.principal).call.id
+                guard caller.onlyCall.map({ $0 == entered }) ?? true else { throw CallError.notFound }
+                return JoinRequest(call: entered, role: role(call), resumeToken: call.queryText("resume"))
+            }
+        }
+    ]
+
+    private static let joining = [
+        Parameter("role", .choice(["offerer", "answerer"]), "Who offers first; the client by default"),
+        Parameter("resume", .text, "The token of a session whose socket was lost"),
+    ]
+
+    private static func role(_ call: Call) -> NegotiationMachine.Role {
+        call.queryText("role").flatMap(NegotiationMachine.Role.init(rawValue:)) ?? .offerer
+    }
+
+    /// `joining` says which call a path names; it throws for a place that the caller may not enter.
+    private static func open(
+        _ call: Call, _ codec: any SignalingCodec, joining: (SocketCaller) async throws -> JoinRequest?
+    ) async throws -> Reply {
         guard let signaling = call.services.signaling else {
             throw RequestFault.unavailable(reason: "This server takes no part in calls (media.enabled)", retryAfter: 60)
         }
@@ -54,7 +78,14 @@ enum SignalingRows {
         guard caller.principal.isAdmin || caller.principal.has(.calls) else {
             return accept(RefusedSocket(.denied, "the token does not permit calls"))
         }
-        return accept(SignalingSocket(signaling.hub, codec, caller, joining: joining, on: call.request.loop))
+        let request: JoinRequest?
+        do {
+            request = try await joining(caller)
+        } catch let error as ChatError {
+            let isNotThere = if case .notFound = error { true } else { false }
+            return accept(RefusedSocket(isNotThere ? .notFound : .denied, "the channel cannot be entered"))
+        }
+        return accept(SignalingSocket(signaling.hub, codec, caller, joining: request, on: call.request.loop))
     }
 
     private static func accept(_ handler: any WebSocketHandler) -> Reply {

@@ -103,6 +103,7 @@ package final class APIHarness: Sendable {
         chat = ChatService(
             database: domain.database, accounts: domain.service, gate: chatWorld, events: chatWorld,
             clock: domain.clock.clock, options: setup.chat)
+        chatWorld.setNext(calls)
         let hub = ChatHub()
         hub.setChat(chat)
         chatWorld.setNext(hub)

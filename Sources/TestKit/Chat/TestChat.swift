@@ -14,6 +14,7 @@ package final class TestChatWorld: ChatEvents, CallGate {
         var cut: [ConversationID: [UserID]] = [:]
         var closed: [ConversationID] = []
         var next: (any ChatEvents)?
+        var nextGate: (any CallGate)?
     }
 
     private let state = Mutex(State())
@@ -22,6 +23,8 @@ package final class TestChatWorld: ChatEvents, CallGate {
 
     /// Who hears of everything besides: the real sockets.
     package func setNext(_ next: any ChatEvents) { state.withLock { $0.next = next } }
+    /// Who obeys, too: the real calls.
+    package func setNext(_ next: any CallGate) { state.withLock { $0.nextGate = next } }
 
     package func deliver(_ event: ChatEvent) {
         let next = state.withLock { state in
@@ -38,9 +41,19 @@ package final class TestChatWorld: ChatEvents, CallGate {
         next?.notify(notice, users)
     }
     package func cut(_ users: [UserID], from conversation: ConversationID) async {
-        state.withLock { $0.cut[conversation, default: []] += users }
+        let next = state.withLock { state in
+            state.cut[conversation, default: []] += users
+            return state.nextGate
+        }
+        await next?.cut(users, from: conversation)
     }
-    package func close(_ conversation: ConversationID) async { state.withLock { $0.closed.append(conversation) } }
+    package func close(_ conversation: ConversationID) async {
+        let next = state.withLock { state in
+            state.closed.append(conversation)
+            return state.nextGate
+        }
+        await next?.close(conversation)
+    }
 
     package func events(_ id: ConversationID) -> [ChatEvent] {
         state.withLock { $0.events.filter { $0.conversation == id } }

@@ -249,6 +249,9 @@ extension DocumentExample {
         design(
             .put, "/v1/channels/$channel/permissions", .john,
             #"{"roles": [{"role": "member", "deny": ["send_messages"]}]}"#),
+        design(.post, "/v1/channels/$channel/voice/join", .john),
+        design(.delete, "/v1/channels/$channel/voice/leave", .john, status: 204),
+        design(.get, "/v1/channels/$channel/voice/participants", .admin),
         designPage("/v1/channels/$channel/messages", .admin),
         design(.post, "/v1/channels/$channel/messages", .john, #"{"content": "Hello"}"#, status: 201),
         design(.get, "/v1/messages/$message", .admin),

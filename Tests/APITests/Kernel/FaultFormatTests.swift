@@ -186,7 +186,7 @@ import Wire
         ("POST", "/cluster/nodes", "code", "not_implemented"),
         ("GET", "/api/v1/cluster/nodes", "code", "not_implemented"),
         ("GET", "/api/v1/files/7", "error.code", "NOT_IMPLEMENTED"),
-        ("GET", "/v1/channels/7/voice/participants", "error.code", "NOT_IMPLEMENTED"),
+        ("GET", "/v1/files/7", "error.code", "NOT_IMPLEMENTED"),
         ("GET", "/api/v1/chat/ws/7", "error_code", "NOT_IMPLEMENTED"),
         ("POST", "/upload/file", "error.code", "RESOURCE_NOT_FOUND"),
     ])
