@@ -12,6 +12,7 @@ import {
   readUsers, unwrap,
 } from './api/answers.js';
 import { makeSession, memoryStore, userOfToken } from './api/session.js';
+import { DetailEvent } from './call/events.js';
 import { problem } from './call/problems.js';
 
 export { memoryStore, webStore } from './api/session.js';
@@ -312,7 +313,7 @@ export class PlexiAPI extends EventTarget {
     const userId = tokens && (readUser(unwrap(answer.value).user)?.id ?? userOfToken(tokens.accessToken));
     if (!tokens || !userId) return failed('bad_answer');
     this.#store.save(makeSession(tokens, userId, this.#now()));
-    this.dispatchEvent(new CustomEvent('signed-in', { detail: { userId } }));
+    this.dispatchEvent(new DetailEvent('signed-in', { userId }));
     return { ok: true, value: { kind: 'signed-in', userId } };
   }
 
@@ -320,7 +321,7 @@ export class PlexiAPI extends EventTarget {
   #signOut(reason) {
     if (!this.#store.load()) return;
     this.#store.save(null);
-    this.dispatchEvent(new CustomEvent('signed-out', { detail: { reason } }));
+    this.dispatchEvent(new DetailEvent('signed-out', { reason }));
   }
 
   /** @param {Challenge} challenge */

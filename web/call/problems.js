@@ -48,6 +48,7 @@ export const PROBLEMS = Object.freeze({
   replaced: { text: 'The call goes on in another window', retry: false },
   connection_lost: { text: 'The connection was lost for too long', retry: true },
   // What is spoken.
+  participant_absent: { text: 'Whom you mean is not in the call', retry: false },
   not_joined: { text: 'This needs somebody who is in the call', retry: false },
   protocol_error: { text: 'The server did not understand this page; load it again', retry: false },
   too_many_sockets: { text: 'Too many windows of yours are connected; close some', retry: true },

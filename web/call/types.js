@@ -48,6 +48,8 @@
  * @property {boolean} hold
  * @property {boolean} hand
  * @property {boolean} connected false while the server keeps the place of one whose connection broke off
+ * @property {string} state `joined`; of who is called and not in the call yet `invited`, `ringing`, …
+ * @property {{audio: boolean, video: boolean, receive: boolean}} permissions what the host lets it do
  */
 
 /**
@@ -74,6 +76,7 @@
  * @property {boolean} paused the server sends nothing at present
  * @property {'bandwidth'|'preference'|'not_speaking'|null} pauseReason
  * @property {boolean} ready the browser has the track: `streamOf(mid)` is not null
+ * @property {boolean} flowing sound or picture is coming in; false soon after the publisher switched a camera off
  */
 
 /**
@@ -177,6 +180,9 @@
  * @property {(callback: () => void, milliseconds: number) => unknown} setTimeout
  * @property {(timer: any) => void} clearTimeout
  * @property {(tracks: MediaStreamTrack[]) => MediaStream} makeStream
+ * @property {any} RTCRtpScriptTransform undefined where the browser has none
+ * @property {() => any[]} videoCodecs that the browser has
+ * @property {() => number} pixelRatio device pixels in a CSS pixel
  */
 
 export {};
