@@ -206,12 +206,14 @@ export class FakePeer {
     if (description?.type === 'rollback') return this.#rollback('have-local-offer');
     const isAnswer = this.signalingState === 'have-remote-offer';
     if (!isAnswer && this.signalingState !== 'stable') throw new Error(`InvalidStateError: ${this.signalingState}`);
-    for (const [index, transceiver] of this.transceivers.entries()) transceiver.mid ??= String(index);
+    // An answer has the sections of its offer; what is more waits for an offer of one's own.
+    if (!isAnswer) for (const [index, transceiver] of this.transceivers.entries()) transceiver.mid ??= String(index);
     const type = isAnswer ? 'answer' : 'offer';
     this.#made += 1;
-    const sections = this.transceivers.map(({ kind, mid, direction }) => `m=${kind} 9\r\na=mid:${mid}\r\na=${direction}`);
+    const described = this.transceivers.filter(({ mid }) => mid !== null);
+    const sections = described.map(({ kind, mid, direction }) => `m=${kind} 9\r\na=mid:${mid}\r\na=${direction}`);
     this.localDescription = { type, sdp: [`${type} ${this.#made}`, ...sections].join('\r\n') };
-    if (!isAnswer) this.#isNeeded = false;
+    this.#isNeeded = described.length < this.transceivers.length;
     this.#move(isAnswer ? 'stable' : 'have-local-offer');
   }
 

@@ -1,0 +1,334 @@
+// Lost sockets, resuming, rejoining, closing codes, silence.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { delayBefore, verdictOf } from '../../web/call/closing.js';
+import { problem } from '../../web/call/problems.js';
+import { PlexiCall } from '../../web/plexichat-call.js';
+import { CALL, joinedCall, makeCall, person, serverOffer, welcome } from './support/call.js';
+import { FakeTrack, FakeWorld, listen, settle } from './support/world.js';
+
+/** The next try, open. */
+async function reopen(world, wait = 1_000) {
+  const before = world.sockets.length;
+  await world.clock.pass(wait);
+  assert.equal(world.sockets.length, before + 1, 'one try');
+  world.socket.open();
+  return world.socket;
+}
+
+test('a lost socket resumes: the same connection, the switches told again', async () => {
+  const { world, call } = await joinedCall();
+  const notices = listen(call, 'notice');
+  call.setHand(true);
+  await world.clock.pass(6_000);
+  world.socket.end(1006);
+  assert.equal(call.state.phase, 'reconnecting');
+  assert.equal(call.state.reconnect.attempt, 1);
+  call.setMuted(true);  // told when it is back
+  const socket = await reopen(world);
+  assert.deepEqual(socket.take(), [{ type: 'join', call_id: CALL, role: 'offerer', resume: 'T1' }]);
+  socket.say(welcome({ resumed: true, resume_token: 'T2', participants: [person('U2')] }));
+  await settle();
+  assert.equal(call.state.phase, 'joined');
+  assert.equal(call.state.reconnect, null);
+  assert.equal(world.peers.length, 1);
+  assert.deepEqual(socket.take().map(({ action, on }) => [action, on]),
+    [['mute', true], ['video', false], ['hold', false], ['hand', true]]);
+  assert.deepEqual(notices.map(({ kind }) => kind), ['reconnected']);
+  socket.end(1006);
+  assert.equal((await reopen(world)).take()[0].resume, 'T2', 'a token is good once');
+});
+
+test('an offer without an answer goes again after the resume, as it was', async () => {
+  const { world, call } = await joinedCall({ kind: 'audio' });
+  await call.setCamera(/** @type {any} */ (new FakeTrack('video')));
+  await settle();
+  const [offer] = world.socket.take().filter(({ type }) => type === 'sdp:offer');
+  world.socket.end(1006);
+  const socket = await reopen(world);
+  socket.say(welcome({ resumed: true, resume_token: 'T2' }));
+  await settle();
+  const again = socket.take().filter(({ type }) => type === 'sdp:offer');
+  assert.deepEqual(again, [offer]);
+  socket.say({ type: 'sdp:answer', sdp: 'A', id: offer.id });
+  await settle();
+  assert.equal(world.peer.signalingState, 'stable');
+});
+
+test('a resume that comes too late joins anew, with another connection and the same tracks', async () => {
+  const { world, call } = await joinedCall();
+  const voice = new FakeTrack('audio');
+  await call.setMicrophone(/** @type {any} */ (voice));
+  const old = world.peer;
+  world.socket.end(1006);
+  const socket = await reopen(world);
+  socket.say({ type: 'error', code: 'resume_invalid', detail: 'join anew', info: {}, ref: null });
+  socket.end(4004, 'the call was not joined');
+  assert.equal(call.state.phase, 'reconnecting');
+  const next = await reopen(world);
+  assert.equal(next.take()[0].resume, undefined);
+  next.say(welcome({ resume_token: 'T9' }));
+  await settle();
+  assert.equal(old.signalingState, 'closed');
+  assert.equal(world.peers.length, 2);
+  assert.equal(world.peer.transceivers[0].sender.track, voice);
+  assert.equal(call.state.phase, 'joined');
+});
+
+test('a call that ends after a resume is over, and no reason to join anew', async () => {
+  const { world, call } = await joinedCall();
+  world.socket.end(1006);
+  const socket = await reopen(world);
+  socket.say(welcome({ resumed: true, resume_token: 'T2' }));
+  await settle();
+  socket.say({ type: 'call:status', call_id: CALL, status: 'ended', user_id: 'U2', host_id: 'U2', locked: false });
+  socket.end(4004, 'the call has ended');
+  assert.equal(call.state.end.code, 'call_over');
+  await world.clock.pass(60_000);
+  assert.equal(world.sockets.length, 2);
+});
+
+test('tries grow apart, and after two minutes it is over', async () => {
+  const { world, call } = await joinedCall();
+  world.socket.end(1006);
+  const waits = [];
+  for (;;) {
+    const at = world.clock.now;
+    const before = world.sockets.length;
+    while (world.sockets.length === before && call.state.phase !== 'ended') await world.clock.pass(100);
+    if (call.state.phase === 'ended') break;
+    waits.push(world.clock.now - at);
+    world.socket.end(1006);
+  }
+  assert.equal(call.state.end.code, 'connection_lost');
+  assert.ok(waits[0] <= 600 && waits.at(-1) >= 7_000, `${waits}`);
+  assert.ok(waits.length > 10 && waits.length < 40, `${waits.length} tries`);
+  assert.equal(world.clock.pending, 0);
+});
+
+test('a network that the page has heard of is tried at once, and an open socket has to prove itself', async () => {
+  const { world, call } = await joinedCall();
+  for (let loss = 0; loss < 6; loss += 1) {
+    world.socket.end(1006);
+    await world.clock.pass(3_000);
+  }
+  const count = world.sockets.length;
+  world.socket.end(1006);
+  call.networkChanged();
+  await settle();
+  assert.equal(world.sockets.length, count + 1);
+  world.socket.open();
+  world.socket.say(welcome({ resumed: true, resume_token: 'T3' }));
+  await settle();
+  const socket = world.socket;
+  call.networkChanged();
+  assert.equal(socket.sent.filter(({ type }) => type === 'ping').length, 1);
+  await world.clock.pass(11_000);
+  assert.equal(world.peer.restarts, 1, 'a new path is asked for, once');
+  assert.notEqual(world.socket, socket, 'the old one did not answer');
+  assert.equal(socket.closedWith, 3001, 'not 1000, which would be a hang-up');
+});
+
+test('silence is answered with a ping, and a ping that nobody answers with another socket', async () => {
+  const { world } = await joinedCall();
+  const socket = world.socket;
+  await world.clock.pass(10_000);
+  const pings = socket.sent.filter(({ type }) => type === 'ping');
+  assert.equal(pings.length, 1);
+  socket.say({ type: 'pong', id: pings[0].id });
+  await world.clock.pass(9_000);
+  assert.equal(socket.closedWith, null);
+  await world.clock.pass(9_000);
+  assert.equal(socket.closedWith, 3001);
+});
+
+test('an unanswered join and an unopened socket are tried again, not for ever', async () => {
+  const { world, call } = makeCall();
+  const joining = call.join();
+  await world.clock.pass(10_000);
+  assert.equal(world.sockets[0].closedWith, 3001, 'never opened');
+  await world.clock.pass(1_000);
+  world.socket.open();
+  await world.clock.pass(30_000);
+  const outcome = await joining;
+  assert.equal(outcome.ok, false);
+  assert.equal(outcome.problem.code, 'timeout');
+  assert.equal(world.clock.pending, 0);
+});
+
+test('what keeps somebody out ends the join with the server\'s reason', async () => {
+  for (const [code, closing] of [['call_locked', 4005], ['not_found', 4004], ['already_in_call', null], ['call_full', null]]) {
+    const { world, call } = makeCall();
+    const joining = call.join();
+    await settle();
+    world.socket.open();
+    world.socket.say({ type: 'error', code, detail: `because ${code}`, info: {}, ref: null });
+    if (closing) world.socket.end(closing, 'the call was not joined');
+    const outcome = await joining;
+    assert.deepEqual([outcome.problem.code, outcome.problem.text], [code, `because ${code}`]);
+    await world.clock.pass(60_000);
+    assert.equal(world.sockets.length, 1);
+  }
+});
+
+test('a server without room is asked again after the time that it names', async () => {
+  const { world, call } = makeCall();
+  const joining = call.join();
+  await settle();
+  world.socket.open();
+  world.socket.say({ type: 'error', code: 'too_many_requests', detail: 'slow', info: { retry_after: 7 }, ref: null });
+  await world.clock.pass(6_900);
+  assert.equal(world.sockets.length, 1);
+  await world.clock.pass(200);
+  assert.equal(world.sockets.length, 2);
+  world.socket.open();
+  world.socket.say(welcome());
+  assert.deepEqual(await joining, { ok: true });
+});
+
+test('a refused token is fetched anew once', async () => {
+  const world = new FakeWorld();
+  let fetched = 0;
+  const call = new PlexiCall({ url: 'ws://x/calls/ws', callId: CALL, env: world.env, token: async () => `t${++fetched}` });
+  const joining = call.join();
+  await settle();
+  world.socket.open();
+  world.socket.end(4001, 'the token is not valid');
+  await reopen(world);
+  assert.match(world.socket.url, /token=t2/);
+  world.socket.end(4001, 'the token is not valid');
+  assert.equal((await joining).problem.code, 'signed_out');
+  assert.equal(fetched, 2);
+});
+
+test('nobody signed in, a page that may not connect: told at once', async () => {
+  const signedOut = makeCall({ token: async () => null });
+  assert.equal((await signedOut.call.join()).problem.code, 'signed_out');
+  const world = new FakeWorld();
+  world.env.WebSocket = class { constructor() { throw new Error('SecurityError'); } };
+  const forbidden = new PlexiCall({ url: 'ws://x/calls/ws', callId: CALL, env: world.env, token: async () => 't' });
+  assert.equal((await forbidden.join()).problem.code, 'network');
+});
+
+test('the token stands in no error, event or state', async () => {
+  const { world, call } = makeCall();
+  const told = ['change', 'problem', 'ended', 'notice'].map((type) => listen(call, type));
+  const joining = call.join();
+  await settle();
+  world.socket.open();
+  world.socket.end(4002, 'no messages that can be read');
+  const outcome = await joining;
+  assert.equal(outcome.problem.code, 'protocol_error');
+  assert.doesNotMatch(JSON.stringify([told, outcome, call.state]), /secret token/);
+});
+
+test('a draining node sends us to another within its time, with the token', async () => {
+  const { world, call } = await joinedCall();
+  world.socket.say({ type: 'reconnect-to', url: 'wss://b.example.org/calls/ws', seconds: 10 });
+  await world.clock.pass(2_600);
+  assert.match(world.socket.url, /^wss:\/\/b\.example\.org\/calls\/ws\?token=/);
+  assert.equal(world.sockets[0].closedWith, 3002);
+  world.socket.open();
+  assert.equal(world.socket.take()[0].resume, 'T1');
+  assert.equal(call.state.phase, 'reconnecting');
+  world.socket.say(welcome({ resumed: true, resume_token: 'T2' }));
+  world.socket.say({ type: 'reconnect-to', url: 'ws://c.example.org/calls/ws', seconds: 1 });
+  world.socket.say({ type: 'reconnect-to', url: 'javascript:1', seconds: 1 });
+  await world.clock.pass(5_000);
+  assert.equal(world.sockets.length, 2, 'never from wss to ws');
+});
+
+test('a path that breaks is repaired by a restart, and one that stays broken by another session', async () => {
+  const { world, call } = await joinedCall();
+  world.peer.become('disconnected');
+  await world.clock.pass(500);
+  world.peer.become('connected');
+  await world.clock.pass(5_000);
+  assert.equal(world.peer.restarts, 0, 'it came back by itself');
+  world.peer.become('disconnected');
+  await world.clock.pass(1_100);
+  assert.equal(world.peer.restarts, 1);
+  const first = world.peer;
+  const problems = listen(call, 'problem');
+  for (let failure = 0; failure < 5; failure += 1) {
+    first.become('failed', 'failed');
+    await world.clock.pass(3_100);
+    const offer = world.socket.take().find(({ type }) => type === 'sdp:offer');
+    if (offer && world.peer === first) world.socket.say({ type: 'sdp:answer', sdp: 'A', id: offer.id });
+    await settle();
+  }
+  assert.deepEqual(problems.map(({ code }) => code), ['media_failed']);
+  assert.equal(first.signalingState, 'closed');
+  world.socket.open();
+  assert.equal(world.socket.take()[0].resume, undefined, 'a new session, not the old one');
+});
+
+test('sessions that never come up end the call', async () => {
+  const { world, call } = await joinedCall();
+  for (let round = 0; round < 10 && call.state.phase !== 'ended'; round += 1) {
+    world.peer.become('failed', 'connected');  // DTLS
+    await world.clock.pass(1_000);
+    if (call.state.phase === 'ended') break;
+    world.socket.open();
+    world.socket.say(welcome());
+    await settle();
+  }
+  assert.equal(call.state.end.code, 'media_failed');
+  assert.equal(world.peers.length, 4);
+});
+
+test('an offer that comes while the relays are being asked for waits for the connection', async () => {
+  let give;
+  const { world, call } = makeCall({ role: 'answerer', iceServers: () => new Promise((resolve) => { give = resolve; }) });
+  call.join();
+  await settle();
+  world.socket.open();
+  world.socket.say(welcome({ ice_servers: [{ urls: 'stun:s.example.org' }, { urls: 'http://x' }, { urls: ['turn:t'] }] }));
+  world.socket.say({ type: 'sdp:offer', sdp: serverOffer('O1', [['audio', 's0', 'recvonly']]), id: 1 });
+  await settle();
+  assert.equal(world.peers.length, 0);
+  give([{ urls: ['turn:r.example.org'], username: 'u', credential: 'c' }]);
+  await settle();
+  assert.deepEqual(world.peer.configuration.iceServers,
+    [{ urls: ['stun:s.example.org'] }, { urls: ['turn:r.example.org'], username: 'u', credential: 'c' }]);
+  assert.equal(world.socket.take().pop().type, 'sdp:answer');
+});
+
+test('relays that do not come are done without', async () => {
+  const { world, call } = makeCall({ iceServers: () => new Promise(() => {}) });
+  call.join();
+  await settle();
+  world.socket.open();
+  world.socket.say(welcome());
+  await world.clock.pass(3_100);
+  assert.equal(world.peers.length, 1);
+});
+
+test('each closing code has its consequence', () => {
+  const none = { told: null, refusals: 0, resuming: false };
+  const told = (code) => ({ ...none, told: problem(code) });
+  const kinds = [
+    [1000, 'replaced', none, 'replaced'], [1000, 'hung up', none, 'left'], [1009, '', none, 'protocol_error'],
+    [4002, '', none, 'protocol_error'], [4001, '', { ...none, refusals: 1 }, 'signed_out'],
+    [4004, 'the call has ended', none, 'call_over'], [4004, '', told('not_found'), 'not_found'],
+    [4005, 'removed from the call', none, 'removed'], [4005, '', told('call_locked'), 'call_locked'],
+    [4005, 'the token does not permit calls', none, 'forbidden'],
+  ];
+  for (const [code, reason, context, wanted] of kinds) {
+    const verdict = verdictOf(code, reason, context);
+    assert.deepEqual([verdict.kind, verdict.problem.code], ['end', wanted], `${code} ${reason}`);
+  }
+  for (const code of [1001, 1005, 1006, 1008, 1011, 1012, 1013, 4000]) {
+    assert.equal(verdictOf(code, '', none).kind, 'retry', `${code}`);
+  }
+  assert.equal(verdictOf(4003, 'too many sockets', none).wait, 10_000);
+  assert.equal(verdictOf(4004, '', { ...none, resuming: true }).kind, 'rejoin');
+  assert.equal(verdictOf(4004, '', told('resume_invalid')).kind, 'rejoin');
+});
+
+test('waits grow, are bounded, and leave half to chance', () => {
+  assert.deepEqual([delayBefore(1, () => 0), delayBefore(1, () => 0.999_9)], [150, 300]);
+  assert.ok(delayBefore(3, () => 0) > delayBefore(2, () => 0));
+  assert.equal(delayBefore(1_000, () => 1), 10_000);
+});
