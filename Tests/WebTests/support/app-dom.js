@@ -216,13 +216,23 @@ export function installDocument() {
   for (const [tag, id] of [['a', 'skip'], ['div', 'app'], ['div', 'toasts'], ['div', 'polite'], ['div', 'assertive']]) {
     const element = create(tag);
     element.id = id;
+    if (tag === 'a') element.append('Skip to the content');
     body.append(element);
   }
   const world = new EventTarget();
   const before = new Map();
+  // Timers of a screen must not keep the tests from ending.
+  const loose = (make) => (...words) => make(...words).unref();
   const globals = {
+    setTimeout: loose(setTimeout), setInterval: loose(setInterval),
     document, location: fakeLocation(world), history: null, scrollTo: () => {},
     addEventListener: world.addEventListener.bind(world), dispatchEvent: world.dispatchEvent.bind(world),
+    // A window of one size.
+    ResizeObserver: class {
+      constructor(react) { this.react = react; }
+      observe() { this.react([{ contentRect: { width: 1200, height: 700 } }]); }
+      disconnect() {}
+    },
     MediaStream: class { constructor(tracks = []) { this.tracks = tracks; } getAudioTracks() { return this.tracks; } getTracks() { return this.tracks; } },
   };
   globals.history = {
