@@ -43,6 +43,10 @@ const JOIN_TIMEOUT = 10_000;
 const ICE_SERVERS_TIMEOUT = 3_000;
 /** Sessions made anew in a row, before it is admitted that nothing gets through. */
 const REBUILDS_MAX = 3;
+/** The server's clock of the grace time began before ours. */
+const GRACE_MARGIN = 3_000;
+/** What a call is while it is on. */
+const LIVE = new Set(['initiating', 'ringing', 'ongoing']);
 /** Messages that come while the connection is being made. */
 const EARLY_MAX = 256;
 
@@ -86,6 +90,11 @@ export class PlexiCall extends EventTarget {
   #isResuming = false;
   /** The time until which the present try to get in, or back in, may last. */
   #deadline = Infinity;
+  /** By the wall clock, which goes on while a laptop sleeps. */
+  #lostAt = 0;
+  /** For so long the server keeps the place. */
+  #graceTime = 0;
+  #isMoving = false;
   #rebuilds = 0;
   #refusedJoins = 0;
   #lastID = 0;
@@ -116,8 +125,8 @@ export class PlexiCall extends EventTarget {
         opened: () => this.#opened(),
         received: (message) => this.#received(message),
         waiting: (attempt, at, why) => this.#waiting(attempt, at, why),
-        ended: (why) => this.#finish(why),
-        rejoin: () => { this.#resumeToken = null; },
+        ended: (why) => this.#finish(this.#isReplaced(why) ? problem('replaced') : why),
+        rejoin: () => this.#resumeFailed(),
         resuming: () => this.#isResuming,
       },
     });
@@ -299,15 +308,29 @@ export class PlexiCall extends EventTarget {
   #waiting(attempt, at, why) {
     this.#cancel('join');
     this.#connection?.negotiator.lost();
-    if (this.#isIn) this.#deadline = this.#env.now() + RECONNECT_LIMIT;
+    if (this.#isIn) [this.#deadline, this.#lostAt] = [this.#env.now() + RECONNECT_LIMIT, this.#env.wallClock()];
     if (this.#env.now() >= this.#deadline) return this.#finish(this.#state.reconnect ? problem('connection_lost') : why);
     if (this.#state.phase === 'connecting') return;
     this.#set({ phase: 'reconnecting', reconnect: Object.freeze({ attempt, at }) });
   }
 
+  /**
+   * A place that is gone before its grace time: another window of the same sign-in has taken it. To join anew would take
+   * it back, and so on for ever. On another node it is no wonder.
+   */
+  #resumeFailed() {
+    this.#resumeToken = null;
+    const absence = this.#env.wallClock() - this.#lostAt;
+    if (!this.#isMoving && absence < this.#graceTime - GRACE_MARGIN) this.#finish(problem('replaced'));
+  }
+
+  /** The call's own end is told by its status first. @param {CallProblem} why */
+  #isReplaced(why) { return why.code === 'call_over' && this.#isIn && LIVE.has(this.#state.status ?? ''); }
+
   /** Leaves the socket for another: nothing of the call is given up. @param {string} [url] */
   #reopen(url) {
     this.#waiting(1, this.#env.wallClock(), problem('timeout'));
+    this.#isMoving = url !== undefined;
     if (this.#state.phase !== 'ended') this.#socket.move(url);
   }
 
@@ -339,6 +362,7 @@ export class PlexiCall extends EventTarget {
     this.#cancel('limit');
     this.#socket.accepted();
     [this.#resumeToken, this.#isResuming, this.#refusedJoins] = [message.resumeToken, false, 0];
+    [this.#graceTime, this.#isMoving] = [message.resumeSeconds * 1_000, false];
     this.#apply(reduce(this.#state, message));
     if (message.self) this.#apply(toldOfOwn(this.#state, message.self, !message.resumed));
     this.#own.sendAll();

@@ -62,7 +62,12 @@ test('a resume that comes too late joins anew, with another connection and the s
   await call.setMicrophone(/** @type {any} */ (voice));
   const old = world.peer;
   world.socket.end(1006);
-  const socket = await reopen(world);
+  while (world.clock.now < 40_000) {
+    await world.clock.pass(1_000);
+    if (world.clock.now < 40_000) world.socket.end(1006);
+  }
+  world.socket.end(1006);
+  const socket = await reopen(world, 10_000);
   socket.say({ type: 'error', code: 'resume_invalid', detail: 'join anew', info: {}, ref: null });
   socket.end(4004, 'the call was not joined');
   assert.equal(call.state.phase, 'reconnecting');
@@ -73,6 +78,40 @@ test('a resume that comes too late joins anew, with another connection and the s
   assert.equal(old.signalingState, 'closed');
   assert.equal(world.peers.length, 2);
   assert.equal(world.peer.transceivers[0].sender.track, voice);
+  assert.equal(call.state.phase, 'joined');
+});
+
+test('a place that is gone before its time was taken by another window, and is left to it', async () => {
+  const { world, call } = await joinedCall();
+  world.socket.end(1006);
+  const socket = await reopen(world);
+  socket.say({ type: 'error', code: 'resume_invalid', detail: 'join anew', info: {}, ref: null });
+  socket.end(4004, 'the call was not joined');
+  assert.equal(call.state.end.code, 'replaced');
+  await world.clock.pass(60_000);
+  assert.equal(world.sockets.length, 2);
+});
+
+test('a session that ends while the call goes on was replaced; a call that ends says so first', async () => {
+  for (const [status, wanted] of [['ongoing', 'replaced'], ['ended', 'call_over']]) {
+    const { world, call } = await joinedCall();
+    world.socket.say({ type: 'call:status', call_id: CALL, status, user_id: 'U2', host_id: 'U2', locked: false });
+    world.socket.end(4004, 'the call is over');
+    assert.equal(call.state.end.code, wanted);
+  }
+});
+
+test('on another node a token that nobody knows is no sign of anybody', async () => {
+  const { world, call } = await joinedCall();
+  world.socket.say({ type: 'reconnect-to', url: 'wss://b.example.org/calls/ws', seconds: 0 });
+  await world.clock.pass(10);
+  world.socket.open();
+  world.socket.say({ type: 'error', code: 'resume_invalid', detail: '', info: {}, ref: null });
+  world.socket.end(4004, 'the call was not joined');
+  const next = await reopen(world);
+  assert.equal(next.take()[0].resume, undefined);
+  next.say(welcome());
+  await settle();
   assert.equal(call.state.phase, 'joined');
 });
 

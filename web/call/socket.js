@@ -215,6 +215,7 @@ export class SignalSocket {
 
   /** @param {number} wait @param {CallProblem} why */
   #retryAfter(wait, why) {
+    if (this.#isOver) return;  // a handler had enough
     this.#timer = this.#env.setTimeout(() => this.connect(), wait);
     this.#handlers.waiting(this.#attempt + 1, this.#env.wallClock() + wait, why);
   }
