@@ -17,7 +17,7 @@ import { OwnControls } from './call/own.js';
 import { Playback } from './call/playback.js';
 import { problem } from './call/problems.js';
 import { Publishing } from './call/publishing.js';
-import { SignalSocket } from './call/socket.js';
+import { SignalSocket, socketAt } from './call/socket.js';
 import { changed, initialState, reduce, toldOfOwn, track as changeTrack } from './call/state.js';
 import { SETTLE_TIME, Watching } from './call/watching.js';
 
@@ -71,7 +71,8 @@ const EARLY_MAX = 256;
  * - `problem` `CallProblem`: something failed and the call goes on.
  * - `ended` `CallProblem`: over; `code` `left` after one's own `leave()`.
  * - `notice` `{kind, userId}`: to be told once: `joined`, `left`, `connection-lost`, `removed`, `hand-raised`,
- *   `muted-by-host`, `host-changed`, `locked`, `unlocked`, `reconnected`, `screen-started`, `screen-stopped`.
+ *   `muted-by-host`, `host-changed`, `locked`, `unlocked`, `reconnected`, `screen-started`, `screen-stopped`,
+ *   `invited`, `declined`, `missed`, `busy`, `server-stopping`.
  */
 export class PlexiCall extends EventTarget {
   /** @type {CallOptions} */ #options;
@@ -307,6 +308,8 @@ export class PlexiCall extends EventTarget {
   /** @param {number} attempt @param {number} at @param {CallProblem} why */
   #waiting(attempt, at, why) {
     this.#cancel('join');
+    // A server that stops tells that the call has ended, and goes.
+    if (this.#isIn && !LIVE.has(this.#state.status ?? '')) return this.#finish(problem('call_over'));
     this.#connection?.negotiator.lost();
     if (this.#isIn) [this.#deadline, this.#lostAt] = [this.#env.now() + RECONNECT_LIMIT, this.#env.wallClock()];
     if (this.#env.now() >= this.#deadline) return this.#finish(this.#state.reconnect ? problem('connection_lost') : why);
@@ -327,11 +330,10 @@ export class PlexiCall extends EventTarget {
   /** The call's own end is told by its status first. @param {CallProblem} why */
   #isReplaced(why) { return why.code === 'call_over' && this.#isIn && LIVE.has(this.#state.status ?? ''); }
 
-  /** Leaves the socket for another: nothing of the call is given up. @param {string} [url] */
-  #reopen(url) {
+  /** Leaves the socket for another: nothing of the call is given up. */
+  #reopen() {
     this.#waiting(1, this.#env.wallClock(), problem('timeout'));
-    this.#isMoving = url !== undefined;
-    if (this.#state.phase !== 'ended') this.#socket.move(url);
+    if (this.#state.phase !== 'ended') this.#socket.move();
   }
 
   /** @param {ServerMessage} message */
@@ -346,7 +348,7 @@ export class PlexiCall extends EventTarget {
       case 'answer': return this.#connection?.negotiator.receivedAnswer(message);
       case 'layers': return this.#publishing.pauseLayers(message.mid, message.unwatched);
       case 'ice-servers': return this.#connection?.setIceServers(message.iceServers);
-      case 'reconnect': return this.#moveTo(message.url, message.seconds);
+      case 'reconnect': return this.#willStop(message.url);
       case 'error': return this.#refused(message.problem, message.ref);
       case 'participant-updated':
         if (message.participant.userId !== this.#state.userId) break;
@@ -479,16 +481,17 @@ export class PlexiCall extends EventTarget {
     this.#after('join', wait, () => this.#reopen());
   }
 
-  /** The node drains: everybody goes, but not in the same moment. @param {string} url @param {number} seconds */
-  #moveTo(url, seconds) {
-    let target;
-    try {
-      target = new URL(url, this.#options.url);
-    } catch {
-      return;
-    }
-    const isSafe = target.protocol === 'wss:' || (target.protocol === 'ws:' && this.#options.url.startsWith('ws:'));
-    if (isSafe) this.#after('move', this.#env.random() * Math.min(seconds, 60) * 500, () => this.#reopen(target.href));
+  /**
+   * The server will stop. A call does not move while it is on (docs/protocol/signaling.md): it stays to the end, and only
+   * tries after a loss go there.
+   * @param {string} url
+   */
+  #willStop(url) {
+    const target = socketAt(url, this.#socket.url);
+    if (!target) return;
+    this.#socket.redirect(target);
+    this.#isMoving = true;
+    this.#tell('notice', { kind: 'server-stopping', userId: null });
   }
 
   // State and events

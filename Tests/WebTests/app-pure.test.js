@@ -362,8 +362,8 @@ test('what is not wanted is not asked for', () => {
 
 test('each refusal of the browser has its advice', () => {
   const named = (/** @type {string} */ name) => mediaFault(Object.assign(new Error(), { name }));
-  assert.deepEqual(['NotAllowedError', 'NotFoundError', 'OverconstrainedError', 'NotReadableError', 'TypeError', 'Other'].map(named),
-    ['media.denied', 'media.none', 'media.none', 'media.busy', 'media.insecure', 'media.failed']);
+  assert.deepEqual(['NotAllowedError', 'NotFoundError', 'OverconstrainedError', 'NotReadableError', 'AbortError', 'TypeError'].map(named),
+    ['media.denied', 'media.none', 'media.none', 'media.busy', 'media.busy', 'media.failed']);
   assert.equal(mediaFault(null), 'media.failed');
 });
 

@@ -357,6 +357,7 @@ test('an incoming call rings, names who calls, and is taken', async () => {
   await settle();
   assert.match(document.querySelector('dialog').textContent, /Ben Bitdiddle is calling.*With Cy D. Fect/);
   assert.deepEqual(played, ['ring']);
+  assert.equal(document.title, 'Ben Bitdiddle is calling');
   good();
   lines[0].emit('incoming', incoming);
   assert.equal(document.querySelectorAll('dialog').length, 1, 'told again after a reconnect');
@@ -366,6 +367,23 @@ test('an incoming call rings, names who calls, and is taken', async () => {
   assert.equal(calls[0].joined, 1);
   assert.deepEqual(devices.running(), ['audio']);
   assert.equal(document.querySelector('dialog'), null);
+});
+
+test('who takes a call and is not heard is told so', async () => {
+  await open();
+  devices.refuse = 'NotAllowedError';
+  lines[0].emit('incoming', incoming);
+  await press('Accept with video');
+  assert.equal(calls[0].joined, 1);
+  assert.match(toasts(), /does not let this page use your microphone/);
+});
+
+test('a page without https joins without devices, and says what is missing', async () => {
+  await open({ media: null });
+  lines[0].emit('incoming', incoming);
+  await press('Accept with video');
+  assert.equal(calls[0].joined, 1);
+  assert.match(toasts(), /only to pages that come by https/);
 });
 
 test('declining tells the server, and so does Escape', async () => {
@@ -513,6 +531,7 @@ test('a lost connection shows a banner and keeps the call', async () => {
   const call = await inCall();
   call.change({ phase: 'reconnecting', reconnect: { attempt: 1, at: Date.parse('2026-03-05T10:00:03Z') } });
   assert.match(shown(), /Next try in 3 seconds; you are still in the call/);
+  assert.equal(document.querySelectorAll('[role="alert"]').length, 1, 'only the page\'s own: a countdown is not to be read aloud each second');
   assert.equal(heading(), 'Call with Ben Bitdiddle and Cy D. Fect');
   good();
   call.change({ phase: 'joined', reconnect: null });

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 
 import { delayBefore, verdictOf } from '../../web/call/closing.js';
 import { problem } from '../../web/call/problems.js';
+import { socketAt } from '../../web/call/socket.js';
 import { PlexiCall } from '../../web/plexichat-call.js';
 import { CALL, joinedCall, makeCall, person, serverOffer, welcome } from './support/call.js';
 import { FakeTrack, FakeWorld, listen, settle } from './support/world.js';
@@ -101,18 +102,42 @@ test('a session that ends while the call goes on was replaced; a call that ends 
   }
 });
 
-test('on another node a token that nobody knows is no sign of anybody', async () => {
+test('a server that stops says so: the call stays, and tries after its loss go to the other', async () => {
   const { world, call } = await joinedCall();
-  world.socket.say({ type: 'reconnect-to', url: 'wss://b.example.org/calls/ws', seconds: 0 });
-  await world.clock.pass(10);
-  world.socket.open();
-  world.socket.say({ type: 'error', code: 'resume_invalid', detail: '', info: {}, ref: null });
-  world.socket.end(4004, 'the call was not joined');
+  const notices = listen(call, 'notice');
+  world.socket.say({ type: 'reconnect-to', url: 'https://b.example.org/base/', seconds: 30 });
+  await world.clock.pass(5_000);
+  assert.deepEqual([call.state.phase, world.sockets.length], ['joined', 1]);
+  assert.deepEqual(notices.map(({ kind }) => kind), ['server-stopping']);
+  world.socket.end(1006);
+  const socket = await reopen(world);
+  assert.match(socket.url, /^wss:\/\/b\.example\.org\/base\/calls\/ws\?token=secret/);
+  assert.equal(socket.take()[0].resume, 'T1');
+  // It knows no such token: no sign of another window.
+  socket.say({ type: 'error', code: 'resume_invalid', detail: '', info: {}, ref: null });
+  socket.end(4004, 'the call was not joined');
   const next = await reopen(world);
-  assert.equal(next.take()[0].resume, undefined);
   next.say(welcome());
   await settle();
   assert.equal(call.state.phase, 'joined');
+});
+
+test('a server that stopped has ended the call: no try is made', async () => {
+  const { world, call } = await joinedCall();
+  world.socket.say({ type: 'call:status', call_id: CALL, status: 'ended', user_id: null, host_id: 'U2', locked: false });
+  world.socket.end(1001, '');
+  assert.equal(call.state.end.code, 'call_over');
+  await world.clock.pass(60_000);
+  assert.equal(world.sockets.length, 1);
+});
+
+test('the address of another server is a base, and never less safe', () => {
+  const at = (base, current = 'wss://a.example.org/calls/ws') => socketAt(base, current);
+  assert.equal(at('https://b.example.org'), 'wss://b.example.org/calls/ws');
+  assert.equal(at('wss://b.example.org:8443/x'), 'wss://b.example.org:8443/x/calls/ws');
+  assert.equal(at('http://127.0.0.1:9', 'ws://127.0.0.1:8/calls/ws'), 'ws://127.0.0.1:9/calls/ws');
+  for (const bad of ['http://b.example.org', 'ws://b', 'javascript:1', '', 'b.example.org', '/x']) assert.equal(at(bad), null, bad);
+  assert.equal(at('file:///x', 'ws://a/calls/ws'), null);
 });
 
 test('a call that ends after a resume is over, and no reason to join anew', async () => {
@@ -260,22 +285,6 @@ test('the token stands in no error, event or state', async () => {
   const outcome = await joining;
   assert.equal(outcome.problem.code, 'protocol_error');
   assert.doesNotMatch(JSON.stringify([told, outcome, call.state]), /secret token/);
-});
-
-test('a draining node sends us to another within its time, with the token', async () => {
-  const { world, call } = await joinedCall();
-  world.socket.say({ type: 'reconnect-to', url: 'wss://b.example.org/calls/ws', seconds: 10 });
-  await world.clock.pass(2_600);
-  assert.match(world.socket.url, /^wss:\/\/b\.example\.org\/calls\/ws\?token=/);
-  assert.equal(world.sockets[0].closedWith, 3002);
-  world.socket.open();
-  assert.equal(world.socket.take()[0].resume, 'T1');
-  assert.equal(call.state.phase, 'reconnecting');
-  world.socket.say(welcome({ resumed: true, resume_token: 'T2' }));
-  world.socket.say({ type: 'reconnect-to', url: 'ws://c.example.org/calls/ws', seconds: 1 });
-  world.socket.say({ type: 'reconnect-to', url: 'javascript:1', seconds: 1 });
-  await world.clock.pass(5_000);
-  assert.equal(world.sockets.length, 2, 'never from wss to ws');
 });
 
 test('a path that breaks is repaired by a restart, and one that stays broken by another session', async () => {

@@ -9,10 +9,15 @@ import { CLOSE } from './closing.js';
 import { environment } from './environment.js';
 import { DetailEvent } from './events.js';
 import * as say from './messages.js';
-import { SignalSocket } from './socket.js';
+import { SignalSocket, socketAt } from './socket.js';
 
 /** @typedef {import('./types.js').Environment} Environment */
 /** @typedef {import('./types.js').CallProblem} CallProblem */
+/** People that a socket is told of; the server refuses more. */
+export const WATCH_MAX = 500;
+/** People in one message. */
+const WATCH_AT_ONCE = 256;
+
 /** @typedef {'connecting'|'open'|'waiting'|'closed'} LineState */
 
 /**
@@ -34,7 +39,9 @@ import { SignalSocket } from './socket.js';
 export class PlexiLine extends EventTarget {
   /** @type {SignalSocket} */ #socket;
   /** @type {LineState} */ #state = 'closed';
-  /** @type {readonly string[]} */ #watched = [];
+  /** @type {Environment} */ #env;
+  /** @type {ReadonlySet<string>} */ #watched = new Set();
+  /** @type {any} */ #move = null;
   /** A server that does not know the question counts it as nonsense: it is not asked again. */
   #hasPresence = true;
   #isAsking = false;
@@ -42,12 +49,13 @@ export class PlexiLine extends EventTarget {
   /** @param {LineOptions} options */
   constructor({ url, token, env }) {
     super();
+    this.#env = environment(env);
     this.#socket = new SignalSocket({
-      url, token, env: environment(env),
+      url, token, env: this.#env,
       handlers: {
         opened: () => {
           this.#set('open');
-          this.#subscribe();
+          this.#subscribe([...this.#watched]);
         },
         received: (message) => this.#received(message),
         waiting: (attempt, at, why) => {
@@ -74,22 +82,29 @@ export class PlexiLine extends EventTarget {
 
   /** For good: a new sign-in makes a new line. @returns {void} */
   close() {
+    this.#env.clearTimeout(this.#move);
     this.#socket.close(CLOSE.hangUp);
     this.#set('closed');
   }
 
-  /** Whose presence is looked at, all of them. @param {readonly string[]} userIds @returns {void} */
+  /** Whose presence is looked at from now on: these and nobody else, the first 500. @param {readonly string[]} userIds @returns {void} */
   watch(userIds) {
-    this.#watched = [...new Set(userIds)];
-    this.#subscribe();
+    const [before, next] = [this.#watched, new Set(userIds.slice(0, WATCH_MAX))];
+    this.#watched = next;
+    const gone = [...before].filter((userId) => !next.has(userId));
+    if (gone.length > 0 && this.#hasPresence) this.#socket.send(say.unsubscribe(gone));
+    this.#subscribe([...next].filter((userId) => !before.has(userId)));
   }
 
   /** After a change of network that the page knows of: tries now. @returns {void} */
   networkChanged() { if (this.#state !== 'closed') this.#socket.networkChanged(); }
 
-  #subscribe() {
-    if (this.#watched.length === 0 || !this.#hasPresence) return;
-    this.#isAsking = this.#socket.send(say.subscribe(this.#watched));
+  /** @param {readonly string[]} userIds */
+  #subscribe(userIds) {
+    if (!this.#hasPresence) return;
+    for (let at = 0; at < userIds.length; at += WATCH_AT_ONCE) {
+      this.#isAsking = this.#socket.send(say.subscribe(userIds.slice(at, at + WATCH_AT_ONCE)));
+    }
   }
 
   /** @param {import('./messages.js').ServerMessage} message */
@@ -104,6 +119,12 @@ export class PlexiLine extends EventTarget {
       case 'presence': {
         const { userId, status, lastSeen } = message;
         return this.#tell('presence', { userId, status, lastSeen });
+      }
+      case 'reconnect': {
+        const target = socketAt(message.url, this.#socket.url);
+        // Everybody goes, but not in the same moment.
+        if (target) this.#move = this.#env.setTimeout(() => this.#socket.move(target), this.#env.random() * message.seconds * 500);
+        return;
       }
       case 'error':
         if (this.#isAsking && message.problem.code === 'protocol_error') {

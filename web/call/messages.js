@@ -216,5 +216,8 @@ export function control(action, members = {}) { return { type: 'control', action
 /** @param {number} id */
 export function ping(id) { return { type: 'ping', id }; }
 
-/** Whose presence is to be told, all of them. @param {readonly string[]} userIds */
-export function subscribe(userIds) { return { type: 'presence:subscribe', users: userIds }; }
+/** Whose presence is to be told, beside those of before. @param {readonly string[]} userIds */
+export function subscribe(userIds) { return { type: 'presence:subscribe', user_ids: userIds }; }
+
+/** @param {readonly string[]} userIds */
+export function unsubscribe(userIds) { return { type: 'presence:unsubscribe', user_ids: userIds }; }

@@ -33,6 +33,7 @@ export const PROBLEMS = Object.freeze({
   validation: { text: 'Something in the form is not valid', retry: false },
   taken: { text: 'This is taken', retry: false },
   conflict: { text: 'This does not fit to what is there', retry: false },
+  too_many_watched: { text: 'The presence of so many people cannot be looked at', retry: false },
   limit_reached: { text: 'There are as many of these as there may be', retry: false },
   forbidden: { text: 'This is not permitted', retry: false },
   not_found: { text: 'There is nothing of this kind', retry: false },

@@ -72,6 +72,7 @@ export class SignalSocket {
     this.#handlers = handlers;
   }
 
+  get url() { return this.#url; }
   get isOpen() { return this.#socket !== null && this.#openedAt > 0; }
   get isOver() { return this.#isOver; }
 
@@ -241,6 +242,9 @@ export class SignalSocket {
     this.#restart();
   }
 
+  /** Where the next try goes. @param {string} url */
+  redirect(url) { this.#url = url; }
+
   #restart() {
     const socket = this.#socket;
     this.#detach();
@@ -290,5 +294,20 @@ function close(socket, code) {
     socket.close(code);
   } catch {
     // It was closed before.
+  }
+}
+
+/**
+ * The same socket at another server: the path of the one that is, at the base that the server names.
+ * @param {string} base @param {string} current @returns {string|null} null for what is no address, and never from wss to ws
+ */
+export function socketAt(base, current) {
+  try {
+    const [target, old] = [new URL(base), new URL(current)];
+    const isSecure = target.protocol === 'https:' || target.protocol === 'wss:';
+    if (!isSecure && (old.protocol === 'wss:' || !['http:', 'ws:'].includes(target.protocol))) return null;
+    return `${isSecure ? 'wss' : 'ws'}://${target.host}${target.pathname.replace(/\/$/, '')}${old.pathname}`;
+  } catch {
+    return null;
   }
 }

@@ -43,8 +43,7 @@ export function changed(object, changes) {
 export function reduce(state, message, { readyMids = new Set() } = {}) {
   switch (message.kind) {
     case 'joined': return joined(state, message);
-    case 'participant-joined': return arrived(state, message.participant);
-    case 'participant-updated': return updated(state, message.participant);
+    case 'participant-joined': case 'participant-updated': return present(state, message.participant);
     case 'participant-left': return left(state, message.userId, message.reason);
     case 'tracks': return shown(state, message.tracks, readyMids);
     case 'speaker': return quiet(changed(state, { speaker: message.userId }));
@@ -65,7 +64,8 @@ const quiet = (state) => ({ state, notices: [] });
 /** @param {CallState} state @param {Extract<ServerMessage, {kind: 'joined'}>} message @returns {Step} */
 function joined(state, message) {
   const known = new Map(state.participants.map((one) => [one.userId, one]));
-  const participants = Object.freeze(message.participants.map((one) => same(known.get(one.userId), one)));
+  const others = message.participants.filter((one) => !GONE.has(one.state) && one.userId !== message.userId);
+  const participants = Object.freeze(others.map((one) => same(known.get(one.userId), one)));
   const notices = state.phase === 'reconnecting' ? [{ kind: 'reconnected', userId: null }] : [];
   return {
     state: changed(state, {
@@ -84,20 +84,26 @@ function same(old, next) {
   return changed(old, { ...next, permissions: changed(old.permissions, next.permissions) });
 }
 
-/** @param {CallState} state @param {Participant} participant @returns {Step} */
-function arrived(state, participant) {
-  if (participant.userId === state.userId) return quiet(state);
-  const isKnown = state.participants.some(({ userId }) => userId === participant.userId);
-  if (isKnown) return updated(state, participant);
-  const participants = Object.freeze([...state.participants, participant]);
-  const notices = participant.state === 'joined' ? [{ kind: 'joined', userId: participant.userId }] : [];
-  return { state: changed(state, { participants }), notices };
-}
+/** Who is not in the call and not called any more. */
+const GONE = new Set(['left', 'declined', 'missed', 'busy', 'removed']);
 
 /** @param {CallState} state @param {Participant} next @returns {Step} */
-function updated(state, next) {
+function present(state, next) {
+  if (next.userId === state.userId) return quiet(state);
+  if (GONE.has(next.state)) return left(state, next.userId, next.state);
   const old = state.participants.find(({ userId }) => userId === next.userId);
-  if (!old) return quiet(state);
+  return old ? updated(state, old, next) : arrived(state, next);
+}
+
+/** @param {CallState} state @param {Participant} participant @returns {Step} */
+function arrived(state, participant) {
+  const participants = Object.freeze([...state.participants, participant]);
+  const kind = participant.state === 'joined' ? 'joined' : 'invited';
+  return { state: changed(state, { participants }), notices: [{ kind, userId: participant.userId }] };
+}
+
+/** @param {CallState} state @param {Participant} old @param {Participant} next @returns {Step} */
+function updated(state, old, next) {
   const merged = same(old, next);
   if (merged === old) return quiet(state);
   const participants = Object.freeze(state.participants.map((one) => (one === old ? merged : one)));
@@ -111,7 +117,7 @@ function updated(state, next) {
 /** @param {CallState} state @param {string} userId @param {string} reason @returns {Step} */
 function left(state, userId, reason) {
   if (!state.participants.some((one) => one.userId === userId)) return quiet(state);
-  const kind = { removed: 'removed', connection_lost: 'connection-lost' }[reason] ?? 'left';
+  const kind = reason === 'connection_lost' ? 'connection-lost' : GONE.has(reason) ? reason : 'left';
   return {
     state: changed(state, {
       participants: Object.freeze(state.participants.filter((one) => one.userId !== userId)),

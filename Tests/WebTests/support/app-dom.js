@@ -123,6 +123,7 @@ export class FakeElement extends FakeNode {
     for (const name of ['muted', 'maxLength', 'spellcheck']) if (only[name].includes(tag)) this[name] = null;
     if (only.srcObject.includes(tag)) this.srcObject = null;
     if (has('value')) this.value = '';
+    if (only.srcObject.includes(tag)) this.play = async () => {};
     if (tag === 'dialog') this.open = false;
     this.tabIndexValue = ['a', 'button', 'input', 'select'].includes(tag) ? 0 : -1;
   }
