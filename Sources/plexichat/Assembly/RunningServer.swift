@@ -44,6 +44,7 @@ struct RunningServer: Sendable {
         _ configuration: Configuration, _ storage: Storage
     ) async throws(StartFailure) -> RunningServer {
         let metrics = Metrics()
+        let web = try configuration.webPages()
         let accounts = try await makeAccounts(configuration, storage)
         let password = try await administrator(accounts)
         let load = LoadMonitor(marks: configuration.loadMarks, diskFolder: configuration.data.folder)
@@ -72,7 +73,8 @@ struct RunningServer: Sendable {
             signaling: signaling, calls: calls)
         let api = APIService(
             services: services, limits: configuration.rateLimitPolicy, load: load,
-            idempotency: idempotency, options: configuration.apiOptions, clock: .system, metrics: requestMetrics)
+            idempotency: idempotency, options: configuration.apiOptions(web: web), clock: .system,
+            metrics: requestMetrics)
         let tls = try makeTLS(configuration)
         let http: HTTPServer
         do {
