@@ -372,6 +372,7 @@ export const strings = Object.freeze({
   'problem.connection_lost': 'The connection was lost for too long. Join again when the network is back.',
   'problem.participant_absent': 'This person is not in the call any more.',
   'problem.not_joined': 'You are not in the call any more. Join again.',
+  'problem.too_many_watched': 'The presence of so many people cannot be followed at once. Search for those you need.',
   'problem.protocol_error': 'The server and this page do not understand each other. Load the page again.',
   'problem.too_many_sockets': 'Too many windows of yours are open. Close some and try again.',
   'problem.sdp_invalid': 'The server cannot read what this browser offers. Update the browser, or use another.',

@@ -30,8 +30,11 @@ let played;
 let tab;
 /** @type {any} */
 let devices;
+/** @type {EventTarget & { postMessage: (data: any) => void, sent: any[] }} */
+let windows;
 
 beforeEach(() => {
+  windows = Object.assign(new EventTarget(), { sent: /** @type {any[]} */ ([]), postMessage(/** @type {any} */ data) { windows.sent.push(data); } });
   page = installDocument();
   document = page.document;
   api = new FakeAPI();
@@ -59,7 +62,7 @@ async function open({ hash = '', user = id(1), canEncrypt = true, media = device
     makeLine: /** @type {any} */ (() => { const line = new FakeLine(); lines.push(line); return line; }),
     mediaDevices: media, local: null, tab,
     encryption: { canEncrypt, makeKey: () => 'k'.repeat(43), secretOf: (key) => (key === 'k'.repeat(43) ? new Uint8Array(32) : null), makeWorker: /** @type {any} */ (() => ({})) },
-    useKey: null,
+    useKey: null, windows: /** @type {any} */ (windows),
     sounds: { play(name) { played.push(name); return () => played.push(`end ${name}`); }, useDevice() {} },
     now: () => Date.parse('2026-03-05T10:00:00Z'),
   });
@@ -398,6 +401,18 @@ test('declining tells the server, and so does Escape', async () => {
   assert.deepEqual(played, ['ring', 'end ring', 'ring', 'end ring']);
 });
 
+test('windows of one login ring together and stop together', async () => {
+  await open();
+  lines[0].emit('incoming', incoming);
+  windows.dispatchEvent(Object.assign(new Event('message'), { data: { decided: id(60) } }));
+  await settle();
+  assert.equal(document.querySelector('dialog'), null);
+  assert.deepEqual([api.asked('leaveCall'), calls.length], [[], 0], 'what the other window decided is its own to do');
+  lines[0].emit('incoming', { ...incoming, callId: id(61) });
+  await press('Decline');
+  assert.deepEqual(windows.sent, [{ decided: id(61) }]);
+});
+
 test('a call that stops ringing goes, and the next one shows', async () => {
   await open();
   lines[0].emit('incoming', incoming);
@@ -531,7 +546,7 @@ test('a lost connection shows a banner and keeps the call', async () => {
   const call = await inCall();
   call.change({ phase: 'reconnecting', reconnect: { attempt: 1, at: Date.parse('2026-03-05T10:00:03Z') } });
   assert.match(shown(), /Next try in 3 seconds; you are still in the call/);
-  assert.equal(document.querySelectorAll('[role="alert"]').length, 1, 'only the page\'s own: a countdown is not to be read aloud each second');
+  assert.equal(document.querySelectorAll('[role="alert"]').length, 0, 'a countdown is not to be read aloud each second');
   assert.equal(heading(), 'Call with Ben Bitdiddle and Cy D. Fect');
   good();
   call.change({ phase: 'joined', reconnect: null });

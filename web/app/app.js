@@ -34,6 +34,7 @@ import { text } from './text.js';
  * @property {{ canEncrypt: boolean, makeKey: () => string, secretOf: (key: string) => Uint8Array | null, makeWorker: () => Worker }} encryption
  * @property {((challenge: Challenge) => Promise<{ ok: true } | { ok: false, problem: any }>) | null} useKey asks for a security key
  * @property {ReturnType<typeof import('./sounds.js').createSounds>} sounds
+ * @property {Pick<BroadcastChannel, 'postMessage' | 'addEventListener'> | null} windows reaches the other windows of this login
  * @property {Pick<Storage, 'getItem' | 'setItem'> | null} local
  * @property {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | null} tab storage of this window only
  * @property {() => number} now milliseconds since 1970
@@ -84,6 +85,7 @@ export function createApp(world) {
 
   const app = {
     api: world.api, store, announce, directory, media, encryption: world.encryption, sounds: world.sounds, now: world.now,
+    windows: world.windows,
     presence: createPresence(world.api),
     canUseKey: world.useKey !== null,
     makeCall: world.makeCall,
@@ -96,7 +98,7 @@ export function createApp(world) {
       if (replace) {
         history.replaceState(null, '', hash);
         show();
-      } else if (location.hash === hash) show();
+      } else if (location.hash === hash) show(true);
       else location.hash = hash;
     },
 
@@ -178,7 +180,10 @@ export function createApp(world) {
 
     start() {
       addEventListener('hashchange', () => show());
-      addEventListener('online', () => store.set({ isOnline: true }));
+      addEventListener('online', () => {
+        store.set({ isOnline: true });
+        line?.networkChanged();
+      });
       addEventListener('offline', () => store.set({ isOnline: false }));
       document.addEventListener('visibilitychange', () => app.presence.setVisible(!document.hidden));
       world.api.addEventListener('signed-out', (event) => signedOut(/** @type {CustomEvent} */ (event).detail?.reason));

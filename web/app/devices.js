@@ -63,7 +63,7 @@ export function constraintsFor(wish) {
 /**
  * What a refusal of the browser means to a person (the names are of Media Capture and Streams, §10.3).
  * @param {unknown} error
- * @returns {'media.denied' | 'media.none' | 'media.busy' | 'media.insecure' | 'media.failed'}
+ * @returns {'media.denied' | 'media.none' | 'media.busy' | 'media.failed'}
  */
 export function mediaFault(error) {
   const name = error instanceof Error || (typeof error === 'object' && error !== null && 'name' in error)
@@ -72,8 +72,6 @@ export function mediaFault(error) {
     case 'NotAllowedError': case 'SecurityError': return 'media.denied';
     case 'NotFoundError': case 'OverconstrainedError': return 'media.none';
     case 'NotReadableError': case 'AbortError': return 'media.busy';
-    // Without `navigator.mediaDevices`, which only pages of https (or of this machine) have.
-    case 'TypeError': return 'media.insecure';
     default: return 'media.failed';
   }
 }

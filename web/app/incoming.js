@@ -21,6 +21,21 @@ export function createIncoming(app) {
   /** @type {{ call: IncomingCall, close: () => void } | null} */
   let shown = null;
 
+  // The server tells other devices that a call was taken. Windows of one browser are one device: they tell each other.
+  app.windows?.addEventListener('message', (event) => {
+    if (typeof event.data?.decided === 'string') drop(event.data.decided);
+  });
+  const decided = (/** @type {string} */ callId) => app.windows?.postMessage({ decided: callId });
+
+  /** @param {string} callId @returns {IncomingCall | null} the one that was shown */
+  function drop(callId) {
+    waiting = waiting.filter((call) => call.callId !== callId);
+    if (shown?.call.callId !== callId) return null;
+    const { call } = shown;
+    shown.close();
+    return call;
+  }
+
   function next() {
     const call = waiting.shift();
     if (call !== undefined) shown = present(call);
@@ -28,6 +43,8 @@ export function createIncoming(app) {
 
   /** @param {IncomingCall} call */
   function present(call) {
+    // Who is in another window sees it in the tab.
+    const titleBefore = document.title;
     const silence = app.store.get().preferences.ring ? app.sounds.play('ring') : () => {};
     const caller = () => app.directory.nameOf(call.callerId);
     const others = () => call.participants.filter((id) => id !== call.callerId && id !== app.self).map((id) => app.directory.nameOf(id));
@@ -41,16 +58,19 @@ export function createIncoming(app) {
       isDone = true;
       silence();
       unwatch();
+      document.title = titleBefore;
       dialog.close();
       shown = null;
       next();
     };
     const accept = (/** @type {boolean} */ video) => () => {
       done();
+      decided(call.callId);
       app.enterCall({ id: call.callId, kind: call.type, audio: true, video });
     };
     const decline = async () => {
       done();
+      decided(call.callId);
       const answer = await app.api.leaveCall(call.callId);
       if (!answer.ok && answer.problem.code !== 'call_over') app.announce.show(problemText(answer.problem), 'error');
     };
@@ -74,6 +94,7 @@ export function createIncoming(app) {
     const unwatch = app.store.watch((state) => state.names, () => {
       picture.replaceChildren(faceOf());
       setText(title, text('incoming.title', { name: caller() }));
+      document.title = text('incoming.title', { name: caller() });
       const names = others();
       setText(group, names.length === 0 ? '' : text('incoming.group', { names: nameList(names) }));
       group.hidden = names.length === 0;
@@ -93,10 +114,9 @@ export function createIncoming(app) {
     },
     /** @param {string} callId @param {string} reason */
     stopped(callId, reason) {
-      waiting = waiting.filter((call) => call.callId !== callId);
-      if (shown?.call.callId !== callId) return;
-      const name = app.directory.nameOf(shown.call.callerId);
-      shown.close();
+      const call = drop(callId);
+      if (call === null) return;
+      const name = app.directory.nameOf(call.callerId);
       app.announce.show(reason === 'answered_elsewhere' ? text('incoming.elsewhere') : text('incoming.stopped', { name }));
     },
     stop() {

@@ -40,6 +40,7 @@ const app = createApp({
       return { ok: false, problem: null };
     }
   },
+  windows: 'BroadcastChannel' in globalThis ? new BroadcastChannel('plexichat') : null,
   sounds: createSounds(),
   now: () => Date.now(),
 });

@@ -11,7 +11,7 @@ import { createStore } from './store.js';
  * @property {MediaStreamTrack | null} camera
  * @property {MediaStream | null} screen
  * @property {import('./devices.js').Devices} devices
- * @property {ReturnType<typeof mediaFault> | 'media.screenFailed' | null} fault of the last try
+ * @property {ReturnType<typeof mediaFault> | 'media.insecure' | 'media.screenFailed' | null} fault of the last try
  * @property {boolean} isOpening
  */
 
@@ -54,6 +54,7 @@ export function createMedia(source, preferences) {
    */
   async function open({ audio, video }) {
     if (!audio && !video) return true;
+    // Only pages of https, or of this machine, have devices at all.
     if (source === null) {
       store.set({ fault: 'media.insecure' });
       return false;

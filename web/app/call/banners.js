@@ -9,16 +9,18 @@ import { bannersOf } from './view.js';
 
 const words = /** @type {const} */ ({ play: 'call.play', unmute: 'control.unmute', 'copy-link': 'call.copyLink' });
 
-/** @param {Record<'play' | 'unmute' | 'copy-link', () => void>} actions */
-export function createBanners(actions) {
-  // Two regions: what is urgent interrupts a screen reader, the rest waits for a pause.
-  const urgent = h('div', { class: 'stack stack--tight', role: 'alert' });
-  const calm = h('div', { class: 'stack stack--tight', role: 'status' });
-  const element = h('div', { class: 'call__banners' }, urgent, calm);
+/**
+ * @param {Record<'play' | 'unmute' | 'copy-link', () => void>} actions
+ * @param {(words: string, isUrgent: boolean) => void} say
+ */
+export function createBanners(actions, say) {
+  // No live region: a banner that counts seconds would be read aloud each second. It is said once, when it comes.
+  const element = h('div', { class: 'call__banners' });
 
   /** @param {Banner} first */
   function make(first) {
     const { action } = first;
+    say(first.words, first.isUrgent);
     const line = h('p', {});
     const button = action === null ? null
       : h('button', { class: 'control', type: 'button', on: { click: () => actions[action]() } }, text(words[action]));
@@ -33,8 +35,7 @@ export function createBanners(actions) {
       const banners = bannersOf(state, world);
       // One with another button is another banner.
       const keyOf = (/** @type {Banner} */ banner) => `${banner.id} ${banner.action}`;
-      keyed(urgent, banners.filter((banner) => banner.isUrgent), keyOf, make);
-      keyed(calm, banners.filter((banner) => !banner.isUrgent), keyOf, make);
+      keyed(element, banners, keyOf, make);
     },
   };
 }

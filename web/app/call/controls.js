@@ -17,7 +17,7 @@ export function createControls(actions) {
   });
   const help = h('button', { class: 'control', type: 'button', on: { click: () => void actions.help() } }, icon('keyboard'), h('span', { class: 'control__word' }, text('control.keys')));
   const leave = h('button', { class: 'control control--leave', type: 'button', on: { click: () => void actions.leave() } }, icon('leave'), h('span', { class: 'control__word' }, text('control.leave')));
-  const element = h('div', { class: 'controls', role: 'toolbar', aria: { label: text('call.controls') } }, parts.map((part) => part.element), help, leave);
+  const element = h('div', { class: 'controls', role: 'group', aria: { label: text('call.controls') } }, parts.map((part) => part.element), help, leave);
   return {
     element,
     /** @param {import('../../call/types.js').CallState} state @param {Parameters<typeof controlsOf>[1]} page */

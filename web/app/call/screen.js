@@ -4,6 +4,7 @@
 import { openShortcuts } from './keys.js';
 import { h, icon, keyed, setText } from '../dom.js';
 import { clock } from '../format.js';
+import { keepAwake } from '../awake.js';
 import { streamOf } from '../media.js';
 import { problemText } from '../problems.js';
 import { actionOf, takesLetters } from '../shortcuts.js';
@@ -57,7 +58,7 @@ export function callView(app, { id, secret, how, onEnded, onWish }) {
   const controls = createControls(actions);
   const banners = createBanners({
     play: () => void call.resumePlayback(), unmute: own.toggleMute, 'copy-link': copyLink,
-  });
+  }, app.announce.say);
   const head = createHead(secret !== null, copyLink);
   const sounds = h('div', { hidden: true });
   const element = h('main', { class: 'call', id: 'main', tabindex: '-1' },
@@ -115,7 +116,7 @@ export function callView(app, { id, secret, how, onEnded, onWish }) {
       }),
       app.media.store.watch((state) => state.screen, (stream) => void call.setScreen(stream).then(report)),
     ];
-    return { toggleMute, toggleCamera, toggleShare, close: () => unwatch.forEach((end) => end()) };
+    return { toggleMute, toggleCamera, toggleShare, tellFault, close: () => unwatch.forEach((end) => end()) };
   }
 
   function draw() {
@@ -134,7 +135,9 @@ export function callView(app, { id, secret, how, onEnded, onWish }) {
 
   /** @param {CallState} state */
   function drawSounds(state) {
-    keyed(sounds, soundsOf(state), (track) => track.mid, (track) => {
+    // Sorted, so that none is ever moved, which would silence it.
+    const tracks = soundsOf(state).sort((a, b) => (a.mid < b.mid ? -1 : 1));
+    keyed(sounds, tracks, (track) => track.mid, (track) => {
       const audio = h('audio', { autoplay: true });
       const detach = call.attach(audio, track.mid);
       playOn(audio, app.store.get().preferences.speaker);
@@ -209,16 +212,19 @@ export function callView(app, { id, secret, how, onEnded, onWish }) {
       draw();
     }),
     side.watch(draw),
+    keepAwake(),
   ];
   document.addEventListener('keydown', onKey);
   void begin();
 
   async function begin() {
-    await app.media.open({
+    const isOpened = await app.media.open({
       audio: how.audio && app.media.store.get().microphone === null,
       video: how.video && app.media.store.get().camera === null,
     });
     if (isOver) return;
+    // One who is not heard must know it; the call is no less possible.
+    if (!isOpened) own.tellFault();
     call.setMuted(!how.audio);
     const outcome = await call.join();
     if (!outcome.ok) finish(outcome.problem);

@@ -1,7 +1,7 @@
 // @ts-check
 // The stage: tiles in their places, and what the SDK is told of their sizes.
 
-import { h, keyed, setStyle, setText } from '../dom.js';
+import { h, keyed, setData, setStyle, setText } from '../dom.js';
 import { orderTiles, placeTiles } from '../layout.js';
 import { steadyGrade } from '../quality.js';
 import { text } from '../text.js';
@@ -62,9 +62,14 @@ export function createStage({ nameOf, attach, onTiles, onDetails, isMirrored }) 
     const ordered = orderTiles(all, layout, speaker);
     const { boxes, hidden } = placeTiles(ordered.length, room, layout);
     const shown = ordered.slice(0, boxes.length);
-    keyed(list, shown, (tile) => tile.key, (tile) => {
+    const inSight = new Set(shown.map((tile) => tile.key));
+    // In the order in which they came, wherever they are drawn: an element that is moved in its list stops playing.
+    keyed(list, all.filter((tile) => inSight.has(tile.key)), (tile) => tile.key, (tile) => {
       const part = createTile({ attach, onPin: togglePin, onDetails: (one) => onDetails(one.userId), isMirrored });
       parts.set(tile.key, part);
+      // A new tile appears in its place; only those that were there glide to theirs.
+      setData(part.element, { new: true });
+      setTimeout(() => setData(part.element, { new: null }), 300);
       return { ...part, close: () => { parts.delete(tile.key); part.close(); } };
     });
     shown.forEach((tile, index) => place(tile, boxes[index]));

@@ -1,0 +1,150 @@
+// @ts-check
+// The screens on the real SDK against a real server: what each believes of the next is true. Needs PLEXI_BINARY.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { createApp } from '../../web/app/app.js';
+import { sessionStore } from '../../web/app/session-store.js';
+import { PlexiAPI } from '../../web/plexichat-api.js';
+import { PlexiCall, PlexiLine, signalingURL } from '../../web/plexichat-call.js';
+import { faultsOf, installDocument, nameOf } from './support/app-dom.js';
+import { fakeDevices } from './support/app-world.js';
+import { SDPPeer } from './support/sdp-peer.js';
+import { binary, startServer } from './support/server.js';
+import { TestWebSocket } from './support/websocket.js';
+import { FakeStream, FakeTrack } from './support/world.js';
+
+const options = { skip: binary ? false : 'PLEXI_BINARY names no server' };
+const password = 'correct horse battery staple';
+/** @type {any} */
+let server;
+/** @type {ReturnType<typeof installDocument>} */
+let page;
+/** @type {any} */
+let app;
+
+before(async () => {
+  if (!binary) return;
+  server = await startServer([`web.folder=${new URL('../../web', import.meta.url).pathname}`]);
+  page = installDocument();
+});
+after(async () => {
+  if (!binary) return;
+  app?.stop();
+  page.restore();
+  assert.equal(await server.stop(), 0);
+});
+
+const env = /** @type {any} */ ({ WebSocket: TestWebSocket, RTCPeerConnection: SDPPeer, makeStream: (/** @type {any} */ tracks) => new FakeStream(tracks) });
+
+/** @param {any} api */
+function partsFor(api) {
+  const url = signalingURL(/** @type {any} */ (new URL(server.url)));
+  const token = () => api.accessToken();
+  return {
+    makeCall: (/** @type {any} */ more) => new PlexiCall({ ...more, url, token, env }),
+    makeLine: () => new PlexiLine({ url, token, env }),
+  };
+}
+
+/** @param {() => any} condition @param {string} what */
+async function eventually(condition, what) {
+  for (const deadline = Date.now() + 10_000; ;) {
+    const value = condition();
+    if (value) return value;
+    assert.ok(Date.now() < deadline, `it did not come about: ${what}; the page shows: ${shown()} ${toasts()}`);
+    await wait(20);
+  }
+}
+
+const document_ = () => page.document;
+const shown = () => document_().getElementById('app').textContent;
+const toasts = () => document_().getElementById('toasts').textContent;
+const find = (/** @type {string} */ tags, /** @type {string} */ name) =>
+  document_().querySelectorAll(tags).find((/** @type {any} */ one) => nameOf(one, document_()).trim() === name);
+const press = async (/** @type {string} */ name) => (await eventually(() => find('button, a', name), `a button ${name}`)).click();
+
+test('an account is made, somebody calls, is answered, seen, and stands in the history', options, async () => {
+  const session = sessionStore(null, null);
+  const api = new PlexiAPI({ base: server.url, store: session, locks: null });
+  const devices = fakeDevices();
+  app = createApp({
+    api, session, ...partsFor(api), mediaDevices: /** @type {any} */ (devices.source), local: null, tab: null,
+    encryption: { canEncrypt: false, makeKey: () => '', secretOf: () => null, makeWorker: /** @type {any} */ (() => null) },
+    useKey: null, windows: null, sounds: { play: () => () => {}, useDevice() {} }, now: () => Date.now(),
+  });
+  location.hash = '#/register';
+  app.start();
+
+  for (const [label, value] of [['User name', 'grace'], ['Name that others see', 'Grace'], ['E-mail address', 'grace@example.org'], ['Password', password]]) {
+    find('input', label).value = value;
+  }
+  await press('Make the account');
+  await eventually(() => shown().includes('Nobody else is here yet') || shown().includes('@'), 'the list of people');
+
+  // Somebody else, on the SDK alone.
+  const other = new PlexiAPI({ base: server.url, locks: null });
+  const made = await other.register({ username: 'howard', email: 'howard@example.org', password, displayName: 'Howard' });
+  assert.ok(made.ok, JSON.stringify(made));
+  app.reload();
+  await eventually(() => shown().includes('Howard@howard'), 'Howard in the list');
+  assert.deepEqual(faultsOf(document_()), []);
+  await eventually(() => app.store.get().line === 'open', 'the line');
+
+  const begun = await other.startCall({ participants: [String(api.userId)], type: 'video' });
+  assert.ok(begun.ok, JSON.stringify(begun));
+  const call = partsFor(other).makeCall({ callId: begun.value.id, kind: 'video' });
+  await call.setMicrophone(/** @type {any} */ (new FakeTrack('audio')));
+  await call.setCamera(/** @type {any} */ (new FakeTrack('video')));
+  const joined = await call.join();
+  assert.ok(joined.ok, JSON.stringify(joined));
+
+  await eventually(() => document_().querySelector('dialog')?.textContent.includes('Howard is calling'), 'the ring');
+  await press('Accept with video');
+  await eventually(() => shown().includes('Call with Howard'), 'the call with its head');
+  await eventually(() => /0:0\d/.test(shown()), 'the time runs');
+  assert.deepEqual(faultsOf(document_()), []);
+  await eventually(() => document_().querySelectorAll('audio').length === 1, 'the sound of Howard');
+
+  call.setHand(true);
+  await eventually(() => shown().includes('Howard, hand raised') || shown().includes('hand raised'), 'Howard\'s hand');
+  await press('Mute');
+  await eventually(() => call.state.participants[0]?.audio === false, 'the mute is told to Howard');
+
+  await press('Leave');
+  await eventually(() => call.state.phase === 'ended', 'the call of two is over for Howard');
+  await eventually(() => location.hash === '#/people', 'the people');
+  app.navigate({ name: 'history' });
+  await eventually(() => shown().includes('Howard') && shown().includes('Incoming'), 'the call in the history');
+  assert.equal(toasts().includes('failed'), false, toasts());
+});
+
+test('what the server refuses is told in words of ours', options, async () => {
+  app.navigate({ name: 'call', id: '00000000-0000-7000-8000-000000000001' });
+  await eventually(() => shown().includes('There is nothing here (any more)'), 'no such call');
+  assert.deepEqual(faultsOf(document_()), []);
+  await app.logOut();
+  await eventually(() => location.hash.startsWith('#/login'), 'the login');
+  for (const [label, value] of [['User name or e-mail address', 'grace'], ['Password', 'wrong']]) find('input', label).value = value;
+  await press('Log in');
+  await eventually(() => shown().includes('The name or the password is wrong'), 'the refusal');
+});
+
+test('the server gives out every file of the client, under its policy', options, async () => {
+  const first = await fetch(`${server.url}/`);
+  assert.equal(first.status, 200);
+  const seen = new Set();
+  const waiting = [...(await first.text()).matchAll(/(?:src|href)="(\/[^"#]+)"/g)].map((match) => match[1]);
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (seen.has(path)) continue;
+    seen.add(path);
+    const answer = await fetch(server.url + path);
+    assert.equal(answer.status, 200, path);
+    const body = await answer.text();
+    if (!path.endsWith('.js')) continue;
+    assert.match(String(answer.headers.get('content-type')), /^text\/javascript/);
+    for (const [, from] of body.matchAll(/(?:^import|^export)[^;]*?from '(\.[^']+)'/gms)) waiting.push(new URL(from, `http://x${path}`).pathname);
+  }
+  assert.ok(seen.has('/strings.js') && seen.has('/app/call/view.js') && seen.has('/plexichat-call.js'), [...seen].join(' '));
+});
