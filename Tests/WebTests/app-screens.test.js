@@ -248,6 +248,10 @@ test('a presence that changes is shown without asking again', async () => {
   await open();
   lines[0].emit('presence', { userId: id(2), status: 'in-call', lastSeen: null });
   assert.match(shown(), /Ben Bitdiddle@ben · In a call/);
+  const before = api.asked('presence').length;
+  app.reload();
+  await settle();
+  assert.ok(!api.asked('presence').slice(before).flat().includes(id(2)), 'whom the line tells of is not asked for');
 });
 
 // History, settings, nothing
@@ -510,6 +514,15 @@ test('the host mutes, removes after a question, locks, ends for all', async () =
   document.querySelector('dialog').querySelectorAll('button')[1].click();
   await settle();
   assert.deepEqual(call.asked('endForAll'), [[]]);
+});
+
+test('the host calls again who did not come', async () => {
+  const call = await inCall({ participants: [participant(id(2)), participant(id(3), { state: 'declined', audio: false })] });
+  await press('People');
+  await press('Call Cy D. Fect again');
+  assert.deepEqual(call.asked('invite'), [[[id(3)]]]);
+  assert.match(shown(), /People in the call2 people/);
+  good();
 });
 
 test('who is not the host has none of that', async () => {

@@ -34,6 +34,7 @@ test('a picture that does not come is a face, with the reason where there is one
   };
   assert.deepEqual(shown({}), ['v1', null]);
   assert.deepEqual(shown({ ready: false }), [null, null]);
+  assert.deepEqual(shown({ flowing: false }), [null, null], 'a camera that is just off is no black rectangle');
   assert.deepEqual(shown({ paused: true, pauseReason: 'bandwidth' }), [null, text('tile.pausedBandwidth')]);
   assert.deepEqual(shown({ paused: true, pauseReason: 'preference' }), [null, null]);
   assert.deepEqual(shown({}, { video: false }), [null, null]);
@@ -57,6 +58,21 @@ test('one\'s own tile shows what others get of it', () => {
   assert.equal(tile({ camera: true, hold: true }).mid, null);
   for (const own of [{ muted: true }, { mutedByHost: true }, { microphone: false }, { mayAudio: false }]) assert.ok(tile(own).isMuted, JSON.stringify(own));
   assert.equal(tilesOf(callState({ own: { screen: true } }), nameOf, none)[1].mid, 'self-screen');
+});
+
+test('who is called has a tile until it is clear that they do not come', () => {
+  const called = (/** @type {string} */ one) => participant('ada', { state: one, audio: false, connected: false });
+  const tiles = (/** @type {string} */ one) => tilesOf(callState({ participants: [called(one)] }), nameOf, none).slice(1).map((tile) => [tile.note, tile.isMuted]);
+  assert.deepEqual(tiles('invited'), [[text('tile.invited'), false]]);
+  assert.deepEqual(tiles('ringing'), [[text('tile.ringing'), false]]);
+  for (const one of ['declined', 'missed', 'busy', 'left', 'removed', 'of tomorrow']) assert.deepEqual(tiles(one), [], one);
+  assert.equal(titleOf(callState({ participants: [called('declined')] }), nameOf), text('call.alone'));
+});
+
+test('the host can call again who did not come', () => {
+  const people = peopleOf(callState({ participants: [participant('ada', { state: 'missed', audio: false }), participant('ben', { state: 'ringing', audio: false })] }), nameOf);
+  assert.deepEqual(people.map((one) => [one.states, one.canMute, one.canRemove, one.canRing]),
+    [['Host', false, false, false], ['did not answer', false, false, true], ['ringing…', false, true, false]]);
 });
 
 test('pins hold on to the tile they were made for', () => {
@@ -96,6 +112,9 @@ test('each thing that wants a click has its button', () => {
   assert.deepEqual(actions({ own: { mutedByHost: true, mayAudio: false } }), [['muted', null]]);
   assert.deepEqual(actions({ own: { mayVideo: false } }), [['may-video', null]]);
   assert.deepEqual(actions({ encryption: { on: true, failures: 2 } }), [['encryption', 'copy-link']]);
+  assert.deepEqual(actions({ encryption: { on: true, failures: 0 } }), [['send-link', 'copy-link']]);
+  assert.deepEqual(actions({ encryption: { on: true, failures: 0 }, participants: [participant('ada')] }), []);
+  assert.deepEqual(actions({ encryption: { on: true, failures: 0 }, participants: [participant('ada', { state: 'ringing' })] }), [['send-link', 'copy-link']]);
   assert.deepEqual(actions({ encryption: { on: false, failures: 2 } }), []);
   assert.deepEqual(actions({ media: 'failed' }), [['media', null]]);
   assert.deepEqual(actions({ phase: 'connecting', media: 'failed' }), []);

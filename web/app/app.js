@@ -222,10 +222,13 @@ export function createApp(world) {
     line = opened;
     const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ react) =>
       opened.addEventListener(type, (event) => opened === line && react(/** @type {CustomEvent} */ (event).detail));
-    on('state', () => store.set({ line: opened.state }));
+    on('state', () => {
+      if (opened.state !== 'open') app.presence.unfollow();
+      store.set({ line: opened.state });
+    });
     on('incoming', (call) => incoming.ring(call));
     on('ringing-stopped', ({ callId, reason }) => incoming.stopped(callId, reason));
-    on('presence', (presence) => app.presence.learn(presence));
+    on('presence', (presence) => app.presence.follow(presence));
     on('problem', (problem) => {
       if (problem.code !== 'network') announce.show(problemText(problem), 'error');
     });

@@ -6,15 +6,19 @@
 /** The server lets a lease run for 15 minutes at most; ours outlives two renewals that failed. */
 const lease = 600;
 const renewal = 240_000;
-/** Presence of the people in sight is asked for so often, besides what the line tells by itself. */
+/** Presence of the people in sight is asked for so often, where the line does not tell it by itself. */
 const refresh = 60_000;
 /** Requests at a time: a list of 50 must not stand before what somebody clicks. */
 const asksAtOnce = 4;
+/** More are not asked for one by one; a search brings who is wanted into sight. */
+const askedMax = 100;
 
 /** @param {import('../plexichat-api.js').PlexiAPI} api */
 export function createPresence(api) {
   /** @type {Map<string, Presence>} */
   const known = new Map();
+  /** Those that the line tells of by itself. @type {Set<string>} */
+  const followed = new Set();
   /** @type {Set<() => void>} */
   const watchers = new Set();
   /** @type {ReturnType<typeof setInterval> | null} */
@@ -36,7 +40,7 @@ export function createPresence(api) {
 
   /** @param {readonly string[]} ids @param {() => boolean} isWanted */
   async function ask(ids, isWanted) {
-    const left = [...ids];
+    const left = ids.filter((id) => !followed.has(id)).slice(0, askedMax);
     await Promise.all(Array.from({ length: asksAtOnce }, async () => {
       for (let id = left.shift(); id !== undefined && isWanted(); id = left.shift()) {
         const answer = await api.presence(id);
@@ -49,7 +53,13 @@ export function createPresence(api) {
 
   return {
     known,
-    learn,
+    /** What the line tells, and goes on telling while it is open. @param {Presence} presence */
+    follow(presence) {
+      followed.add(presence.userId);
+      learn(presence);
+    },
+    /** The line is closed. */
+    unfollow: () => followed.clear(),
     /** @param {boolean} visible */
     start(visible) {
       isVisible = visible;
@@ -67,6 +77,7 @@ export function createPresence(api) {
       if (timer !== null) clearInterval(timer);
       timer = null;
       known.clear();
+      followed.clear();
     },
     /**
      * Keeps the presence of `ids()` fresh and calls `react` when any of it changes.

@@ -17,12 +17,12 @@ export function callState({ own = {}, ...more }) {
 
 /** @param {string} userId @param {object} [more] */
 export const participant = (userId, more = {}) =>
-  ({ userId, audio: true, video: true, hold: false, hand: false, connected: true, ...more });
+  ({ userId, audio: true, video: true, hold: false, hand: false, connected: true, state: 'joined', permissions: { audio: true, video: true, receive: true }, ...more });
 
 /** @param {string} mid @param {string} userId @param {import('../../../web/call/types.js').TrackSource} source @param {object} [more] @returns {import('../../../web/call/types.js').RemoteTrack} */
 export const track = (mid, userId, source, more = {}) => ({
   mid, userId, source, kind: source === 'camera' || source === 'screen' ? 'video' : 'audio', paused: false, pauseReason: null,
-  ready: true, ...more,
+  ready: true, flowing: true, ...more,
 });
 
 /** @param {object} more @returns {import('../../../web/call/types.js').TrackStats} */

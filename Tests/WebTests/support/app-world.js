@@ -99,7 +99,7 @@ export class FakeCall extends Remembering {
       encryption: { on: options.encryption !== undefined, failures: 0 }, playBlocked: false, end: null,
       own: { muted: false, mutedByHost: false, microphone: false, camera: false, screen: false, hold: false, hand: false, mayAudio: true, mayVideo: true },
     });
-    for (const name of ['setMuted', 'setHold', 'setHand', 'setTiles', 'muteParticipant', 'removeParticipant', 'setLocked', 'endForAll', 'networkChanged']) {
+    for (const name of ['setMuted', 'setHold', 'setHand', 'setTiles', 'muteParticipant', 'removeParticipant', 'invite', 'setLocked', 'endForAll', 'networkChanged']) {
       /** @type {any} */ (this)[name] = (/** @type {any[]} */ ...words) => this.note(name, ...words);
     }
     for (const [name, member] of [['setMicrophone', 'microphone'], ['setCamera', 'camera'], ['setScreen', 'screen']]) {

@@ -21,6 +21,12 @@ import { noticeText, soundsOf, titleOf, waitingText } from './view.js';
 /** @typedef {import('../../call/types.js').CallProblem} CallProblem */
 /** @typedef {import('../../plexichat-call.js').PlexiCall} PlexiCall */
 
+/** Notices that are also shown; the others are only spoken, since tiles show them. */
+const shownNotices = new Set([
+  'muted-by-host', 'locked', 'unlocked', 'reconnected', 'hand-raised', 'host-changed', 'declined', 'missed', 'busy',
+  'server-stopping',
+]);
+
 /**
  * @param {App} app
  * @param {object} what
@@ -167,9 +173,7 @@ export function callView(app, { id, secret, how, onEnded, onWish }) {
   function onNotice(notice) {
     const words = noticeText(notice, nameOf);
     if (words === null) return;
-    // What others do is spoken and heard; what concerns oneself is also shown.
-    const isOwn = ['muted-by-host', 'locked', 'unlocked', 'reconnected', 'hand-raised', 'host-changed'].includes(notice.kind);
-    if (isOwn) app.announce.show(words);
+    if (shownNotices.has(notice.kind)) app.announce.show(words);
     else app.announce.say(words);
     if (notice.kind === 'joined' || notice.kind === 'left') app.sounds.play(notice.kind);
   }

@@ -98,7 +98,7 @@ function peoplePanel(app, call) {
   });
   const endAll = h('button', { class: 'button button--danger', type: 'button' }, text('side.endForAll'));
   endAll.addEventListener('click', () => busy(endAll, async () => {
-    const people = call.state.participants.length + 1;
+    const people = call.state.participants.filter((person) => person.state === 'joined').length + 1;
     const isSure = await confirm({ title: text('side.endForAll.sure', { count: people }), action: text('side.endForAll.do') });
     if (isSure) call.endForAll();
   }));
@@ -112,6 +112,7 @@ function peoplePanel(app, call) {
     const name = h('span', { class: 'person__name' });
     const states = h('span', { class: 'person__state' });
     const mute = h('button', { class: 'button', type: 'button', on: { click: () => call.muteParticipant(person.userId) } }, text('side.muteShort'));
+    const ring = h('button', { class: 'button', type: 'button', on: { click: () => call.invite([person.userId]) } }, text('side.ringShort'));
     const remove = h('button', { class: 'button', type: 'button' }, text('side.removeShort'));
     remove.addEventListener('click', () => busy(remove, async () => {
       const isSure = await confirm({
@@ -120,13 +121,15 @@ function peoplePanel(app, call) {
       if (isSure) call.removeParticipant(person.userId);
     }));
     return {
-      element: h('li', { class: 'person' }, h('div', { class: 'person__line' }, name, states), h('div', { class: 'person__tools' }, mute, remove)),
+      element: h('li', { class: 'person' }, h('div', { class: 'person__line' }, name, states), h('div', { class: 'person__tools' }, mute, ring, remove)),
       update(/** @type {import('./view.js').PersonView} */ next) {
         person = next;
         setText(name, person.name);
         setText(states, person.states);
         mute.hidden = !person.canMute;
         remove.hidden = !person.canRemove;
+        ring.hidden = !person.canRing;
+        ring.setAttribute('aria-label', text('side.ring', { name: person.name }));
         mute.setAttribute('aria-label', text('side.mute', { name: person.name }));
         remove.setAttribute('aria-label', text('side.remove', { name: person.name }));
       },
@@ -137,7 +140,8 @@ function peoplePanel(app, call) {
     title: () => text('side.people'), element,
     update(state) {
       const people = peopleOf(state, app.directory.nameOf, isAdmin());
-      setText(count, text('side.count', { count: people.length }));
+      const here = state.participants.filter((person) => person.state === 'joined').length + 1;
+      setText(count, text('side.count', { count: here }));
       keyed(list, people, (person) => person.userId, row);
       tools.hidden = !hasPowers(state, isAdmin());
       lock.input.checked = state.locked;

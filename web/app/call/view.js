@@ -30,6 +30,13 @@ import { hasText, text } from '../text.js';
  * @property {string | null} note over the picture
  */
 
+/** Who is called and has not come yet; who refused or did not answer is neither here nor waited for. */
+const waitedFor = new Set(['invited', 'ringing']);
+/** @param {Participant} person */
+const isHere = (person) => person.state === 'joined';
+/** @param {Participant} person */
+const isExpected = (person) => isHere(person) || waitedFor.has(person.state);
+
 /** The key of a person's own tile, and of the screen they share. */
 export const tileKey = (/** @type {string} */ userId, isScreen = false) => (isScreen ? `${userId}/screen` : userId);
 
@@ -43,7 +50,7 @@ export function tilesOf(state, nameOf, pinned) {
   const self = state.userId;
   /** @type {TileView[]} */
   const tiles = self === null ? [] : ownTiles(state, self, nameOf, pinned);
-  for (const person of state.participants) {
+  for (const person of state.participants.filter(isExpected)) {
     const name = nameOf(person.userId);
     const camera = pictureOf(state, person.userId, 'camera');
     const screen = pictureOf(state, person.userId, 'screen');
@@ -51,15 +58,15 @@ export function tilesOf(state, nameOf, pinned) {
     tiles.push({
       ...base, key: tileKey(person.userId), name, isScreen: false, isPinned: pinned.has(tileKey(person.userId)),
       isSpeaking: state.speaker === person.userId && person.audio && person.connected,
-      isMuted: !person.audio, isHandRaised: person.hand,
-      mid: camera !== null && person.video && !camera.paused && camera.ready && !person.hold ? camera.mid : null,
+      isMuted: isHere(person) && !person.audio, isHandRaised: person.hand,
+      mid: camera !== null && person.video && !person.hold && isShowing(camera) ? camera.mid : null,
       note: noteOf(person, camera),
     });
     if (screen === null) continue;
     const key = tileKey(person.userId, true);
     tiles.push({
       ...base, key, name: text('call.screenOf', { name }), isScreen: true, isPinned: pinned.has(key), isSpeaking: false,
-      isMuted: false, isHandRaised: false, mid: screen.ready && !screen.paused ? screen.mid : null,
+      isMuted: false, isHandRaised: false, mid: isShowing(screen) ? screen.mid : null,
       note: noteOf(person, screen),
     });
   }
@@ -94,8 +101,12 @@ const isSilent = ({ own }) => own.muted || own.mutedByHost || !own.microphone ||
 const pictureOf = (state, userId, source) =>
   state.tracks.find((track) => track.userId === userId && track.kind === 'video' && track.source === source) ?? null;
 
+/** Whether there is something to be looked at, and not a black rectangle. @param {RemoteTrack} track */
+const isShowing = (track) => track.ready && track.flowing && !track.paused;
+
 /** @param {Participant} person @param {RemoteTrack | null} track @returns {string | null} */
 function noteOf(person, track) {
+  if (!isHere(person)) return text(person.state === 'ringing' ? 'tile.ringing' : 'tile.invited');
   if (!person.connected) return text('tile.gone');
   if (person.hold) return text('tile.onHold');
   if (track === null || !track.paused) return null;
@@ -124,7 +135,7 @@ export const soundsOf = (state) => state.tracks.filter((track) => track.kind ===
  * @returns {string}
  */
 export function titleOf(state, nameOf) {
-  const names = state.participants.map((person) => nameOf(person.userId));
+  const names = state.participants.filter(isExpected).map((person) => nameOf(person.userId));
   return names.length === 0 ? text('call.alone') : text('call.with', { names: nameList(names) });
 }
 
@@ -165,7 +176,12 @@ export function bannersOf(state, { now, isOnline }) {
     add('may-audio', text('call.mayNotSpeak'));
   }
   if (!state.own.mayVideo) add('may-video', text('call.mayNotShow'));
-  if (state.encryption.on && state.encryption.failures > 0) add('encryption', text('call.encryption.failures'), 'copy-link');
+  if (state.encryption.on && state.encryption.failures > 0) {
+    add('encryption', text('call.encryption.failures'), 'copy-link');
+  } else if (state.encryption.on && !state.participants.some(isHere)) {
+    // The ring brings no key: who takes the call by it alone would neither hear nor see.
+    add('send-link', text('call.encryption.send'), 'copy-link');
+  }
   return banners;
 }
 
@@ -224,6 +240,7 @@ export function controlsOf(state, { layout, canShare, side }) {
  * @property {boolean} isSelf
  * @property {boolean} canMute
  * @property {boolean} canRemove
+ * @property {boolean} canRing once more, who is not in the call
  */
 
 /**
@@ -236,15 +253,15 @@ export function peopleOf(state, nameOf, isAdmin = false) {
   const isHost = hasPowers(state, isAdmin);
   const people = state.participants.map((person) => ({
     userId: person.userId, name: nameOf(person.userId), isSelf: false,
-    states: stateWords({
+    states: !isHere(person) ? awayText(person.state) : stateWords({
       isHost: person.userId === state.hostId, isMuted: !person.audio, hand: person.hand, hold: person.hold,
       isGone: !person.connected,
     }),
-    canMute: isHost && person.audio, canRemove: isHost,
+    canMute: isHost && isHere(person) && person.audio, canRemove: isHost && isExpected(person), canRing: isHost && !isExpected(person),
   }));
   if (state.userId === null) return people;
   const self = {
-    userId: state.userId, name: text('call.you', { name: nameOf(state.userId) }), isSelf: true, canMute: false, canRemove: false,
+    userId: state.userId, name: text('call.you', { name: nameOf(state.userId) }), isSelf: true, canMute: false, canRemove: false, canRing: false,
     states: stateWords({
       isHost: state.userId === state.hostId, isMuted: isSilent(state), hand: state.own.hand, hold: state.own.hold,
       isGone: state.phase === 'reconnecting',
@@ -255,6 +272,12 @@ export function peopleOf(state, nameOf, isAdmin = false) {
 
 /** @param {CallState} state @param {boolean} isAdmin */
 export const hasPowers = (state, isAdmin) => isAdmin || (state.userId !== null && state.userId === state.hostId);
+
+/** What became of somebody who is not in the call. @param {string} state */
+function awayText(state) {
+  const key = `away.${state}`;
+  return hasText(key) ? text(key) : '';
+}
 
 /** @param {{ isHost: boolean, isMuted: boolean, hand: boolean, hold: boolean, isGone: boolean }} one */
 function stateWords(one) {

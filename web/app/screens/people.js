@@ -30,6 +30,7 @@ export function peopleScreen(app) {
   /** The newest question; answers to older ones are dropped. */
   let question = 0;
   let isOpen = true;
+  let isLoaded = false;
   /** @type {import('../../api/answers.js').CallRecord[]} */
   let calls = [];
   /** @type {ReturnType<typeof setTimeout> | null} */
@@ -71,6 +72,7 @@ export function peopleScreen(app) {
       replace(place, notice('error', problemText(answer.problem), again));
       return;
     }
+    isLoaded = true;
     app.directory.learn(answer.value.users);
     users = wanted === 1 ? answer.value.users : [...users, ...answer.value.users];
     page = wanted;
@@ -82,7 +84,8 @@ export function peopleScreen(app) {
   }
 
   function draw() {
-    if (question === 0) return;
+    // Presence may be told before there is anybody to tell it of.
+    if (!isLoaded) return;
     const shown = sortPeople(users, app.presence.known, app.self);
     more.hidden = !hasMore;
     if (shown.length === 0) {
