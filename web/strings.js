@@ -137,6 +137,7 @@ export const strings = Object.freeze({
   'media.busy': 'The microphone or camera is in use by another program. Close that one and try again.',
   'media.insecure': 'Browsers give microphone and camera only to pages that come by https. Ask your administrator for the https address.',
   'media.failed': 'The microphone or camera did not start. Choose another, or take it out, plug it in again and retry.',
+  'media.gone': 'The microphone or camera is gone: unplugged, or taken away by the browser. Another microphone is tried; switch the camera on again when it is back.',
   'media.screenFailed': 'The screen could not be shared. Choose a window or screen again; on macOS, allow screen recording for the browser in the system settings.',
 
   // Somebody calls.

@@ -643,6 +643,23 @@ test('a call that nobody took says so', async () => {
   assert.match(shown(), /Nobody took the call/);
 });
 
+test('a headset that is unplugged is told, and another microphone goes on', async () => {
+  const call = await inCall();
+  const track = app.media.store.get().microphone;
+  track.stop();
+  track.dispatchEvent(new Event('ended'));
+  await settle();
+  assert.match(toasts(), /is gone: unplugged/);
+  assert.notEqual(app.media.store.get().microphone, track);
+  assert.ok(call.asked('setMicrophone').at(-1)[0] !== null);
+  const camera = app.media.store.get().camera;
+  camera.stop();
+  camera.dispatchEvent(new Event('ended'));
+  await settle();
+  assert.equal(app.media.store.get().camera, null, 'another camera is not shown without a wish');
+  assert.equal(call.asked('setCamera').at(-1)[0], null);
+});
+
 test('a device that is refused in the call is told with what to do', async () => {
   const call = await inCall({ own: { camera: false, microphone: true } });
   app.media.close('camera');

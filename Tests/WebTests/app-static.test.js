@@ -83,6 +83,22 @@ test('what the page names is there', () => {
   }
 });
 
+test('every module is named at the beginning, so that a browser need not find them one behind the other', () => {
+  /** @type {Set<string>} */
+  const graph = new Set();
+  const walk = (/** @type {string} */ path) => {
+    if (graph.has(path)) return;
+    graph.add(path);
+    for (const [, from] of read(path).matchAll(/^(?:import|export)\b[^;]*?from '(\.[^']+)'/gms)) {
+      walk(new URL(from, `http://x/${path}`).pathname.slice(1));
+    }
+  };
+  walk('app/main.js');
+  graph.delete('app/main.js');
+  const named = tags.filter((tag) => tag.attributes.rel === 'modulepreload').map((tag) => tag.attributes.href.slice(1));
+  assert.deepEqual(named, [...graph].sort());
+});
+
 test('live regions stand in the page from the beginning, or nothing would be spoken', () => {
   const live = tags.filter((tag) => tag.attributes['aria-live'] !== undefined).map((tag) => [tag.attributes.id, tag.attributes['aria-live']]);
   assert.deepEqual(live, [['polite', 'polite'], ['assertive', 'assertive']]);

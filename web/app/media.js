@@ -11,7 +11,7 @@ import { createStore } from './store.js';
  * @property {MediaStreamTrack | null} camera
  * @property {MediaStream | null} screen
  * @property {import('./devices.js').Devices} devices
- * @property {ReturnType<typeof mediaFault> | 'media.insecure' | 'media.screenFailed' | null} fault of the last try
+ * @property {ReturnType<typeof mediaFault> | 'media.insecure' | 'media.screenFailed' | 'media.gone' | null} fault of the last try
  * @property {boolean} isOpening
  */
 
@@ -40,11 +40,17 @@ export function createMedia(source, preferences) {
   /** @param {'microphone' | 'camera'} kind @param {MediaStreamTrack} track */
   function adopt(kind, track) {
     store.get()[kind]?.stop();
-    // Unplugged: nothing comes any more, and the screens must say so.
     track.addEventListener('ended', () => {
-      if (store.get()[kind] === track) store.set({ [kind]: null, fault: 'media.busy' });
+      if (store.get()[kind] === track) lost(kind);
     });
     store.set({ [kind]: track });
+  }
+
+  /** Unplugged, or no longer permitted: nothing comes any more, and the screens must say so. @param {'microphone' | 'camera'} kind */
+  function lost(kind) {
+    store.set({ [kind]: null, fault: 'media.gone' });
+    // Another microphone goes on where the headset's ended. Another camera might show what nobody wanted shown.
+    if (kind === 'microphone') void open({ audio: true, video: false });
   }
 
   /**

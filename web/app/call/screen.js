@@ -89,7 +89,6 @@ export function callView(app, { id, secret, how, onEnded, onWish }) {
       if (!mine.mayAudio) return;
       const isSilent = mine.muted || mine.mutedByHost || !mine.microphone;
       if (isSilent && !mine.microphone && !await app.media.open({ audio: true, video: false })) {
-        tellFault();
         return;
       }
       call.setMuted(!isSilent);
@@ -99,30 +98,27 @@ export function callView(app, { id, secret, how, onEnded, onWish }) {
     async function toggleCamera() {
       if (!call.state.own.mayVideo) return;
       if (call.state.own.camera) app.media.close('camera');
-      else if (!await app.media.open({ audio: false, video: true })) {
-        tellFault();
-        return;
-      }
+      else if (!await app.media.open({ audio: false, video: true })) return;
       say(app.media.store.get().camera === null ? 'notice.cameraOff' : 'notice.cameraOn');
       remember();
     }
     async function toggleShare() {
       if (call.state.own.screen) app.media.unshare();
-      else if (await app.media.share() === null) tellFault();
-    }
-    function tellFault() {
-      const { fault } = app.media.store.get();
-      if (fault !== null) app.announce.show(text(fault), 'error');
+      else await app.media.share();
     }
     // Whoever opens or closes a device (a key, a panel, the browser itself), the call follows.
     const unwatch = [
+      // What fails, at whosever wish: who is not heard or seen must know it.
+      app.media.store.watch((state) => state.fault, (fault) => {
+        if (fault !== null) app.announce.show(text(fault), 'error');
+      }),
       app.media.store.watch((state) => state.microphone, (track) => void call.setMicrophone(track).then(report)),
       app.media.store.watch((state) => state.camera, (track) => {
         void call.setCamera(track).then(report).then(() => stage.refreshOwn());
       }),
       app.media.store.watch((state) => state.screen, (stream) => void call.setScreen(stream).then(report)),
     ];
-    return { toggleMute, toggleCamera, toggleShare, tellFault, close: () => unwatch.forEach((end) => end()) };
+    return { toggleMute, toggleCamera, toggleShare, close: () => unwatch.forEach((end) => end()) };
   }
 
   function draw() {
@@ -222,13 +218,11 @@ export function callView(app, { id, secret, how, onEnded, onWish }) {
   void begin();
 
   async function begin() {
-    const isOpened = await app.media.open({
+    await app.media.open({
       audio: how.audio && app.media.store.get().microphone === null,
       video: how.video && app.media.store.get().camera === null,
     });
     if (isOver) return;
-    // One who is not heard must know it; the call is no less possible.
-    if (!isOpened) own.tellFault();
     call.setMuted(!how.audio);
     const outcome = await call.join();
     if (!outcome.ok) finish(outcome.problem);
