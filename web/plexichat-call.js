@@ -47,6 +47,8 @@ const REBUILDS_MAX = 3;
 const GRACE_MARGIN = 3_000;
 /** What a call is while it is on. */
 const LIVE = new Set(['initiating', 'ringing', 'ongoing']);
+/** The server counts its offers from 1, and an error names either by its number: ours are none of its. */
+const FIRST_ID = 1_000_000;
 /** Messages that come while the connection is being made. */
 const EARLY_MAX = 256;
 
@@ -98,7 +100,7 @@ export class PlexiCall extends EventTarget {
   #isMoving = false;
   #rebuilds = 0;
   #refusedJoins = 0;
-  #lastID = 0;
+  #lastID = FIRST_ID;
   /** @type {ServerMessage[]|null} what came while the connection was being made */ #early = null;
   /** @type {((outcome: Outcome) => void)|null} */ #joining = null;
   /** @type {Map<string, any>} one timer for each purpose */ #timers = new Map();

@@ -169,6 +169,42 @@ test('ten thousand candidates go out no faster than the server takes them, and t
   world.socket.say({ type: 'quality' });
   await world.clock.pass(4_000);
   assert.ok(world.socket.sent.length <= 80 + 15 * 4 + 2, `${world.socket.sent.length} after 4 s`);
+  for (let second = 0; second < 100; second += 1) {
+    world.socket.say({ type: 'quality' });
+    await world.clock.pass(1_000);
+  }
+  assert.ok(world.socket.sent.length < 80 + 512 + 2, `${world.socket.sent.length} in all`);
+});
+
+test('no number of ours is one of the server\'s, so an error about its offer is not one about ours', async () => {
+  const { world, offer } = await wanting();
+  for (let id = 1; id <= 100; id += 1) {
+    assert.notEqual(offer.id, id);
+    world.socket.say({ type: 'error', code: 'negotiation_timeout', detail: '', info: {}, ref: id });
+  }
+  await settle();
+  assert.equal(world.peer.signalingState, 'have-local-offer');
+});
+
+test('a device that comes before the first offer of the server waits for its section', async () => {
+  const { world, call } = makeCall({ role: 'answerer' });
+  call.join();
+  await settle();
+  world.socket.open();
+  world.socket.say(welcome({ role: 'answerer' }));
+  await settle();
+  const voice = new FakeTrack('audio');
+  await call.setMicrophone(voice);
+  await settle();
+  assert.deepEqual(descriptions(world), []);
+  world.socket.say({ type: 'sdp:offer', sdp: serverOffer('O', [['audio', 's0', 'recvonly']]), id: 1 });
+  await settle();
+  assert.deepEqual(descriptions(world).map(({ type }) => type), ['sdp:answer']);
+  assert.equal(world.peer.transceivers.find(({ mid }) => mid === 's0').sender.track, voice);
+  // What the server had no section for is offered then.
+  await call.setCamera(new FakeTrack('video'));
+  await settle();
+  assert.deepEqual(descriptions(world).map(({ type }) => type), ['sdp:offer']);
 });
 
 test('a server that floods with offers is bounded', async () => {

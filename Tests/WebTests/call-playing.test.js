@@ -37,6 +37,8 @@ test('an element plays a section, from whenever it is there, until it is taken o
   await settle();
   assert.equal(element.srcObject, call.streamOf('s1'));
   assert.equal(element.plays, 1);
+  call.attach(element, 's1');
+  assert.equal(element.plays, 1, 'the same again does not begin anew');
   detach();
   assert.equal(element.srcObject, null);
 });

@@ -353,6 +353,103 @@ test('relays that do not come are done without', async () => {
   assert.equal(world.peers.length, 1);
 });
 
+test('a join that was lost with its answer is made anew: the token may have been taken', async () => {
+  const { world, call } = await joinedCall();
+  await world.clock.pass(6_000);
+  world.socket.end(1006);
+  const socket = await reopen(world);
+  assert.equal(socket.take()[0].resume, 'T1');
+  socket.end(1006);
+  const next = await reopen(world);
+  assert.equal(next.take()[0].resume, undefined);
+  next.say(welcome({ resume_token: 'T5' }));
+  await settle();
+  assert.deepEqual([call.state.phase, world.peers.length], ['joined', 2]);
+});
+
+test('another session knows no tracks, no streams and no wishes of the one before', async () => {
+  const { world, call } = await joinedCall();
+  const tracks = { type: 'tracks', tracks: [{ mid: 's0', kind: 'video', user_id: 'U2' }] };
+  const show = async (socket) => {
+    socket.say({ type: 'sdp:offer', sdp: serverOffer('O', [['video', 's0', 'sendonly']]), id: 1 });
+    await settle();
+    socket.say(tracks);
+  };
+  call.setTiles([{ mid: 's0', width: 100, height: 60 }]);
+  await show(world.socket);
+  const old = call.streamOf('s0');
+  const shown = { srcObject: null, play: async () => {} };
+  call.attach(shown, 's0');
+  assert.equal(shown.srcObject, old);
+  await world.clock.pass(300);
+  world.peer.become('failed', 'connected');
+  await world.clock.pass(1_000);
+  world.socket.open();
+  world.socket.say(welcome());
+  await settle();
+  assert.deepEqual([call.state.tracks, call.streamOf('s0')], [[], null]);
+  const offer = world.socket.take().find(({ type }) => type === 'sdp:offer');
+  world.socket.say({ type: 'sdp:answer', sdp: 'A', id: offer.id });
+  await show(world.socket);
+  await world.clock.pass(300);
+  assert.notEqual(call.streamOf('s0'), old);
+  assert.equal(shown.srcObject, call.streamOf('s0'), 'the element follows');
+  assert.deepEqual(world.socket.take().filter(({ action }) => action === 'layer').map(({ layer }) => layer), [0]);
+  await call.leave();
+  assert.equal(shown.srcObject, null);
+});
+
+test('a call whose path fails now and then and recovers is not given up', async () => {
+  const { world, call } = await joinedCall();
+  for (let hour = 0; hour < 8; hour += 1) {
+    world.peer.become('failed', 'failed');
+    await world.clock.pass(3_100);
+    const offer = world.socket.take().find(({ type }) => type === 'sdp:offer');
+    world.socket.say({ type: 'sdp:answer', sdp: 'A', id: offer.id });
+    await settle();
+    world.peer.become('connected');
+  }
+  assert.equal(world.peers.length, 1);
+  for (let day = 0; day < 6; day += 1) {
+    world.peer.become('failed', 'connected');
+    await world.clock.pass(1_000);
+    world.socket.open();
+    world.socket.say(welcome());
+    await settle();
+    world.peer.become('connected');
+  }
+  assert.deepEqual([call.state.phase, world.peers.length], ['joined', 7]);
+});
+
+test('a wait that is longer than anybody waits is told at once', async () => {
+  const { world, call } = makeCall();
+  const joining = call.join();
+  await settle();
+  world.socket.open();
+  world.socket.say({ type: 'error', code: 'server_full', detail: 'full', info: { retry_after: 60 }, ref: null });
+  const outcome = await joining;
+  assert.deepEqual([outcome.problem.code, outcome.problem.retryAfter], ['server_full', 60]);
+});
+
+test('a flood that is closed for waits as long as it was told', async () => {
+  const { world } = await joinedCall();
+  world.socket.say({ type: 'error', code: 'too_many_requests', detail: '', info: { retry_after: 25 }, ref: null });
+  world.socket.end(4003, 'too many messages');
+  await world.clock.pass(24_900);
+  assert.equal(world.sockets.length, 1);
+  await world.clock.pass(200);
+  assert.equal(world.sockets.length, 2);
+});
+
+test('a network that takes nothing any more is left', async () => {
+  const { world, call } = await joinedCall();
+  const socket = world.socket;
+  socket.bufferedAmount = 2 << 20;
+  call.setHand(true);
+  assert.equal(socket.closedWith, 3003);
+  assert.equal(call.state.phase, 'reconnecting');
+});
+
 test('each closing code has its consequence', () => {
   const none = { told: null, refusals: 0, resuming: false };
   const told = (code) => ({ ...none, told: problem(code) });

@@ -144,6 +144,41 @@ test('who is muted by the host sees it, and may come back; an old word of the se
   assert.deepEqual([call.state.own.muted, call.state.own.mutedByHost], [false, false]);
 });
 
+test('a host\'s hand right after the server has confirmed ours is the host\'s', async () => {
+  const { world, call } = await joinedCall();
+  call.setMuted(true);
+  call.setMuted(false);
+  world.socket.say({ type: 'participant:updated', ...person('U1', { audio: true }) });
+  world.socket.say({ type: 'participant:updated', ...person('U1', { audio: false }) });
+  assert.equal(call.state.own.mutedByHost, true);
+});
+
+test('on hold nothing leaves, and what was on comes back after it', async () => {
+  const { world, call } = await joinedCall();
+  const [voice, picture] = [new FakeTrack('audio'), new FakeTrack('video')];
+  await call.setMicrophone(voice);
+  await call.setCamera(picture);
+  call.setHold(true);
+  await settle();
+  assert.deepEqual(world.peer.transceivers.map(({ sender }) => sender.track), [null, null]);
+  assert.deepEqual(world.socket.take().pop(), { type: 'control', action: 'hold', on: true });
+  call.setHold(false);
+  await settle();
+  assert.deepEqual(world.peer.transceivers.map(({ sender }) => sender.track), [voice, picture]);
+});
+
+test('what the host has taken away before is not asked for at the join', async () => {
+  const { world, call } = makeCall();
+  call.join();
+  await settle();
+  world.socket.open();
+  world.socket.take();
+  world.socket.say(welcome({ self: person('U1', { audio: false, permissions: { audio: false, video: true, receive: true } }) }));
+  await settle();
+  assert.equal(call.state.own.mayAudio, false);
+  assert.deepEqual(world.socket.take().filter(({ action }) => action === 'mute'), []);
+});
+
 test('what the host took away cannot be switched on: it goes back, and the page is told', async () => {
   const { world, call } = await joinedCall();
   const problems = listen(call, 'problem');

@@ -186,6 +186,23 @@ test('what one sends another opens, in both kinds and many frames, and nobody wi
   await assert.rejects(sender.encrypt('video', hex('10 00')), RangeError);
 });
 
+test('a key is derived once, and not at all remembered for who cannot prove it', async () => {
+  const secret = makeSecret();
+  const [sender, receiver] = [new FrameSender(secret, 'C1'), new FrameReceiver(secret, 'C1')];
+  const frames = [];
+  for (let count = 0; count < 20; count += 1) frames.push(await sender.encrypt('audio', hex('0011')));
+  const { subtle } = globalThis.crypto;
+  const derive = subtle.deriveBits;
+  let count = 0;
+  subtle.deriveBits = function (...words) { count += 1; return derive.apply(this, words); };
+  try {
+    for (const frame of frames) assert.ok(await receiver.decrypt('audio', frame));
+    assert.equal(count, 3, 'one base key, one key, one salt');
+  } finally {
+    delete subtle.deriveBits;
+  }
+});
+
 test('frames that are none are refused, whatever they are', async () => {
   const receiver = new FrameReceiver(makeSecret(), 'C1');
   const next = chance(3);

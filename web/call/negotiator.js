@@ -133,7 +133,7 @@ export class Negotiator {
    * @returns {boolean} whether it was about our offer, so that nobody else need mind
    */
   refused(why, ref) {
-    if (!this.#outstanding || ref !== this.#outstanding.id || why.code === 'negotiation_timeout') return false;
+    if (!this.#outstanding || ref !== this.#outstanding.id) return false;
     this.#step(async () => {
       if (!this.#outstanding || ref !== this.#outstanding.id) return;
       this.#clear();

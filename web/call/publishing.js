@@ -51,6 +51,8 @@ export class Publishing {
   /** Sources that send nothing although they have a track. @type {Set<TrackSource>} */ #silenced = new Set();
   /** @type {'detail'|'motion'|'text'} */ #hint = 'detail';
   #isEncrypted = false;
+  /** The server's first offer will have sections for us. */
+  #isWaiting = false;
 
   /** @param {Environment} env */
   constructor(env) { this.#env = env; }
@@ -71,6 +73,7 @@ export class Publishing {
     this.#pc = pc;
     this.#prepare = prepare;
     this.#isEncrypted = isEncrypted;
+    this.#isWaiting = !offers;
     for (const slot of this.#slots.values()) [slot.transceiver, slot.work] = [null, Promise.resolve()];
     if (!offers) return;
     // Both from the start, with or without a device: what is switched on later then needs no offer.
@@ -91,6 +94,7 @@ export class Publishing {
    */
   async adopt(sdp) {
     if (!this.#pc) return;
+    this.#isWaiting = false;
     const open = receivingSections(sdp);
     for (const source of SOURCES) {
       const slot = this.#slot(source);
@@ -121,7 +125,7 @@ export class Publishing {
     return this.#work(slot, async () => {
       if (!this.#pc) return;
       if (!slot.transceiver) {
-        if (!track) return;
+        if (!track || this.#isWaiting) return;
         // A screen never gets the first video section: a camera may come.
         if (source === 'screen' && !this.#slot('camera').transceiver) this.#add('camera');
         return this.#add(source);

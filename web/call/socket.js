@@ -135,7 +135,7 @@ export class SignalSocket {
       const isUnanswered = this.#pingedAt !== null && this.#heardAt < this.#pingedAt;
       if (isUnanswered && now - /** @type {number} */ (this.#pingedAt) >= PONG_TIMEOUT) return this.#drop(CLOSE.noAnswer);
       if (!isUnanswered && now - this.#heardAt >= PING_INTERVAL) this.#ping();
-      this.#beat();
+      if (this.#socket) this.#beat();
     }, PONG_TIMEOUT);
   }
 
@@ -146,9 +146,7 @@ export class SignalSocket {
 
   /** Ends this socket, not the session, and opens another. @param {number} code */
   #drop(code) {
-    const [socket, generation] = [this.#socket, this.#generation];
-    this.#lost(generation, 1006, '');
-    close(socket, code);
+    this.#lost(this.#generation, 1006, '', code);
   }
 
   // Messages
@@ -193,13 +191,13 @@ export class SignalSocket {
 
   // Loss
 
-  /** @param {number} generation @param {number} code @param {string} reason */
-  #lost(generation, code, reason) {
+  /** @param {number} generation @param {number} code @param {string} reason @param {number} farewell where it is still open */
+  #lost(generation, code, reason, farewell = CLOSE.noAnswer) {
     if (generation !== this.#generation || this.#isOver) return;
     const socket = this.#socket;
     if (this.#openedAt > 0 && this.#env.now() - this.#openedAt >= SETTLED_AFTER) this.#attempt = 0;
     this.#detach();
-    close(socket, CLOSE.noAnswer);
+    close(socket, farewell);
     const verdict = verdictOf(code, reason, {
       told: this.#told, refusals: this.#refusals, resuming: this.#handlers.resuming?.() ?? false,
     });
