@@ -195,6 +195,24 @@ test('a session that ends leads to the login, and back afterwards', async () => 
   assert.ok(lines[0].isClosed);
 });
 
+test('a logout in another window is one here too', async () => {
+  await open({ hash: '#/settings' });
+  api.userId = null;
+  lines[0].emit('problem', problem('signed_out'));
+  await settle();
+  assert.equal(location.hash, '#/login');
+});
+
+test('what could not be read while the server was away is read when it is back', async () => {
+  api.answers.me = () => ({ ok: false, problem: problem('network') });
+  await open();
+  assert.equal(app.store.get().user, null);
+  delete api.answers.me;
+  lines[0].emit('state', 'open');
+  await settle();
+  assert.equal(app.store.get().user.displayName, 'Ada');
+});
+
 // People
 
 test('people are listed with their presence, and each can be called', async () => {
@@ -658,6 +676,17 @@ test('a headset that is unplugged is told, and another microphone goes on', asyn
   await settle();
   assert.equal(app.media.store.get().camera, null, 'another camera is not shown without a wish');
   assert.equal(call.asked('setCamera').at(-1)[0], null);
+});
+
+test('a phone that opens one camera at a time changes from one to the other', async () => {
+  const call = await inCall();
+  const before = app.media.store.get().camera;
+  devices.onlyOne = true;
+  assert.equal(await app.media.open({ audio: false, video: true }), true);
+  await settle();
+  assert.equal(before.isRunning, false);
+  assert.ok(app.media.store.get().camera.isRunning);
+  assert.ok(call.asked('setCamera').at(-1)[0] !== null);
 });
 
 test('a device that is refused in the call is told with what to do', async () => {

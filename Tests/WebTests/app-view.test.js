@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  bannersOf, controlsOf, figuresOf, gradeFor, hasPowers, noticeText, peopleOf, soundsOf, tileLabel, tilesOf, titleOf, waitingText,
+  bannersOf, controlsOf, figuresOf, hasPowers, measuredOf, noticeText, peopleOf, soundsOf, tileLabel, tilesOf, titleOf, waitingText,
 } from '../../web/app/call/view.js';
+import { gradeOf } from '../../web/app/quality.js';
 import { problemText } from '../../web/app/problems.js';
 import { text } from '../../web/app/text.js';
 import { PROBLEMS, problem } from '../../web/call/problems.js';
@@ -169,6 +170,7 @@ test('a tile\'s grade is that of its worst track, one\'s own that of what one se
     trackStats({ mid: 'a1', userId: 'ada', kind: 'audio', loss: 0 }), trackStats({ mid: 'v1', userId: 'ada', loss: 0.05 }),
     trackStats({ mid: 'o1', direction: 'out', userId: null, loss: 0.2 }),
   ] });
+  const gradeFor = (/** @type {any} */ one, /** @type {any} */ two, /** @type {string} */ who) => gradeOf(measuredOf(one, two, who));
   assert.deepEqual([gradeFor(state, stats, 'ada').bars, gradeFor(state, stats, 'me').bars], [2, 1]);
   assert.equal(gradeFor(state, null, 'ada').grade, 'unknown');
   assert.equal(gradeFor(callState({ participants: [participant('ada', { connected: false })] }), stats, 'ada').grade, 'lost');

@@ -123,7 +123,7 @@ export function createApp(world) {
 
     /** After a login: to where somebody wanted to go. @param {string} [then] */
     enter(then) {
-      void signedIn();
+      signedIn();
       const to = then === undefined ? null : parseRoute(then);
       app.navigate(to === null || isPublic(to) || to.name === 'missing' ? { name: 'people' } : to);
     },
@@ -189,16 +189,20 @@ export function createApp(world) {
       world.api.addEventListener('signed-out', (event) => signedOut(/** @type {CustomEvent} */ (event).detail?.reason));
       store.watch((state) => state.preferences.theme, applyTheme);
       store.watch((state) => state.preferences.speaker, (id) => world.sounds.useDevice(id));
-      if (world.api.userId !== null) void signedIn();
+      if (world.api.userId !== null) signedIn();
       show();
     },
   };
 
   const incoming = createIncoming(app);
 
-  async function signedIn() {
+  function signedIn() {
     openLine();
     app.presence.start(!document.hidden);
+    void readAccount();
+  }
+
+  async function readAccount() {
     const answer = await world.api.me();
     if (!answer.ok) return;
     directory.learn([answer.value]);
@@ -224,13 +228,17 @@ export function createApp(world) {
       opened.addEventListener(type, (event) => opened === line && react(/** @type {CustomEvent} */ (event).detail));
     on('state', () => {
       if (opened.state !== 'open') app.presence.unfollow();
+      // What failed while the server was away.
+      else if (store.get().user === null) void readAccount();
       store.set({ line: opened.state });
     });
     on('incoming', (call) => incoming.ring(call));
     on('ringing-stopped', ({ callId, reason }) => incoming.stopped(callId, reason));
     on('presence', (presence) => app.presence.follow(presence));
     on('problem', (problem) => {
-      if (problem.code !== 'network') announce.show(problemText(problem), 'error');
+      // Logged out in another window, which shares the session.
+      if (world.api.userId === null) signedOut('left');
+      else if (problem.code !== 'network') announce.show(problemText(problem), 'error');
     });
     opened.open();
   }

@@ -71,6 +71,11 @@ export function createMedia(source, preferences) {
       await get(source, { audio, video }, questions);
       return true;
     } catch (error) {
+      // Phones open one camera at a time: the present one is given back before the other is asked for again.
+      if (!audio && store.get().camera !== null && mediaFault(error) === 'media.busy') {
+        close('camera');
+        return open({ audio, video });
+      }
       store.set({ fault: mediaFault(error) });
       if (!audio || !video) return false;
       // A computer without a camera must not cost the microphone.

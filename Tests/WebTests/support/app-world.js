@@ -157,6 +157,7 @@ export function fakeDevices() {
     /** @type {any[]} */ asked: [],
     /** @type {string | null} */ refuse: null,
     /** @type {string | null} */ missing: null,
+    onlyOne: false,
     running: () => tracks.filter((track) => track.isRunning).map((track) => track.kind).sort(),
     source: {
       addEventListener() {}, removeEventListener() {},
@@ -164,6 +165,7 @@ export function fakeDevices() {
       async getUserMedia(/** @type {any} */ wish) {
         world.asked.push(wish);
         const name = world.refuse ?? (world.missing !== null && wish[world.missing] ? 'NotFoundError' : null);
+        if (world.onlyOne && wish.video && tracks.some((track) => track.kind === 'video' && track.isRunning)) throw Object.assign(new Error('busy'), { name: 'NotReadableError' });
         if (name !== null) throw Object.assign(new Error(name), { name });
         return stream(['audio', 'video'].filter((kind) => wish[kind]).map(makeTrack));
       },

@@ -2,7 +2,6 @@
 // What a call's screen shows, computed from the SDK's state: tiles, banners, controls, figures. No element, no clock.
 
 import { bitrate, milliseconds, nameList, percent, picture } from '../format.js';
-import { gradeOf } from '../quality.js';
 import { hasText, text } from '../text.js';
 
 /** @typedef {import('../../call/types.js').CallState} CallState */
@@ -10,7 +9,6 @@ import { hasText, text } from '../text.js';
 /** @typedef {import('../../call/types.js').TrackStats} TrackStats */
 /** @typedef {import('../../call/types.js').RemoteTrack} RemoteTrack */
 /** @typedef {import('../../call/types.js').Participant} Participant */
-/** @typedef {import('../quality.js').Grade} Grade */
 /** @typedef {import('../quality.js').Measured} Measured */
 /** @typedef {(userId: string) => string} NameOf */
 
@@ -315,9 +313,6 @@ export function measuredOf(state, stats, userId) {
     rtt: tracks.length === 0 ? null : stats?.rttMs ?? null, connected: person?.connected ?? true,
   };
 }
-
-/** @param {CallState} state @param {CallStats | null} stats @param {string} userId */
-export const gradeFor = (state, stats, userId) => gradeOf(measuredOf(state, stats, userId));
 
 /** @typedef {{ title: string, rows: { name: string, value: string }[] }} FigureGroup */
 
