@@ -295,7 +295,9 @@ export class PlexiAPI extends EventTarget {
     const body = { refresh_token: session.refreshToken };
     const answer = await this.#request('POST', '/v1/auth/refresh', { body, anonymous: true });
     if (!answer.ok) {
-      if (['signed_out', 'account_inactive'].includes(answer.problem.code)) this.#signOut('ended');
+      // Not if somebody has signed in meanwhile, in another window.
+      const isPresent = this.#store.load()?.refreshToken === session.refreshToken;
+      if (isPresent && ['signed_out', 'account_inactive'].includes(answer.problem.code)) this.#signOut('ended');
       return answer;
     }
     const tokens = readTokens(answer.value);

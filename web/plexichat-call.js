@@ -154,17 +154,27 @@ export class PlexiCall extends EventTarget {
   }
 
   #begin() {
-    const { encryption, callId } = this.#options;
-    if (encryption && !Encryption.isSupported(this.#env)) return this.#finish(problem('encryption_unsupported'));
-    if (encryption) {
-      this.#encryption = new Encryption(encryption, callId, this.#env, (failures) => {
-        this.#set({ encryption: changed(this.#state.encryption, { failures }) });
-      });
-    }
+    if (!this.#encrypt()) return this.#finish(problem('encryption_unsupported'));
     this.#deadline = this.#env.now() + JOIN_LIMIT;
     this.#after('limit', JOIN_LIMIT, () => this.#finish(problem('timeout')));
     this.#set({ phase: 'connecting' });
     this.#socket.connect();
+  }
+
+  /** @returns {boolean} false where it was asked for and cannot be */
+  #encrypt() {
+    const { encryption, callId } = this.#options;
+    if (!encryption) return true;
+    if (!Encryption.isSupported(this.#env)) return false;
+    try {
+      this.#encryption = new Encryption(encryption, callId, this.#env, {
+        failed: (failures) => this.#set({ encryption: changed(this.#state.encryption, { failures }) }),
+        broken: () => this.#finish(problem('encryption_unsupported')),
+      });
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /**

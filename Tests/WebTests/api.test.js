@@ -151,6 +151,15 @@ test('a session that the server has ended is over here, and told once', async ()
   assert.equal(told.length, 1);
 });
 
+test('a login in another window is not ended by the old session\'s end', async () => {
+  const { api, store } = signedIn(() => {
+    store.save({ userId: 'U2', accessToken: 'B1', refreshToken: 'S1', expiresAt: NOW + 1_800_000 });
+    return [401, { success: false, error: { code: 'INVALID_REFRESH_TOKEN', message: 'm', details: {} } }];
+  }, 1_000);
+  assert.equal(await api.accessToken(), 'B1');
+  assert.equal(api.userId, 'U2');
+});
+
 test('a server that is away ends no session', async () => {
   const { api, store, later } = signedIn(() => [503, '']);
   later(1_750_000);

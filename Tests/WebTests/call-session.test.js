@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { PlexiCall } from '../../web/plexichat-call.js';
 import { CALL, joinedCall, makeCall, person, serverOffer, welcome } from './support/call.js';
-import { FakeStream, FakeTrack, listen, settle } from './support/world.js';
+import { FakeStream, FakeTrack, FakeWorld, listen, settle } from './support/world.js';
 
 const types = (messages) => messages.map(({ type, action }) => (action ? `${type} ${action}` : type));
 
@@ -291,6 +292,25 @@ test('host powers are messages with an id', async () => {
   assert.equal(new Set(sent.map(({ id }) => id)).size, sent.length);
   await call.leave();
   assert.equal(call.setLocked(false), false);
+});
+
+test('a worker that cannot be made, or not be loaded, ends an encrypted call', async () => {
+  const secret = new Uint8Array(32);
+  const transform = { RTCRtpScriptTransform: class {} };
+  const world = new FakeWorld();
+  Object.assign(world.env, transform);
+  const call = new PlexiCall({
+    url: 'ws://x/calls/ws', callId: CALL, token: async () => 't', env: world.env,
+    encryption: { secret, makeWorker: () => { throw new Error('SecurityError'); } },
+  });
+  assert.equal((await call.join()).problem.code, 'encryption_unsupported');
+  const worker = { postMessage() {}, terminate() {}, onerror: null };
+  const other = new PlexiCall({
+    url: 'ws://x/calls/ws', callId: CALL, token: async () => 't', env: world.env, encryption: { secret, makeWorker: () => worker },
+  });
+  const joining = other.join();
+  worker.onerror({});
+  assert.equal((await joining).problem.code, 'encryption_unsupported');
 });
 
 test('without a browser that can encrypt, an encrypted call is not joined', async () => {

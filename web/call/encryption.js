@@ -13,11 +13,13 @@ export class Encryption {
 
   /**
    * @param {{secret: Uint8Array, makeWorker: () => Worker}} options @param {string} callId @param {Environment} env
-   * @param {(failures: number) => void} failed frames that could not be decrypted so far
+   * @param {{failed: (failures: number) => void, broken: () => void}} handlers `failed`: frames that could not be
+   *   decrypted so far; `broken`: the worker cannot be loaded, and nothing gets through
    */
-  constructor({ secret, makeWorker }, callId, env, failed) {
+  constructor({ secret, makeWorker }, callId, env, { failed, broken }) {
     this.#env = env;
     this.#worker = makeWorker();
+    this.#worker.onerror = () => broken();
     this.#worker.onmessage = ({ data }) => {
       if (data?.type === 'failures' && Number.isSafeInteger(data.count)) failed(data.count);
     };
