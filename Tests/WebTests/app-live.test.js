@@ -2,6 +2,7 @@
 // The screens on the real SDK against a real server: what each believes of the next is true. Needs PLEXI_BINARY.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createApp } from '../../web/app/app.js';
@@ -118,6 +119,44 @@ test('an account is made, somebody calls, is answered, seen, and stands in the h
   app.navigate({ name: 'history' });
   await eventually(() => shown().includes('Howard') && shown().includes('Incoming'), 'the call in the history');
   assert.equal(toasts().includes('failed'), false, toasts());
+});
+
+/** RFC 6238 with what the server's apps use: SHA-1, 30 seconds, six digits. @param {string} secret in Base32 */
+function codeNow(secret) {
+  const bits = [...secret.replace(/[\s=]/g, '')].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  const digest = createHmac('sha1', key).update(counter).digest();
+  return String((digest.readUInt32BE(digest[19] & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0');
+}
+
+test('an authenticator app is added, and the next login asks for a second step', options, async () => {
+  app.navigate({ name: 'settings' });
+  await eventually(() => shown().includes('A login asks for the password only'), 'the settings');
+  await press('Add an authenticator app');
+  const dialog = await eventually(() => document_().querySelector('dialog'), 'the secret');
+  assert.match(dialog.querySelector('img').getAttribute('src'), /^data:image\/svg\+xml,%3Csvg%20xmlns/);
+  dialog.querySelector('input').value = codeNow(dialog.querySelector('.secret').textContent);
+  await press('Add it');
+  const codes = await eventually(() => document_().querySelector('ol')?.children.map((/** @type {any} */ one) => one.textContent), 'recovery codes');
+  assert.equal(codes.length, 10);
+  document_().querySelector('dialog').querySelector('button').click();
+  await eventually(() => find('button', 'Remove Authenticator app'), 'the app in the list');
+
+  await app.logOut();
+  await eventually(() => location.hash.startsWith('#/login'), 'the login');
+  for (const [label, value] of [['User name or e-mail address', 'grace@example.org'], ['Password', password]]) find('input', label).value = value;
+  await press('Log in');
+  await eventually(() => shown().includes('One more step'), 'the second step');
+  assert.deepEqual(faultsOf(document_()), []);
+  find('input', 'Recovery code').dispatchEvent(new Event('change', { bubbles: true }));
+  find('input', 'Code').value = 'wrong-code-that-never';
+  await press('Go on');
+  await eventually(() => shown().includes('The code is wrong'), 'the refusal');
+  find('input', 'Code').value = codes[0].toUpperCase();
+  await press('Go on');
+  await eventually(() => shown().includes('Howard@howard'), 'the people');
 });
 
 test('what the server refuses is told in words of ours', options, async () => {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { constraintsFor, mediaFault, pickDevice, sortDevices } from '../../web/app/devices.js';
 import { bitrate, clock, dayAndTime, initials, milliseconds, nameList, percent, picture, spokenDuration } from '../../web/app/format.js';
-import { checkForm, codeMethods } from '../../web/app/forms.js';
+import { checkForm, codeMethods } from '../../web/app/form-rules.js';
 import { aspect, fitGrid, gap, gridBoxes, gridCapacity, narrowestAspect, orderTiles, placeTiles, speakerBoxes } from '../../web/app/layout.js';
 import { ballistics, barOf, decibels } from '../../web/app/meter.js';
 import { historyLine, presenceText, sortPeople, createDirectory } from '../../web/app/people.js';

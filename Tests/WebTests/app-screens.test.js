@@ -299,6 +299,47 @@ test('settings are kept, the theme at once', async () => {
   assert.equal(location.hash, '#/login');
 });
 
+test('an authenticator app is added with a first code, and its recovery codes are shown once', async () => {
+  await open({ hash: '#/settings' });
+  assert.match(shown(), /A login asks for the password only/);
+  await press('Add an authenticator app');
+  assert.match(document.querySelector('dialog').textContent, /JBSWY3DP/);
+  assert.equal(document.querySelector('img').getAttribute('src'), 'data:image/svg+xml,%3Csvg%2F%3E');
+  good();
+  api.answers.confirmTOTP = () => ({ ok: false, problem: problem('mfa_invalid') });
+  input('Code').value = '000000';
+  await press('Add it');
+  assert.match(document.querySelector('dialog').textContent, /The code is wrong/);
+  delete api.answers.confirmTOTP;
+  api.answers.factors = () => ({ ok: true, value: [{ id: id(80), method: 'totp', label: '', isActive: true }] });
+  input('Code').value = '123456';
+  await press('Add it');
+  assert.deepEqual(api.asked('confirmTOTP').at(-1), [id(80), '123456']);
+  assert.match(document.querySelector('dialog').textContent, /Your recovery codes.*aaaa-bbbb-cccc-dddd/);
+  good();
+  document.querySelector('dialog').querySelector('button').click();
+  await press('Remove Authenticator app');
+  good();
+  document.querySelector('dialog').querySelector('input').value = 'secret words';
+  document.querySelector('dialog').querySelectorAll('button').at(-1).click();
+  await settle();
+  assert.deepEqual(api.asked('removeFactor'), [[id(80), 'secret words']]);
+  assert.equal(document.querySelector('dialog'), null);
+});
+
+test('a password is changed with the present one', async () => {
+  await open({ hash: '#/settings' });
+  input('Present password').value = 'old words';
+  input('New password').value = 'short';
+  await press('Change the password');
+  assert.deepEqual(api.asked('changePassword'), []);
+  input('New password').value = 'other longer words';
+  await press('Change the password');
+  assert.deepEqual(api.asked('changePassword'), [['old words', 'other longer words']]);
+  assert.match(toasts(), /Your other devices are logged out/);
+  assert.equal(input('New password').value, '');
+});
+
 test('a broken link says what to do', async () => {
   await open({ hash: '#/call/1?key=x' });
   assert.equal(heading(), 'There is nothing here');

@@ -95,7 +95,7 @@ export class FakeElement extends FakeNode {
     const properties = new Map();
     this.style = { setProperty: (name, value) => properties.set(name, value), getPropertyValue: (name) => properties.get(name) ?? '' };
     this.classList = {
-      contains: (name) => this.className.split(' ').includes(name),
+      contains: (name) => (this.getAttribute('class') ?? '').split(' ').includes(name),
       toggle: (name, on) => {
         const names = new Set(this.className.split(' ').filter((word) => word !== ''));
         if (on ?? !names.has(name)) names.add(name);

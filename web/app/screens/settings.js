@@ -5,6 +5,7 @@ import { h, icon } from '../dom.js';
 import { deviceSettings } from '../device-settings.js';
 import { busy, field, segments, toggle } from '../parts.js';
 import { problemText } from '../problems.js';
+import { securitySettings } from '../security.js';
 import { text } from '../text.js';
 
 /** @typedef {import('../app.js').App} App */
@@ -17,6 +18,7 @@ export function settingsScreen(app) {
   const { preferences } = app.store.get();
   const you = yourName(app);
   const devices = deviceSettings(app, { withCamera: true });
+  const security = securitySettings(app);
   /** @param {'startsMuted' | 'startsWithoutVideo' | 'mirror' | 'ring' | 'shortcuts'} name @param {string} label @param {string} [hint] */
   const preference = (name, label, hint) =>
     toggle({ label, hint, isOn: preferences[name], onChange: (on) => app.setPreferences({ [name]: on }) }).element;
@@ -37,12 +39,14 @@ export function settingsScreen(app) {
       preference('startsWithoutVideo', text('settings.startsWithoutVideo')),
       preference('mirror', text('settings.mirror'), text('settings.mirror.hint')),
       preference('ring', text('settings.ring')),
-      preference('shortcuts', text('settings.shortcuts'), text('settings.shortcuts.hint'))));
+      preference('shortcuts', text('settings.shortcuts'), text('settings.shortcuts.hint'))),
+    section(text('security.title'), security.element));
   return {
     title: text('settings.title'), element,
     close() {
       you.close();
       devices.close();
+      security.close();
       app.media.closeAll();
     },
   };

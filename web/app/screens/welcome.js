@@ -2,11 +2,12 @@
 // Log in, its second step, and making an account.
 
 import { h } from '../dom.js';
+import { form, showProblem } from '../form.js';
 import { busy, field, notice, segments } from '../parts.js';
 import { problemText } from '../problems.js';
 import { formatRoute } from '../router.js';
 import { hasText, text } from '../text.js';
-import { checkForm, codeMethods } from '../forms.js';
+import { codeMethods } from '../form-rules.js';
 
 /** @typedef {import('../app.js').App} App */
 /** @typedef {import('../app.js').Screen} Screen */
@@ -19,38 +20,6 @@ function card(title, lead, ...content) {
   const element = h('main', { class: 'welcome', id: 'main' },
     h('div', { class: 'card' }, h('div', { class: 'card__head' }, heading, h('p', { class: 'card__lead' }, lead)), body));
   return { element, heading, body };
-}
-
-/** Shows what failed above the form; `notice` says it aloud. @param {any} place @param {string | null} words */
-function showProblem(place, words) {
-  place.replaceChildren();
-  if (words !== null) place.append(notice('error', words));
-}
-
-/**
- * @param {object} what
- * @param {{ name: string, part: ReturnType<typeof field>, rules: import('../forms.js').Rules }[]} what.fields
- * @param {any[]} [what.more]
- * @param {string} what.submit
- * @param {(values: Record<string, string>) => Promise<string | null>} what.onSubmit answers what failed
- */
-function form({ fields, more = [], submit, onSubmit }) {
-  const place = h('div', {});
-  const button = h('button', { class: 'button button--primary button--wide', type: 'submit' }, submit);
-  const react = async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    const values = Object.fromEntries(fields.map(({ name, part }) => [name, part.input.value]));
-    const faults = checkForm(values, Object.fromEntries(fields.map(({ name, rules }) => [name, rules])));
-    for (const { name, part } of fields) part.setError(faults[name] ?? null);
-    const first = fields.find(({ name }) => faults[name] !== undefined);
-    if (first !== undefined) {
-      first.part.input.focus();
-      return;
-    }
-    await busy(button, async () => showProblem(place, await onSubmit(values)));
-  };
-  return h('form', { class: 'form', noValidate: true, on: { submit: react } },
-    place, fields.map(({ part }) => part.element), more, button);
 }
 
 /** @param {App} app @param {{ name: 'login', then?: string }} route @returns {Screen} */
