@@ -234,6 +234,7 @@ export const strings = Object.freeze({
   'side.removeShort': 'Remove',
   'side.ring': 'Call {name} again',
   'side.ringShort': 'Call again',
+  'side.add': 'Call somebody to this call',
   'side.hostTools': 'As the host',
   'side.lock': 'Lock the call',
   'side.lock.hint': 'Nobody new is let in.',

@@ -424,6 +424,7 @@ test('an incoming call rings, names who calls, and is taken', async () => {
   assert.match(document.querySelector('dialog').textContent, /Ben Bitdiddle is calling.*With Cy D. Fect/);
   assert.deepEqual(played, ['ring']);
   assert.equal(document.title, 'Ben Bitdiddle is calling');
+  assert.equal(document.activeElement.localName, 'h2', 'who is typing answers nothing by mistake');
   good();
   lines[0].emit('incoming', incoming);
   assert.equal(document.querySelectorAll('dialog').length, 1, 'told again after a reconnect');
@@ -582,6 +583,23 @@ test('the host calls again who did not come', async () => {
   assert.deepEqual(call.asked('invite'), [[[id(3)]]]);
   assert.match(shown(), /People in the call2 people/);
   good();
+});
+
+test('the host of a group calls somebody to it', async () => {
+  const call = await inCall({ participants: [participant(id(2)), participant(id(4))] });
+  await press('People');
+  good();
+  input('Call somebody to this call').value = 'cy';
+  input('Call somebody to this call').dispatchEvent(new Event('input', { bubbles: true }));
+  await wait(300);
+  assert.deepEqual(api.asked('users').at(-1)[0], { search: 'cy', size: 12 });
+  good();
+  await press('Call Cy D. Fect');
+  assert.deepEqual(call.asked('invite'), [[[id(3)]]]);
+  call.change({ participants: [...call.state.participants, participant(id(3), { state: 'ringing' })] });
+  assert.equal(document.querySelectorAll('button').filter((/** @type {any} */ one) => nameOf(one, document) === 'Call Cy D. Fect').length, 0);
+  call.change({ participants: [participant(id(2))] });
+  assert.ok(isHidden(input('Call somebody to this call')), 'a call of two stays one');
 });
 
 test('who is not the host has none of that', async () => {

@@ -3,8 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { figuresOf, measuredOf } from '../../web/app/call/figures.js';
 import {
-  bannersOf, controlsOf, figuresOf, hasPowers, measuredOf, noticeText, peopleOf, soundsOf, tileLabel, tilesOf, titleOf, waitingText,
+  bannersOf, canInvite, controlsOf, hasPowers, invitable, noticeText, peopleOf, soundsOf, tileLabel, tilesOf, titleOf, waitingText,
 } from '../../web/app/call/view.js';
 import { gradeOf } from '../../web/app/quality.js';
 import { problemText } from '../../web/app/problems.js';
@@ -74,6 +75,16 @@ test('the host can call again who did not come', () => {
   const people = peopleOf(callState({ participants: [participant('ada', { state: 'missed', audio: false }), participant('ben', { state: 'ringing', audio: false })] }), nameOf);
   assert.deepEqual(people.map((one) => [one.states, one.canMute, one.canRemove, one.canRing]),
     [['Host', false, false, false], ['did not answer', false, false, true], ['ringing…', false, true, false]]);
+});
+
+test('who can be called to a call is nobody who is in it, called to it, or was removed from it', () => {
+  const state = callState({ participants: [participant('a'), participant('b', { state: 'ringing' }), participant('c', { state: 'left' }), participant('d', { state: 'removed' })] });
+  assert.deepEqual(invitable(state, ['me', 'a', 'b', 'c', 'd', 'e'].map((id) => ({ id }))).map((one) => one.id), ['c', 'e']);
+  assert.ok(canInvite(state, false));
+  assert.ok(!canInvite(callState({ participants: [participant('a')] }), false));
+  assert.ok(!canInvite({ ...state, hostId: 'a' }, false));
+  const rung = peopleOf(state, nameOf).filter((one) => one.canRing).map((one) => one.userId);
+  assert.deepEqual(rung, ['c'], 'there is no way back for who was removed');
 });
 
 test('pins hold on to the tile they were made for', () => {

@@ -11,9 +11,10 @@ import { text } from './text.js';
  * @param {string} [what.class]
  * @param {boolean} [what.isAlert] it interrupts: `alertdialog`
  * @param {boolean} [what.hasClose]
+ * @param {boolean} [what.comesUnasked] nobody pressed for it: what somebody is typing must press none of its buttons
  * @param {() => void} [what.onClose] also after Escape
  */
-export function openDialog({ title, content, class: name = '', isAlert = false, hasClose = true, onClose }) {
+export function openDialog({ title, content, class: name = '', isAlert = false, hasClose = true, comesUnasked = false, onClose }) {
   const id = uniqueId('dialog');
   const head = h('h2', { id, tabindex: '-1' }, title);
   const dialog = h('dialog', { class: `dialog ${name}`.trim(), aria: { labelledby: id }, role: isAlert ? 'alertdialog' : null });
@@ -31,6 +32,7 @@ export function openDialog({ title, content, class: name = '', isAlert = false, 
   dialog.addEventListener('close', close);
   document.body.append(dialog);
   dialog.showModal();
+  if (comesUnasked) head.focus();
   return { element: dialog, close };
 }
 

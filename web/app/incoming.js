@@ -78,7 +78,7 @@ export function createIncoming(app) {
       h('button', { class: `button button--${kind}`, type: 'button', on: { click } }, icon(sign), word);
     const isVideo = call.type === 'video';
     const dialog = openDialog({
-      title: text(isVideo ? 'incoming.video' : 'incoming.audio'), class: 'incoming', isAlert: true, hasClose: false,
+      title: text(isVideo ? 'incoming.video' : 'incoming.audio'), class: 'incoming', isAlert: true, hasClose: false, comesUnasked: true,
       // Escape declines: a dialog that merely vanishes would leave the caller waiting.
       onClose: () => {
         if (!isDone) void decline();
@@ -91,6 +91,7 @@ export function createIncoming(app) {
           button(isVideo ? 'camera' : 'call', text(isVideo ? 'incoming.acceptVideo' : 'incoming.accept'), 'primary', accept(isVideo))),
       ],
     });
+    dialog.element.setAttribute('aria-describedby', 'incoming-title');
     const unwatch = app.store.watch((state) => state.names, () => {
       picture.replaceChildren(faceOf());
       setText(title, text('incoming.title', { name: caller() }));

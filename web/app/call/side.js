@@ -6,7 +6,9 @@ import { deviceSettings } from '../device-settings.js';
 import { h, keyed, replace, setText } from '../dom.js';
 import { busy, iconButton, toggle } from '../parts.js';
 import { text } from '../text.js';
-import { figuresOf, hasPowers, peopleOf } from './view.js';
+import { addPeople } from './add-people.js';
+import { figuresOf } from './figures.js';
+import { canInvite, hasPowers, peopleOf } from './view.js';
 
 /** @typedef {import('../app.js').App} App */
 /** @typedef {import('../../call/types.js').CallState} CallState */
@@ -102,7 +104,8 @@ function peoplePanel(app, call) {
     const isSure = await confirm({ title: text('side.endForAll.sure', { count: people }), action: text('side.endForAll.do') });
     if (isSure) call.endForAll();
   }));
-  const tools = h('section', { class: 'stack stack--tight', aria: { label: text('side.hostTools') } }, lock.element, endAll);
+  const add = addPeople(app, call);
+  const tools = h('section', { class: 'stack', aria: { label: text('side.hostTools') } }, add.element, lock.element, endAll);
   const element = h('div', { class: 'stack' }, count, list, tools);
   const isAdmin = () => app.store.get().user?.roles.includes('admin') === true;
 
@@ -144,8 +147,11 @@ function peoplePanel(app, call) {
       setText(count, text('side.count', { count: here }));
       keyed(list, people, (person) => person.userId, row);
       tools.hidden = !hasPowers(state, isAdmin());
+      add.element.hidden = !canInvite(state, isAdmin());
+      add.update();
       lock.input.checked = state.locked;
     },
+    close: add.close,
   };
 }
 

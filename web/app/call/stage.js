@@ -5,8 +5,9 @@ import { h, keyed, setData, setStyle, setText } from '../dom.js';
 import { orderTiles, placeTiles } from '../layout.js';
 import { steadyGrade } from '../quality.js';
 import { text } from '../text.js';
+import { measuredOf } from './figures.js';
 import { createTile } from './tile.js';
-import { measuredOf, tilesOf } from './view.js';
+import { tilesOf } from './view.js';
 
 /** @typedef {import('./view.js').TileView} TileView */
 /** @typedef {import('../../call/types.js').CallState} CallState */

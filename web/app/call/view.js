@@ -1,15 +1,12 @@
 // @ts-check
-// What a call's screen shows, computed from the SDK's state: tiles, banners, controls, figures. No element, no clock.
+// What a call's screen shows, computed from the SDK's state: tiles, banners, controls, people. No element, no clock.
 
-import { bitrate, milliseconds, nameList, percent, picture } from '../format.js';
+import { nameList } from '../format.js';
 import { hasText, text } from '../text.js';
 
 /** @typedef {import('../../call/types.js').CallState} CallState */
-/** @typedef {import('../../call/types.js').CallStats} CallStats */
-/** @typedef {import('../../call/types.js').TrackStats} TrackStats */
 /** @typedef {import('../../call/types.js').RemoteTrack} RemoteTrack */
 /** @typedef {import('../../call/types.js').Participant} Participant */
-/** @typedef {import('../quality.js').Measured} Measured */
 /** @typedef {(userId: string) => string} NameOf */
 
 /**
@@ -255,7 +252,7 @@ export function peopleOf(state, nameOf, isAdmin = false) {
       isHost: person.userId === state.hostId, isMuted: !person.audio, hand: person.hand, hold: person.hold,
       isGone: !person.connected,
     }),
-    canMute: isHost && isHere(person) && person.audio, canRemove: isHost && isExpected(person), canRing: isHost && !isExpected(person),
+    canMute: isHost && isHere(person) && person.audio, canRemove: isHost && isExpected(person), canRing: isHost && !isExpected(person) && person.state !== 'removed',
   }));
   if (state.userId === null) return people;
   const self = {
@@ -271,6 +268,21 @@ export function peopleOf(state, nameOf, isAdmin = false) {
 /** @param {CallState} state @param {boolean} isAdmin */
 export const hasPowers = (state, isAdmin) => isAdmin || (state.userId !== null && state.userId === state.hostId);
 
+/** A call of two is between these two; only a group can become larger (docs/protocol/calls.md). @param {CallState} state @param {boolean} isAdmin */
+export const canInvite = (state, isAdmin) => hasPowers(state, isAdmin) && state.participants.length > 1;
+
+/**
+ * Who could be called to this call: not oneself, nor who is in it, called, or was shown out.
+ * @template {{ id: string }} Person
+ * @param {CallState} state
+ * @param {readonly Person[]} people
+ * @returns {Person[]}
+ */
+export function invitable(state, people) {
+  const taken = new Set(state.participants.filter((person) => isExpected(person) || person.state === 'removed').map((person) => person.userId));
+  return people.filter((person) => person.id !== state.userId && !taken.has(person.id));
+}
+
 /** What became of somebody who is not in the call. @param {string} state */
 function awayText(state) {
   const key = `away.${state}`;
@@ -283,88 +295,6 @@ function stateWords(one) {
     one.isHost && text('side.host'), one.isGone && text('tile.gone'), one.hold && text('tile.onHold'),
     one.isMuted && text('tile.muted'), one.hand && text('tile.hand'),
   ].filter((word) => typeof word === 'string').join(', ');
-}
-
-// Quality.
-
-/**
- * What was measured of what one person sends us, or of what we send.
- * @param {CallState} state
- * @param {CallStats | null} stats
- * @param {string} userId
- * @returns {Measured}
- */
-export function measuredOf(state, stats, userId) {
-  const worst = (/** @type {(number | null)[]} */ values) => {
-    const known = values.filter((value) => value !== null);
-    return known.length === 0 ? null : Math.max(...known);
-  };
-  if (userId === state.userId) {
-    const out = (stats?.tracks ?? []).filter((track) => track.direction === 'out');
-    return {
-      loss: worst(out.map((track) => track.loss)), rtt: stats?.rttMs ?? state.quality?.rttMs ?? null,
-      connected: state.phase !== 'reconnecting',
-    };
-  }
-  const tracks = (stats?.tracks ?? []).filter((track) => track.userId === userId && track.direction === 'in');
-  const person = state.participants.find((one) => one.userId === userId);
-  return {
-    loss: worst(tracks.map((track) => track.loss)), jitter: worst(tracks.map((track) => track.jitterMs)),
-    rtt: tracks.length === 0 ? null : stats?.rttMs ?? null, connected: person?.connected ?? true,
-  };
-}
-
-/** @typedef {{ title: string, rows: { name: string, value: string }[] }} FigureGroup */
-
-/**
- * The details panel for one person.
- * @param {CallState} state
- * @param {CallStats | null} stats
- * @param {string} userId
- * @returns {FigureGroup[]}
- */
-export function figuresOf(state, stats, userId) {
-  const isSelf = userId === state.userId;
-  const tracks = (stats?.tracks ?? []).filter((track) => (isSelf ? track.direction === 'out' : track.userId === userId));
-  return [connectionFigures(state, stats), ...tracks.map((track) => trackFigures(track, state))];
-}
-
-/** @param {CallState} state @param {CallStats | null} stats @returns {FigureGroup} */
-function connectionFigures(state, stats) {
-  const rows = [
-    { name: text('figure.rtt'), value: milliseconds(stats?.rttMs ?? state.quality?.rttMs) },
-    { name: text('figure.loss'), value: percent(state.quality?.loss) },
-    { name: text('figure.estimate'), value: bitrate(state.quality?.estimate) },
-    { name: text('figure.available'), value: bitrate(stats?.available) },
-  ];
-  const path = `figure.path.${stats?.path ?? ''}`;
-  if (hasText(path)) rows.push({ name: text('figure.path'), value: [text(path), stats?.transport?.toUpperCase()].filter(Boolean).join(', ') });
-  return { title: text('side.whole'), rows };
-}
-
-/** @param {TrackStats} track @param {CallState} state @returns {FigureGroup} */
-function trackFigures(track, state) {
-  const rows = [
-    { name: text('figure.codec'), value: track.codec ?? text('figure.none') },
-    { name: text('figure.bitrate'), value: bitrate(track.bitrate) },
-    { name: text('figure.loss'), value: percent(track.loss) },
-  ];
-  if (track.jitterMs !== null) rows.push({ name: text('figure.jitter'), value: milliseconds(track.jitterMs) });
-  if (track.kind === 'video') {
-    rows.push({ name: text('figure.size'), value: picture(track.width, track.height, track.fps) });
-    if (track.freezes !== null) rows.push({ name: text('figure.freezes'), value: String(track.freezes) });
-  }
-  const active = track.layers.filter((layer) => layer.active);
-  if (track.layers.length > 0) {
-    const sizes = active.map((layer) => picture(layer.width, layer.height, null)).join('; ');
-    rows.push({ name: text('figure.layers'), value: sizes === '' ? text('figure.none') : sizes });
-  }
-  const limitation = `figure.limitation.${track.limitation ?? ''}`;
-  if (hasText(limitation)) rows.push({ name: text('figure.limitation'), value: text(limitation) });
-  const source = state.tracks.find((one) => one.mid === track.mid)?.source;
-  const isScreen = source === 'screen' || source === 'screen-audio';
-  const title = isScreen ? text('control.share') : text(track.kind === 'audio' ? 'figure.group.microphone' : 'figure.group.camera');
-  return { title, rows };
 }
 
 // Once told.
