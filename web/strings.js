@@ -330,6 +330,10 @@ export const strings = Object.freeze({
   'settings.mirror': 'Show myself as in a mirror',
   'settings.mirror.hint': 'Others always see you the right way round.',
   'settings.ring': 'Ring when somebody calls',
+  'settings.notify': 'Show calls while I am elsewhere',
+  'settings.notify.hint': 'As a notification of the system, while this page is open in the background.',
+  'settings.notify.none': 'This browser shows none for this page.',
+  'settings.notify.denied': 'The browser does not let this page show notifications. Click the sign beside the address, allow them, and try again.',
   'settings.shortcuts': 'Keyboard shortcuts in calls',
   'settings.shortcuts.hint': 'Single letters, such as M to mute. Switch them off if you dictate.',
 

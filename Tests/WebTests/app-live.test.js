@@ -73,7 +73,7 @@ test('an account is made, somebody calls, is answered, seen, and stands in the h
   app = createApp({
     api, session, ...partsFor(api), mediaDevices: /** @type {any} */ (devices.source), local: null, tab: null,
     encryption: { canEncrypt: false, makeKey: () => '', secretOf: () => null, makeWorker: /** @type {any} */ (() => null) },
-    useKey: null, windows: null, sounds: { play: () => () => {}, useDevice() {} }, now: () => Date.now(),
+    useKey: null, windows: null, notifier: null, sounds: { play: () => () => {}, useDevice() {} }, now: () => Date.now(),
   });
   location.hash = '#/register';
   app.start();

@@ -32,8 +32,11 @@ let tab;
 let devices;
 /** @type {EventTarget & { postMessage: (data: any) => void, sent: any[] }} */
 let windows;
+/** @type {any} */
+let notifier;
 
 beforeEach(() => {
+  notifier = { permission: 'default', shown: [], async request() { notifier.permission = notifier.answer; }, show(/** @type {string} */ title) { notifier.shown.push(title); return () => notifier.shown.push(`end ${title}`); } };
   windows = Object.assign(new EventTarget(), { sent: /** @type {any[]} */ ([]), postMessage(/** @type {any} */ data) { windows.sent.push(data); } });
   page = installDocument();
   document = page.document;
@@ -62,7 +65,7 @@ async function open({ hash = '', user = id(1), canEncrypt = true, media = device
     makeLine: /** @type {any} */ (() => { const line = new FakeLine(); lines.push(line); return line; }),
     mediaDevices: media, local: null, tab,
     encryption: { canEncrypt, makeKey: () => 'k'.repeat(43), secretOf: (key) => (key === 'k'.repeat(43) ? new Uint8Array(32) : null), makeWorker: /** @type {any} */ (() => ({})) },
-    useKey: null, windows: /** @type {any} */ (windows),
+    useKey: null, windows: /** @type {any} */ (windows), notifier,
     sounds: { play(name) { played.push(name); return () => played.push(`end ${name}`); }, useDevice() {} },
     now: () => Date.parse('2026-03-05T10:00:00Z'),
   });
@@ -463,6 +466,27 @@ test('declining tells the server, and so does Escape', async () => {
   await settle();
   assert.deepEqual(api.asked('leaveCall').at(-1), [id(61)]);
   assert.deepEqual(played, ['ring', 'end ring', 'ring', 'end ring']);
+});
+
+test('a call is shown by the system only where that was wished for and nobody looks', async () => {
+  notifier.answer = 'denied';
+  await open({ hash: '#/settings' });
+  input('Show calls while I am elsewhere').click();
+  await settle();
+  assert.equal(input('Show calls while I am elsewhere').checked, false);
+  assert.match(toasts(), /does not let this page show notifications/);
+  notifier.answer = 'granted';
+  input('Show calls while I am elsewhere').click();
+  await settle();
+  assert.equal(app.store.get().preferences.notify, true);
+  lines[0].emit('incoming', incoming);
+  assert.deepEqual(notifier.shown, [], 'somebody looks');
+  await press('Decline');
+  document.hidden = true;
+  lines[0].emit('incoming', { ...incoming, callId: id(61) });
+  assert.deepEqual(notifier.shown, ['Ben Bitdiddle is calling']);
+  await press('Decline');
+  assert.equal(notifier.shown.length, 2, 'it goes with the ring');
 });
 
 test('windows of one login ring together and stop together', async () => {

@@ -37,6 +37,7 @@ import { text } from './text.js';
  * @property {Pick<BroadcastChannel, 'postMessage' | 'addEventListener'> | null} windows reaches the other windows of this login
  * @property {Pick<Storage, 'getItem' | 'setItem'> | null} local
  * @property {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | null} tab storage of this window only
+ * @property {import('./notify.js').Notifier | null} notifier
  * @property {() => number} now milliseconds since 1970
  */
 
@@ -85,7 +86,7 @@ export function createApp(world) {
 
   const app = {
     api: world.api, store, announce, directory, media, encryption: world.encryption, sounds: world.sounds, now: world.now,
-    windows: world.windows,
+    windows: world.windows, notifier: world.notifier,
     presence: createPresence(world.api),
     canUseKey: world.useKey !== null,
     makeCall: world.makeCall,

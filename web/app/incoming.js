@@ -46,6 +46,7 @@ export function createIncoming(app) {
     // Who is in another window sees it in the tab.
     const titleBefore = document.title;
     const silence = app.store.get().preferences.ring ? app.sounds.play('ring') : () => {};
+    let withdraw = () => {};
     const caller = () => app.directory.nameOf(call.callerId);
     const others = () => call.participants.filter((id) => id !== call.callerId && id !== app.self).map((id) => app.directory.nameOf(id));
     const faceOf = () => face(caller(), 'face--large incoming__face');
@@ -57,6 +58,7 @@ export function createIncoming(app) {
       if (isDone) return;
       isDone = true;
       silence();
+      withdraw();
       unwatch();
       document.title = titleBefore;
       dialog.close();
@@ -101,6 +103,9 @@ export function createIncoming(app) {
       group.hidden = names.length === 0;
     });
     app.announce.say(text('incoming.title', { name: caller() }), true);
+    if (document.hidden && app.store.get().preferences.notify && app.notifier?.permission === 'granted') {
+      withdraw = app.notifier.show(text('incoming.title', { name: caller() }), text('app.name'), call.callId, () => globalThis.focus?.());
+    }
     return { call, close: done };
   }
 

@@ -6,6 +6,7 @@ import { credentialJSON, PlexiAPI, requestOptions } from '../plexichat-api.js';
 import { PlexiCall, PlexiLine, signalingURL } from '../plexichat-call.js';
 import { canEncrypt, fragmentOf, makeSecret, makeWorker, secretFrom } from '../sframe.js';
 import { createApp } from './app.js';
+import { createNotifier } from './notify.js';
 import { storageOf } from './preferences.js';
 import { sessionStore } from './session-store.js';
 import { createSounds } from './sounds.js';
@@ -42,6 +43,7 @@ const app = createApp({
   },
   windows: 'BroadcastChannel' in globalThis ? new BroadcastChannel('plexichat') : null,
   sounds: createSounds(),
+  notifier: createNotifier(),
   now: () => Date.now(),
 });
 

@@ -12,6 +12,7 @@
  * @property {boolean} startsMuted
  * @property {boolean} startsWithoutVideo
  * @property {boolean} ring Whether an incoming call is heard.
+ * @property {boolean} notify Whether the system shows an incoming call while nobody looks at the page.
  * @property {boolean} shortcuts
  * @property {boolean} mirror
  */
@@ -26,6 +27,7 @@ export const defaults = Object.freeze({
   startsMuted: false,
   startsWithoutVideo: false,
   ring: true,
+  notify: false,
   shortcuts: true,
   mirror: true,
 });

@@ -39,6 +39,7 @@ export function settingsScreen(app) {
       preference('startsWithoutVideo', text('settings.startsWithoutVideo')),
       preference('mirror', text('settings.mirror'), text('settings.mirror.hint')),
       preference('ring', text('settings.ring')),
+      notifications(app),
       preference('shortcuts', text('settings.shortcuts'), text('settings.shortcuts.hint'))),
     section(text('security.title'), security.element));
   return {
@@ -50,6 +51,23 @@ export function settingsScreen(app) {
       app.media.closeAll();
     },
   };
+}
+
+/** The system's notifications, which the browser asks about once. @param {App} app */
+function notifications(app) {
+  const { notifier } = app;
+  const isAllowed = () => notifier?.permission === 'granted';
+  const part = toggle({
+    label: text('settings.notify'), hint: text(notifier === null ? 'settings.notify.none' : 'settings.notify.hint'),
+    isOn: app.store.get().preferences.notify && isAllowed(), isDisabled: notifier === null,
+    async onChange(on) {
+      if (on && !isAllowed()) await notifier?.request();
+      part.input.checked = on && isAllowed();
+      app.setPreferences({ notify: part.input.checked });
+      if (on && !isAllowed()) app.announce.show(text('settings.notify.denied'), 'error');
+    },
+  });
+  return part.element;
 }
 
 /** @param {App} app */
