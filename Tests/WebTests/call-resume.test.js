@@ -41,6 +41,54 @@ test('a lost socket resumes: the same connection, the switches told again', asyn
   assert.equal((await reopen(world)).take()[0].resume, 'T2', 'a token is good once');
 });
 
+test('a host\'s mute during a loss holds after it; our own wish of that time counts more', async () => {
+  for (const wishes of [false, true]) {
+    const { world, call } = await joinedCall();
+    await world.clock.pass(30_000);
+    world.socket.say({ type: 'quality' });
+    world.socket.end(1006);
+    if (wishes) {
+      call.setMuted(true);
+      call.setMuted(false);
+    }
+    const socket = await reopen(world);
+    socket.take();
+    socket.say(welcome({ resumed: true, resume_token: 'T2', self: person('U1', { audio: false }) }));
+    await settle();
+    assert.equal(call.state.own.mutedByHost, !wishes);
+    assert.deepEqual(socket.take().filter(({ action }) => action === 'mute').map(({ on }) => on), [!wishes]);
+  }
+});
+
+test('relays that come with a resume are taken', async () => {
+  const { world } = await joinedCall();
+  world.socket.end(1006);
+  const socket = await reopen(world);
+  socket.say(welcome({ resumed: true, resume_token: 'T2', ice_servers: [{ urls: ['turn:n'], username: 'u', credential: 'c' }] }));
+  assert.deepEqual(world.peer.configuration.iceServers, [{ urls: ['turn:n'], username: 'u', credential: 'c' }]);
+});
+
+test('a loss while the relays are being asked for leads to one connection that works', async () => {
+  const gives = [];
+  const { world, call } = makeCall({ iceServers: () => new Promise((resolve) => { gives.push(resolve); }) });
+  const joining = call.join();
+  await settle();
+  world.socket.open();
+  world.socket.say(welcome());
+  world.socket.end(1006);
+  const socket = await reopen(world);
+  assert.equal(socket.take()[0].resume, undefined, 'there is nothing to resume yet');
+  socket.say(welcome({ resume_token: 'T2' }));
+  for (let round = 0; round < 4; round += 1) {
+    gives.splice(0).forEach((give) => give([]));
+    await settle();
+  }
+  assert.deepEqual(await joining, { ok: true });
+  assert.equal(call.state.phase, 'joined');
+  assert.equal(socket.take().filter(({ type }) => type === 'sdp:offer').length, 1);
+  assert.equal(world.peers.filter(({ signalingState }) => signalingState !== 'closed').length, 1);
+});
+
 test('an offer without an answer goes again after the resume, as it was', async () => {
   const { world, call } = await joinedCall({ kind: 'audio' });
   await call.setCamera(/** @type {any} */ (new FakeTrack('video')));

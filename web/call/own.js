@@ -16,6 +16,8 @@ import { SOURCES } from './publishing.js';
 
 /** So long the server's word about us may be older than what we have asked for. */
 const ASKING_TIME = 2_000;
+/** What was asked so long before a loss may have been lost with it: silence is noticed after 15 s. */
+const UNSURE_TIME = 20_000;
 
 export class OwnControls {
   /** @type {Environment} */ #env;
@@ -24,6 +26,9 @@ export class OwnControls {
   /** @type {(changes: Partial<Own>) => void} */ #change;
   /** @type {(message: object) => boolean} */ #send;
   #askedAt = -Infinity;
+  /** What was asked last, confirmed or not. */
+  #wishedAt = -Infinity;
+  #isUnsaid = false;
   /** The switch before the last one that the server may refuse. @type {Partial<Own>} */ #undo = {};
   #isOver = false;
 
@@ -59,6 +64,7 @@ export class OwnControls {
   /** After a join: the server may know another session's switches. */
   sendAll() {
     const own = this.#read();
+    this.#isUnsaid = false;
     // What the host has taken away would be refused.
     if (own.muted || own.mayAudio) this.#tell('mute', own.muted);
     if (!hasPicture(own) || own.mayVideo) this.#tell('video', hasPicture(own));
@@ -66,6 +72,9 @@ export class OwnControls {
     this.#tell('hand', own.hand);
     this.#silence();
   }
+
+  /** Whether the server may not know our last wish, when a connection is back. */
+  get isUnsure() { return this.#isUnsaid || this.#env.now() - this.#wishedAt < UNSURE_TIME; }
 
   /** Whether what the server says may be from before what we asked for. @param {Participant} told */
   isAsking(told) {
@@ -90,12 +99,16 @@ export class OwnControls {
     this.#undo = { muted, mutedByHost, hold, hand };
     this.#change(changes);
     this.#silence();
+    this.#wishedAt = this.#env.now();
     tell();
   }
 
   /** @param {string} action @param {boolean} on */
   #tell(action, on) {
-    if (!this.#isOver && this.#send(control(action, { on }))) this.#askedAt = this.#env.now();
+    if (this.#isOver) return;
+    const isSent = this.#send(control(action, { on }));
+    if (isSent) this.#askedAt = this.#env.now();
+    else this.#isUnsaid = true;
   }
 
   /** No packet of what is off leaves this machine, whatever the server does. */

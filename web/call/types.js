@@ -170,6 +170,22 @@
  */
 
 /**
+ * @typedef {object} CallOptions
+ * @property {string} url of the socket, as in `wss://chat.example.org/calls/ws` (`signalingURL(location)` makes it)
+ * @property {string} callId
+ * @property {() => Promise<string|null>} token a good token for each try to connect (`PlexiAPI.accessToken`), or null
+ *   when nobody is signed in any more. Never logged.
+ * @property {'audio'|'video'} [kind] of the call; `video` where it is not given
+ * @property {'offerer'|'answerer'} [role] `offerer` where it is not given
+ * @property {() => Promise<RTCIceServer[]>} [iceServers] in addition to those that the server sends with the join
+ * @property {{secret: Uint8Array, makeWorker: () => Worker}} [encryption] end-to-end (`web/sframe.js`). The join fails
+ *   with `encryption_unsupported` where the browser cannot.
+ * @property {Partial<Environment>} [env]
+ */
+
+/** @typedef {{ok: true} | {ok: false, problem: CallProblem}} Outcome */
+
+/**
  * What the SDK needs of the world; tests bring their own.
  * @typedef {object} Environment
  * @property {typeof WebSocket} WebSocket
