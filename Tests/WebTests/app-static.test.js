@@ -211,6 +211,13 @@ for (const [theme, name] of /** @type {const} */ ([[0, 'light'], [1, 'dark']])) 
   });
 }
 
+test('light-dark() is given two colours, for it takes nothing else', () => {
+  const colours = /^(#[0-9a-f]{6}|rgb\([^()]*\)), (#[0-9a-f]{6}|rgb\([^()]*\))$/;
+  const uses = [...code(tokens).matchAll(/light-dark\(((?:[^()]|\([^()]*\))*)\)/g)].map((match) => match[1]);
+  assert.ok(uses.length > 20);
+  assert.deepEqual(uses.filter((one) => !colours.test(one)), []);
+});
+
 test('colours, sizes and times come from the tokens', () => {
   for (const path of sheets.filter((one) => !one.endsWith('tokens.css'))) {
     const source = code(read(path)).replace(/rgb\(5 12 11 \/ 55%\)/g, '');
