@@ -24,6 +24,8 @@ let server;
 let page;
 /** @type {any} */
 let app;
+/** Howard, on the SDK alone. @type {any} */
+let other;
 
 before(async () => {
   if (!binary) return;
@@ -52,7 +54,7 @@ function partsFor(api) {
 /** @param {() => any} condition @param {string} what */
 async function eventually(condition, what) {
   for (const deadline = Date.now() + 10_000; ;) {
-    const value = condition();
+    const value = await condition();
     if (value) return value;
     assert.ok(Date.now() < deadline, `it did not come about: ${what}; the page shows: ${shown()} ${toasts()}`);
     await wait(20);
@@ -84,8 +86,7 @@ test('an account is made, somebody calls, is answered, seen, and stands in the h
   await press('Make the account');
   await eventually(() => shown().includes('Nobody else is here yet') || shown().includes('@'), 'the list of people');
 
-  // Somebody else, on the SDK alone.
-  const other = new PlexiAPI({ base: server.url, locks: null });
+  other = new PlexiAPI({ base: server.url, locks: null });
   const made = await other.register({ username: 'howard', email: 'howard@example.org', password, displayName: 'Howard' });
   assert.ok(made.ok, JSON.stringify(made));
   app.reload();
@@ -130,6 +131,30 @@ function codeNow(secret) {
   const digest = createHmac('sha1', key).update(counter).digest();
   return String((digest.readUInt32BE(digest[19] & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0');
 }
+
+test('a call that is declined ends with words that fit, and so does one that is given up', options, async () => {
+  app.navigate({ name: 'ready', people: [other.userId], kind: 'audio' });
+  await eventually(() => shown().includes('Call with Howard'), 'the screen before a call');
+  await press('Start the call');
+  await eventually(() => shown().includes('Ringing…'), 'the ring');
+  assert.deepEqual(faultsOf(document_()), []);
+  const id = location.hash.slice('#/call/'.length);
+  assert.ok((await other.leaveCall(id)).ok);
+  await eventually(() => shown().includes('Nobody took the call.'), 'the refusal');
+  assert.deepEqual(faultsOf(document_()), []);
+
+  app.navigate({ name: 'ready', people: [other.userId], kind: 'audio' });
+  await press('Start the call');
+  await eventually(() => shown().includes('Ringing…'), 'the ring');
+  await press('Leave');
+  await eventually(() => location.hash === '#/people', 'the people');
+  await eventually(async () => {
+    const history = await other.history();
+    return history.ok && history.value.calls[0]?.status === 'missed';
+  }, 'a missed call of Howard');
+  app.navigate({ name: 'history' });
+  await eventually(() => shown().includes('Declined') && shown().includes('Not answered'), 'both in the history');
+});
 
 test('an authenticator app is added, and the next login asks for a second step', options, async () => {
   app.navigate({ name: 'settings' });

@@ -55,8 +55,10 @@ const crashed = () => {
   app.announce.show(text('app.crashed'), 'error');
 };
 addEventListener('error', (event) => {
-  // A file that did not load is no fault in a script.
-  if (event instanceof ErrorEvent) crashed();
+  // A file that did not load is no fault in a script, nor is a size that is told one frame later; and what other
+  // programs put into the page is not ours.
+  if (!(event instanceof ErrorEvent) || event.message.startsWith('ResizeObserver loop')) return;
+  if (event.filename.startsWith(location.origin)) crashed();
 });
 addEventListener('unhandledrejection', crashed);
 app.start();
