@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { constraintsFor, mediaFault, pickDevice, sortDevices } from '../../web/app/devices.js';
 import { bitrate, clock, dayAndTime, initials, milliseconds, nameList, percent, picture, spokenDuration } from '../../web/app/format.js';
 import { checkForm, codeMethods } from '../../web/app/form-rules.js';
-import { aspect, fitGrid, gap, gridBoxes, gridCapacity, narrowestAspect, orderTiles, placeTiles, speakerBoxes } from '../../web/app/layout.js';
+import { aspect, fitGrid, gap, gridBoxes, gridCapacity, narrowestAspect, orderTiles, placeTiles, shownMax, speakerBoxes, tilesInSight } from '../../web/app/layout.js';
 import { ballistics, barOf, decibels } from '../../web/app/meter.js';
 import { historyLine, presenceText, sortPeople, createDirectory } from '../../web/app/people.js';
 import { defaults, preferencesIn, readPreferences } from '../../web/app/preferences.js';
@@ -99,6 +99,19 @@ test('who does not fit is counted, and nobody is lost', () => {
   }
   assert.ok(placeTiles(120, room, 'grid').boxes.length <= gridCapacity(room));
   assert.ok(placeTiles(120, room, 'grid').hidden > 0);
+});
+
+test('a large screen does not show more pictures than a computer decodes', () => {
+  assert.equal(placeTiles(120, { width: 3840, height: 2160 }, 'grid').boxes.length, shownMax);
+});
+
+test('who speaks is in sight, in the place of the last, also where not all fit', () => {
+  const tiles = ['a', 'b', 'c', 'd'].map((key) => tile(key));
+  assert.equal(keys(tilesInSight(tiles, 2, 'd')), 'a d');
+  assert.equal(keys(tilesInSight(tiles, 2, 'a')), 'a b');
+  assert.equal(keys(tilesInSight(tiles, 4, 'd')), 'a b c d');
+  assert.equal(keys(tilesInSight(tiles, 2, null)), 'a b');
+  assert.equal(keys(tilesInSight(tiles, 0, 'a')), '');
 });
 
 test('a room of no size makes no trouble: the page is not laid out yet', () => {

@@ -17,6 +17,8 @@ export const aspect = 16 / 9;
  * @param {Size} room
  */
 export const narrowestAspect = (room) => (room.width < room.height ? 3 / 4 : 1);
+/** More moving pictures than these a laptop does not decode, and nobody looks at. */
+export const shownMax = 49;
 /** A tile narrower than this shows nobody; those that do not fit are counted instead ('+3'). */
 export const smallestWidth = 112;
 
@@ -163,7 +165,21 @@ export function orderTiles(tiles, layout, speaker) {
  * @returns {{ boxes: Box[], hidden: number }}
  */
 export function placeTiles(count, room, layout) {
-  const shown = Math.min(count, gridCapacity(room));
+  const shown = Math.min(count, gridCapacity(room), shownMax);
   const boxes = layout === 'speaker' ? speakerBoxes(shown, room) : gridBoxes(shown, room);
   return { boxes, hidden: count - boxes.length };
+}
+
+/**
+ * Those that are shown where not all fit: the first, and who speaks in any case, in the place of the last.
+ * @template {{ key: string }} Tile
+ * @param {Tile[]} ordered
+ * @param {number} count that fit
+ * @param {string | null} speaker
+ * @returns {Tile[]}
+ */
+export function tilesInSight(ordered, count, speaker) {
+  const shown = ordered.slice(0, count);
+  const hidden = ordered.slice(count).find((tile) => tile.key === speaker);
+  return hidden === undefined || count < 1 ? shown : [...shown.slice(0, -1), hidden];
 }

@@ -2,7 +2,7 @@
 // The stage: tiles in their places, and what the SDK is told of their sizes.
 
 import { h, keyed, setData, setStyle, setText } from '../dom.js';
-import { orderTiles, placeTiles } from '../layout.js';
+import { orderTiles, placeTiles, tilesInSight } from '../layout.js';
 import { steadyGrade } from '../quality.js';
 import { text } from '../text.js';
 import { measuredOf } from './figures.js';
@@ -62,7 +62,7 @@ export function createStage({ nameOf, attach, onTiles, onDetails, isMirrored }) 
     for (const key of grades.keys()) if (!keys.has(key)) grades.delete(key);
     const ordered = orderTiles(all, layout, speaker);
     const { boxes, hidden } = placeTiles(ordered.length, room, layout);
-    const shown = ordered.slice(0, boxes.length);
+    const shown = tilesInSight(ordered, boxes.length, speaker);
     const inSight = new Set(shown.map((tile) => tile.key));
     // In the order in which they came, wherever they are drawn: an element that is moved in its list stops playing.
     keyed(list, all.filter((tile) => inSight.has(tile.key)), (tile) => tile.key, (tile) => {
