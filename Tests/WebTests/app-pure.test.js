@@ -178,14 +178,14 @@ test('every route is read back as it was written', () => {
   /** @type {import('../../web/app/router.js').Route[]} */
   const routes = [
     { name: 'login' }, { name: 'login', then: `/call/${id(1)}?key=${'k'.repeat(43)}` }, { name: 'register' },
-    { name: 'people' }, { name: 'history' }, { name: 'settings' }, { name: 'ready', people: [id(1), id(2)], kind: 'audio' },
+    { name: 'forgot' }, { name: 'reset', token: `plp_${'a-_Z'.repeat(11)}` }, { name: 'people' }, { name: 'history' }, { name: 'settings' }, { name: 'ready', people: [id(1), id(2)], kind: 'audio' },
     { name: 'call', id: id(3) }, { name: 'call', id: id(3), key: 'A-_z'.repeat(10) },
   ];
   for (const route of routes) assert.deepEqual(parseRoute(formatRoute(route)), route);
 });
 
 test('links that are broken lead nowhere, and never into a call without its key', () => {
-  for (const hash of ['#/nothing', '#/call', '#/call/1', `#/call/${id(1)}?key=`, `#/call/${id(1)}?key=short`, `#/call/${id(1)}?key=${'%20'.repeat(20)}`, `#/call/${id(1)}/more`, '#/ready', '#/ready?with=x', '#/ready?with=', `#/ready?with=${Array.from({ length: peopleMax + 1 }, (_, n) => id(n)).join(',')}`, '#/people/1', '#main']) {
+  for (const hash of ['#/nothing', '#/call', '#/call/1', `#/call/${id(1)}?key=`, `#/call/${id(1)}?key=short`, `#/call/${id(1)}?key=${'%20'.repeat(20)}`, `#/call/${id(1)}/more`, '#/ready', '#/ready?with=x', '#/ready?with=', `#/ready?with=${Array.from({ length: peopleMax + 1 }, (_, n) => id(n)).join(',')}`, '#/people/1', '#main', '#/reset', '#/reset?token=', '#/reset?token=%3Cscript%3Ealert%3C/script%3E', '#/reset?token=short']) {
     assert.deepEqual(parseRoute(hash), { name: 'missing' }, hash);
   }
   assert.deepEqual(parseRoute(''), { name: 'people' });

@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createApp } from '../../web/app/app.js';
-import { memoryStore } from '../../web/plexichat-api.js';
 import { problem } from '../../web/call/problems.js';
 import { faultsOf, installDocument, nameOf } from './support/app-dom.js';
 import { callState, participant, track, trackStats } from './support/app-states.js';
@@ -60,7 +59,7 @@ async function open({ hash = '', user = id(1), canEncrypt = true, media = device
   api.userId = user;
   location.hash = hash;
   app = createApp({
-    api: /** @type {any} */ (api), session: { ...memoryStore(), remember(on) { api.remembered = on; } },
+    api: /** @type {any} */ (api), session: { remember(on) { api.remembered = on; }, save() { api.userId = null; } },
     makeCall: /** @type {any} */ ((/** @type {any} */ options) => { const call = new FakeCall(options); calls.push(call); return call; }),
     makeLine: /** @type {any} */ (() => { const line = new FakeLine(); lines.push(line); return line; }),
     mediaDevices: media, local: null, tab,
@@ -187,6 +186,40 @@ test('an account can be made', async () => {
   await press('Make the account');
   assert.deepEqual(api.asked('register'), [[{ username: 'ada', email: 'ada@example.org', password: 'some longer words', displayName: '' }]]);
   assert.equal(heading(), 'People');
+});
+
+test('a forgotten password: a mail, the same words for everybody, and the link\'s screen', async () => {
+  await open({ user: null });
+  button('Forgot the password?');
+  app.navigate({ name: 'forgot' });
+  good();
+  input('E-mail address').value = 'ada@example.org';
+  await press('Send the link');
+  assert.deepEqual(api.asked('forgotPassword'), [['ada@example.org']]);
+  assert.match(shown(), /If the address belongs to an account/);
+  good();
+  const token = `plp_${'a'.repeat(43)}`;
+  location.hash = `#/reset?token=${token}`;
+  await settle();
+  good();
+  api.answers.resetPassword = () => ({ ok: false, problem: problem('reset_invalid') });
+  input('New password').value = 'some longer words';
+  await press('Change the password');
+  assert.match(shown(), /The link is not good any more/);
+  delete api.answers.resetPassword;
+  await press('Change the password');
+  assert.deepEqual(api.asked('resetPassword').at(-1), [token, 'some longer words']);
+  assert.equal(location.hash, '#/login');
+  assert.match(toasts(), /The password is changed/);
+});
+
+test('the link of a reset is good for who is logged in, too, and logs them out', async () => {
+  await open({ hash: `#/reset?token=plp_${'a'.repeat(43)}` });
+  assert.equal(heading(), 'Choose a new password');
+  input('New password').value = 'some longer words';
+  await press('Change the password');
+  assert.equal(heading(), 'Log in');
+  assert.ok(lines[0].isClosed);
 });
 
 test('a session that ends leads to the login, and back afterwards', async () => {

@@ -7,7 +7,7 @@ import { createMedia } from './media.js';
 import { createDirectory } from './people.js';
 import { preferencesIn } from './preferences.js';
 import { problemText } from './problems.js';
-import { formatRoute, isPublic, parseRoute } from './router.js';
+import { formatRoute, isForStrangers, isPublic, parseRoute } from './router.js';
 import { createPresence } from './presence.js';
 import { screenFor } from './screens/index.js';
 import { createShell } from './shell.js';
@@ -27,7 +27,7 @@ import { text } from './text.js';
 /**
  * @typedef {object} World
  * @property {PlexiAPI} api
- * @property {{ remember: (on: boolean) => void }} session where tokens are kept after the next login
+ * @property {{ remember: (on: boolean) => void, save: (session: null) => void }} session where tokens are kept after the next login
  * @property {(options: Pick<CallOptions, 'callId' | 'kind' | 'encryption'>) => PlexiCall} makeCall
  * @property {() => PlexiLine} makeLine
  * @property {import('./devices.js').MediaSource | null} mediaDevices
@@ -127,6 +127,15 @@ export function createApp(world) {
       signedIn();
       const to = then === undefined ? null : parseRoute(then);
       app.navigate(to === null || isPublic(to) || to.name === 'missing' ? { name: 'people' } : to);
+    },
+
+    /** The server has ended it already. */
+    forgetSession() {
+      if (world.api.userId === null) return;
+      app.leaveLine();
+      world.session.save(null);
+      directory.clear();
+      store.set({ user: null });
     },
 
     async logOut() {
@@ -251,7 +260,7 @@ export function createApp(world) {
       app.navigate(then === '/people' ? { name: 'login' } : { name: 'login', then }, { replace: true });
       return;
     }
-    if (world.api.userId !== null && isPublic(next)) {
+    if (world.api.userId !== null && isForStrangers(next)) {
       app.navigate({ name: 'people' }, { replace: true });
       return;
     }

@@ -5,6 +5,8 @@
 /**
  * @typedef {{ name: 'login', then?: string }
  *   | { name: 'register' }
+ *   | { name: 'forgot' }
+ *   | { name: 'reset', token: string }
  *   | { name: 'people' }
  *   | { name: 'history' }
  *   | { name: 'settings' }
@@ -19,7 +21,9 @@ export const peopleMax = 100;
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const keyText = /^[A-Za-z0-9_-]{16,128}$/;
-const plain = new Set(['login', 'register', 'people', 'history', 'settings']);
+/** `plp_` and 43 characters (docs/protocol/tokens.md), with room for what comes after. */
+const resetToken = /^[A-Za-z0-9_-]{20,128}$/;
+const plain = new Set(['login', 'register', 'forgot', 'people', 'history', 'settings']);
 
 /** @param {unknown} text */
 export const isIdentifier = (text) => typeof text === 'string' && uuid.test(text);
@@ -39,6 +43,10 @@ export function parseRoute(hash) {
     const then = query.get('then');
     // Only to places of this page: `then` comes from the address, which anybody may have written.
     return then !== null && then.startsWith('/') ? { name: 'login', then } : { name: 'login' };
+  }
+  if (path.length === 1 && first === 'reset') {
+    const token = query.get('token') ?? '';
+    return resetToken.test(token) ? { name: 'reset', token } : { name: 'missing' };
   }
   if (path.length === 1 && first === 'ready') return parseReady(query);
   if (path.length === 2 && first === 'call' && second !== undefined) return parseCall(second, query);
@@ -71,10 +79,14 @@ export function formatRoute(route) {
     case 'ready': return `#/ready?with=${route.people.join(',')}&kind=${route.kind}`;
     case 'call': return `#/call/${route.id}${route.key === undefined ? '' : `?key=${route.key}`}`;
     case 'login': return route.then === undefined ? '#/login' : `#/login?then=${encodeURIComponent(route.then)}`;
+    case 'reset': return `#/reset?token=${route.token}`;
     case 'missing': return '#/people';
     default: return `#/${route.name}`;
   }
 }
 
 /** Which screens are for somebody who has not logged in. @param {Route} route */
-export const isPublic = (route) => route.name === 'login' || route.name === 'register';
+export const isPublic = (route) => route.name === 'reset' || isForStrangers(route);
+
+/** And for nobody else: the link of a reset mail is good for who is logged in, too. @param {Route} route */
+export const isForStrangers = (route) => ['login', 'register', 'forgot'].includes(route.name);

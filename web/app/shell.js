@@ -16,7 +16,7 @@ const tabs = /** @type {const} */ ([
 ]);
 
 /** Screens that fill the window. */
-const bare = new Set(['login', 'register', 'call']);
+const bare = new Set(['login', 'register', 'forgot', 'reset', 'call']);
 
 /** @param {import('./store.js').Store<import('./app.js').AppState>} store */
 export function createShell(store) {

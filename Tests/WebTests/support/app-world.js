@@ -52,6 +52,7 @@ export class FakeAPI extends Remembering {
       completeMFA: () => ok({ kind: 'signed-in', userId: id(1) }), sendCode: () => ok(null),
       updateMe: ({ displayName }) => ok({ ...people[0], displayName }),
       presence: (one) => ok({ userId: one, status: 'online', lastSeen: null }), setPresence: () => ok({ userId: id(1), status: 'online', lastSeen: null }),
+      forgotPassword: () => ok(null), resetPassword: () => ok(null),
       activeCalls: () => ok([]), factors: () => ok([]), changePassword: () => ok(null),
       beginTOTP: () => ok({ factorId: id(80), secret: 'JBSWY3DP', uri: 'otpauth://totp/x', qrSVG: '<svg/>' }),
       confirmTOTP: () => ok(['aaaa-bbbb-cccc-dddd']), removeFactor: () => ok(null), makeRecoveryCodes: () => ok(['eeee-ffff-gggg-hhhh']),

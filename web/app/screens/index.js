@@ -7,6 +7,7 @@ import { missingScreen } from './missing.js';
 import { peopleScreen } from './people.js';
 import { readyScreen } from './ready.js';
 import { settingsScreen } from './settings.js';
+import { forgotScreen, resetScreen } from './reset.js';
 import { loginScreen, registerScreen } from './welcome.js';
 
 /**
@@ -18,6 +19,8 @@ export function screenFor(app, route) {
   switch (route.name) {
     case 'login': return loginScreen(app, route);
     case 'register': return registerScreen(app);
+    case 'forgot': return forgotScreen(app);
+    case 'reset': return resetScreen(app, route);
     case 'people': return peopleScreen(app);
     case 'history': return historyScreen(app);
     case 'settings': return settingsScreen(app);

@@ -1,6 +1,7 @@
 // @ts-check
 // Log in, its second step, and making an account.
 
+import { card } from '../card.js';
 import { h } from '../dom.js';
 import { form, showProblem } from '../form.js';
 import { busy, field, notice, segments } from '../parts.js';
@@ -12,15 +13,6 @@ import { codeMethods } from '../form-rules.js';
 /** @typedef {import('../app.js').App} App */
 /** @typedef {import('../app.js').Screen} Screen */
 /** @typedef {import('../../api/answers.js').Challenge} Challenge */
-
-/** @param {string} title @param {string} lead @param {...any} content */
-function card(title, lead, ...content) {
-  const heading = h('h1', { tabindex: '-1' }, title);
-  const body = h('div', { class: 'stack stack--tight' }, content);
-  const element = h('main', { class: 'welcome', id: 'main' },
-    h('div', { class: 'card' }, h('div', { class: 'card__head' }, heading, h('p', { class: 'card__lead' }, lead)), body));
-  return { element, heading, body };
-}
 
 /** @param {App} app @param {{ name: 'login', then?: string }} route @returns {Screen} */
 export function loginScreen(app, route) {
@@ -40,6 +32,7 @@ export function loginScreen(app, route) {
     },
   });
   const view = card(text('login.title'), text('login.lead'), element,
+    h('p', {}, h('a', { href: formatRoute({ name: 'forgot' }) }, text('login.forgot'))),
     h('p', {}, text('login.new'), ' ', h('a', { href: formatRoute({ name: 'register' }) }, text('login.toRegister'))));
   return { title: text('login.title'), element: view.element, focus: name.input };
 }
