@@ -162,7 +162,7 @@ def reset_by_mail(server, mail):
     sender, recipients, message = mail.take()
     equal((sender, recipients), ("chat@example.org", "forgetful@example.org"))
     text = email.message_from_string(message).get_payload(decode=True).decode()
-    token = re.search(r"#token=([A-Za-z0-9_-]+)", text)
+    token = re.search(r"/#/reset\?token=([A-Za-z0-9_-]+)", text)
     expect(token, "no token in", text)
     body = {"token": token[1], "password": "remembered again 2"}
     server.call("POST", "/v1/auth/reset-password", body).status_is(200)
