@@ -284,6 +284,16 @@ test('what keeps somebody out ends the join with the server\'s reason', async ()
   }
 });
 
+test('what was refused in the call is not why it ends', async () => {
+  for (const [code, reason, wanted] of [[4005, 'removed from the call', 'removed'], [4004, 'the call has ended', 'call_over']]) {
+    const { world, call } = await joinedCall();
+    world.socket.say({ type: 'error', code: 'forbidden', detail: 'Only the host may do this', info: {}, ref: 7 });
+    world.socket.say({ type: 'call:status', call_id: CALL, status: code === 4004 ? 'ended' : 'ongoing', host_id: 'U2', locked: false });
+    world.socket.end(code, reason);
+    assert.equal(call.state.end.code, wanted);
+  }
+});
+
 test('a server without room is asked again after the time that it names', async () => {
   const { world, call } = makeCall();
   const joining = call.join();

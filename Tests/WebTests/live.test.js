@@ -194,3 +194,61 @@ test('a second factor: enrolled, asked for, refused, passed', options, async () 
   assert.equal(good(await api.completeMFA(challenge, 'totp', totp(secret))).userId, mallory.userId);
   assert.deepEqual(good(await api.factors()).filter(({ method }) => method === 'totp').map(({ isActive }) => isActive), [true]);
 });
+
+test('a host mutes, permits, locks, removes and ends; nobody else does', options, async (context) => {
+  const [host, bob, carol] = [await person('niaj'), await person('olivia'), await person('peggy')];
+  const started = good(await host.api.startCall({ participants: [bob.userId, carol.userId], type: 'audio' }));
+  const [h, b, c] = [host, bob, carol].map((who) => who.call(started.id, { kind: 'audio' }));
+  for (const { call } of [h, b, c]) {
+    await call.setMicrophone(new FakeTrack('audio'));
+    assert.deepEqual(await call.join(), { ok: true });
+  }
+  const seen = (userId) => h.call.state.participants.find((one) => one.userId === userId);
+  await eventually(() => seen(bob.userId)?.audio && seen(carol.userId)?.audio, 'both are there');
+  await new Promise((resolve) => setTimeout(resolve, 2_100));  // what the server says is no echo of the join any more
+  h.call.muteParticipant(bob.userId);
+  await eventually(() => b.call.state.own.mutedByHost || h.problems.length > 0, 'the muted one is told');
+  if (h.problems.some(({ code }) => code === 'protocol_error')) {
+    for (const { call } of [h, b, c]) await call.leave();
+    return context.skip('a server without host powers over sockets');
+  }
+  assert.equal(b.call.state.hostId, host.userId);
+  await eventually(() => seen(bob.userId)?.audio === false, 'and the host');
+  b.call.setMuted(false);
+  await eventually(() => seen(bob.userId)?.audio, 'who was muted may come back');
+  h.call.permit(bob.userId, { audio: false });
+  await eventually(() => !b.call.state.own.mayAudio, 'what is not permitted is told');
+  h.call.permit(bob.userId, { audio: true });
+  await eventually(() => b.call.state.own.mayAudio, 'and given back');
+  h.call.setLocked(true);
+  await eventually(() => c.call.state.locked && c.notices.some(({ kind }) => kind === 'locked'), 'the lock is told');
+  b.call.removeParticipant(carol.userId);
+  await eventually(() => b.problems.some(({ code }) => code === 'forbidden'), 'who is no host is refused');
+  h.call.removeParticipant(bob.userId);
+  await eventually(() => b.call.state.phase === 'ended', 'who is removed is out');
+  assert.equal(b.call.state.end.code, 'removed');
+  assert.equal((await bob.call(started.id).call.join()).problem.code, 'removed');
+  h.call.endForAll();
+  await eventually(() => c.call.state.phase === 'ended' && h.call.state.phase === 'ended', 'it is over for all');
+  assert.equal(c.call.state.end.code, 'call_over');
+});
+
+test('presence is told on the line', options, async (context) => {
+  const [quinn, rupert] = [await person('quinn'), await person('rupert')];
+  const line = quinn.line();
+  const presence = listen(line, 'presence');
+  line.open();
+  line.watch([rupert.userId]);
+  await eventually(() => line.state === 'open', 'the line opens');
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  if (presence.length === 0) {
+    line.close();
+    return context.skip('a server without presence on sockets');
+  }
+  assert.deepEqual(presence[0], { userId: rupert.userId, status: 'offline', lastSeen: null });
+  const other = rupert.line();
+  other.open();
+  await eventually(() => presence.some(({ status }) => status === 'online'), 'who opens a line is there');
+  line.close();
+  other.close();
+});

@@ -36,8 +36,8 @@ export function isFinal(told) { return FINAL.has(told.code); }
 /**
  * @param {number} code
  * @param {string} reason
- * @param {{told: CallProblem|null, refusals: number, resuming: boolean}} context `told`: the last `error` of this
- *   socket; `refusals`: closures with 4001 in a row, this one not counted; `resuming`: a resume token was presented
+ * @param {{told: CallProblem|null, refusals: number, resuming: boolean}} context `told`: why the join
+ *   was refused, or how long to wait; `refusals`: closures with 4001 in a row, this one not counted; `resuming`: a resume token was presented
  * @returns {Verdict}
  */
 export function verdictOf(code, reason, { told, refusals, resuming }) {
@@ -66,7 +66,7 @@ function denial(reason) { return reason.startsWith('removed') ? 'removed' : 'for
 
 /** @param {string} code @param {CallProblem|null} told @returns {Verdict} */
 function end(code, told) {
-  return { kind: 'end', problem: told?.code === code ? told : problem(code, { info: told?.info }) };
+  return { kind: 'end', problem: told?.code === code ? told : problem(code) };
 }
 
 /** @param {string} code @param {number} wait @returns {Verdict} */

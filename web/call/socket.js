@@ -57,6 +57,7 @@ export class SignalSocket {
   /** @type {number|null} */ #pingedAt = null;
   #pingID = 0;
   #isOver = false;
+  #isAccepted = false;
   /** @type {CallProblem|null} */ #told = null;
 
   /** @type {object[]} */ #queue = [];
@@ -110,7 +111,7 @@ export class SignalSocket {
       return this.#end(problem('network', { text: 'The browser does not permit a connection to the server' }));
     }
     this.#socket = socket;
-    this.#told = null;
+    [this.#told, this.#isAccepted] = [null, false];
     const isOurs = () => generation === this.#generation;
     socket.onopen = () => { if (isOurs()) this.#opened(); };
     socket.onmessage = (event) => { if (isOurs()) this.#received(event.data); };
@@ -157,7 +158,10 @@ export class SignalSocket {
     const message = readMessage(data);
     // What cannot be read is passed over: a join or an answer that is missed has its own timeout.
     if (message === null || message.kind === 'unknown' || message.kind === 'pong') return;
-    if (message.kind === 'error') this.#told = message.problem;
+    // Once joined, an error is about one message and no reason for a closing, save a flood.
+    if (message.kind === 'error' && (!this.#isAccepted || message.problem.code === 'rate_limited')) {
+      this.#told = message.problem;
+    }
     this.#handlers.received(message);
   }
 
@@ -219,8 +223,8 @@ export class SignalSocket {
     this.#handlers.waiting(this.#attempt + 1, this.#env.wallClock() + wait, why);
   }
 
-  /** The server has answered what was asked of this socket: a 4001 after it is the first again. */
-  accepted() { this.#refusals = 0; }
+  /** The join has succeeded: a 4001 after it is the first again. */
+  accepted() { [this.#isAccepted, this.#refusals, this.#told] = [true, 0, null]; }
 
   /** Tries at once: the page has heard of a network, or of another one. An open socket has to prove itself. */
   networkChanged() {
