@@ -252,3 +252,21 @@ test('presence is told on the line', options, async (context) => {
   line.close();
   other.close();
 });
+
+test('a server that stops ends the calls, and nobody waits for it to come back', options, async () => {
+  const first = server;
+  server = await startServer();
+  try {
+    const [sybil, trent] = [await person('sybil'), await person('trent')];
+    const started = good(await sybil.api.startCall({ participants: [trent.userId], type: 'audio' }));
+    const [s, t] = [sybil, trent].map((who) => who.call(started.id, { kind: 'audio' }));
+    for (const { call } of [s, t]) assert.deepEqual(await call.join(), { ok: true });
+    await eventually(() => s.call.state.status === 'ongoing', 'the call is on');
+    assert.equal(await server.stop(), 0);
+    await eventually(() => s.call.state.phase === 'ended' && t.call.state.phase === 'ended', 'both are told');
+    assert.deepEqual([s.call.state.end.code, t.call.state.end.code], ['call_over', 'call_over']);
+  } finally {
+    await server.stop();
+    server = first;
+  }
+});

@@ -19,6 +19,8 @@ export async function startServer(settings = []) {
   const child = spawn(binary, [
     'serve', '--data', join(folder, 'data'), '--listen', '127.0.0.1:0', ...words.flatMap((word) => ['--set', word]),
   ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PLEXICHAT_ADMIN_PASSWORD: 'correct horse battery' } });
+  // A test that is broken off leaves nothing behind.
+  process.once('exit', () => child.kill('SIGKILL'));
   const ended = new Promise((/** @type {(code: number|null) => void} */ resolve) => child.once('exit', resolve));
   let log = '';
   child.stderr.on('data', (data) => { log = (log + data).slice(-8_000); });
