@@ -21,7 +21,7 @@ export function environment(own = {}) {
     setTimeout: (callback, milliseconds) => world.setTimeout(callback, milliseconds),
     clearTimeout: (timer) => world.clearTimeout(timer),
     makeStream: (tracks) => new world.MediaStream(tracks),
-    videoCodecs: () => world.RTCRtpReceiver?.getCapabilities?.('video')?.codecs ?? [],
+    codecs: (kind) => world.RTCRtpReceiver?.getCapabilities?.(kind)?.codecs ?? [],
     pixelRatio: () => world.devicePixelRatio ?? 1,
     ...own,
   };

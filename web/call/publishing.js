@@ -31,6 +31,8 @@ export function screenEncodings(hint) {
   return [hint === 'motion' ? { maxBitrate: 3_000_000, maxFramerate: 30 } : { maxBitrate: 2_500_000, maxFramerate: 15 }];
 }
 
+/** Codecs whose frames nobody needs to read. */
+const SEALABLE = /^(audio\/opus|video\/(VP8|rtx))$/i;
 /** In the order in which their sections are made: others tell a camera from a screen by it. */
 export const SOURCES = Object.freeze(/** @type {TrackSource[]} */ (['microphone', 'camera', 'screen', 'screen-audio']));
 /** @param {TrackSource} source @returns {'audio'|'video'} */
@@ -187,9 +189,9 @@ export class Publishing {
   /** @param {TrackSource} source @param {RTCRtpTransceiver} transceiver */
   #equip(source, transceiver) {
     this.#prepare(transceiver.sender, kindOf(source));
-    if (!this.#isEncrypted || kindOf(source) !== 'video') return;
-    // The packetizers of the others look into the frames (docs/web.md).
-    const readable = this.#env.videoCodecs().filter(({ mimeType }) => /^video\/(VP8|rtx)$/i.test(mimeType));
+    if (!this.#isEncrypted) return;
+    // Others look into the frames, browsers and servers alike (docs/web.md).
+    const readable = this.#env.codecs(kindOf(source)).filter(({ mimeType }) => SEALABLE.test(mimeType));
     if (readable.length > 0) transceiver.setCodecPreferences?.(readable);
   }
 

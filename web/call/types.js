@@ -197,7 +197,7 @@
  * @property {(timer: any) => void} clearTimeout
  * @property {(tracks: MediaStreamTrack[]) => MediaStream} makeStream
  * @property {any} RTCRtpScriptTransform undefined where the browser has none
- * @property {() => any[]} videoCodecs that the browser has
+ * @property {(kind: 'audio'|'video') => any[]} codecs that the browser has
  * @property {() => number} pixelRatio device pixels in a CSS pixel
  */
 

@@ -284,7 +284,7 @@ export class FakeWorld {
       setTimeout: this.clock.setTimeout,
       clearTimeout: this.clock.clearTimeout,
       makeStream: (/** @type {any} */ tracks) => new FakeStream(tracks),
-      videoCodecs: () => [{ mimeType: 'video/VP8' }, { mimeType: 'video/rtx' }, { mimeType: 'video/H264' }],
+      codecs: (/** @type {string} */ kind) => (kind === 'audio' ? ['opus', 'red', 'PCMU'] : ['VP8', 'rtx', 'H264']).map((name) => ({ mimeType: `${kind}/${name}` })),
       pixelRatio: () => 1,
     };
   }
