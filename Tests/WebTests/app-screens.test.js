@@ -228,6 +228,7 @@ test('a session that ends leads to the login, and back afterwards', async () => 
   await settle();
   assert.equal(location.hash, '#/login?then=%2Fsettings');
   assert.match(toasts(), /Your session has ended/);
+  assert.doesNotMatch(toasts(), /You are logged out/);
   assert.ok(lines[0].isClosed);
 });
 
@@ -333,6 +334,7 @@ test('settings are kept, the theme at once', async () => {
   assert.match(toasts(), /The name is saved/);
   await press('Log out');
   assert.equal(location.hash, '#/login');
+  assert.match(toasts(), /You are logged out/);
 });
 
 test('an authenticator app is added with a first code, and its recovery codes are shown once', async () => {
@@ -460,6 +462,8 @@ test('an incoming call rings, names who calls, and is taken', async () => {
   assert.match(document.querySelector('dialog').textContent, /Ben Bitdiddle is calling.*With Cy D. Fect/);
   assert.deepEqual(played, ['ring']);
   assert.equal(document.title, 'Ben Bitdiddle is calling');
+  await wait(80);
+  assert.equal(document.getElementById('assertive').textContent, 'Ben Bitdiddle is calling');
   assert.equal(document.activeElement.localName, 'h2', 'who is typing answers nothing by mistake');
   good();
   lines[0].emit('incoming', incoming);
@@ -588,6 +592,7 @@ test('the controls do what they say, and what is done is spoken', async () => {
   assert.equal(app.store.get().preferences.layout, 'speaker');
   await press('Leave');
   assert.equal(location.hash, '#/people');
+  assert.equal(app.lastCall, null, 'a link to it asks again');
   assert.deepEqual(devices.running(), []);
   good();
 });
@@ -744,6 +749,13 @@ test('a link to a call asks before it joins', async () => {
   assert.equal(calls[0].joined, 1);
 });
 
+test('a ring for the call whose link is open is taken there', async () => {
+  await open({ hash: `#/call/${id(60)}` });
+  lines[0].emit('incoming', incoming);
+  await press('Accept with video');
+  assert.equal(calls[0]?.joined, 1);
+});
+
 test('an end says why, and offers the way back only where there is one', async () => {
   const call = await inCall();
   call.end('removed');
@@ -787,10 +799,12 @@ test('a headset that is unplugged is told, and another microphone goes on', asyn
   assert.notEqual(app.media.store.get().microphone, track);
   assert.ok(call.asked('setMicrophone').at(-1)[0] !== null);
   const camera = app.media.store.get().camera;
+  const asked = devices.asked.length;
   camera.stop();
   camera.dispatchEvent(new Event('ended'));
   await settle();
   assert.equal(app.media.store.get().camera, null, 'another camera is not shown without a wish');
+  assert.equal(devices.asked.length, asked);
   assert.equal(call.asked('setCamera').at(-1)[0], null);
 });
 

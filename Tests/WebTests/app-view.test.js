@@ -122,6 +122,7 @@ test('each thing that wants a click has its button', () => {
   assert.deepEqual(actions({ playBlocked: true }), [['play', 'play']]);
   assert.deepEqual(actions({ own: { mutedByHost: true } }), [['muted', 'unmute']]);
   assert.deepEqual(actions({ own: { mutedByHost: true, mayAudio: false } }), [['muted', null]]);
+  assert.deepEqual(actions({ own: { mayAudio: false } }), [['may-audio', null]]);
   assert.deepEqual(actions({ own: { mayVideo: false } }), [['may-video', null]]);
   assert.deepEqual(actions({ encryption: { on: true, failures: 2 } }), [['encryption', 'copy-link']]);
   assert.deepEqual(actions({ encryption: { on: true, failures: 0 } }), [['send-link', 'copy-link']]);
@@ -184,6 +185,7 @@ test('a tile\'s grade is that of its worst track, one\'s own that of what one se
   const gradeFor = (/** @type {any} */ one, /** @type {any} */ two, /** @type {string} */ who) => gradeOf(measuredOf(one, two, who));
   assert.deepEqual([gradeFor(state, stats, 'ada').bars, gradeFor(state, stats, 'me').bars], [2, 1]);
   assert.equal(gradeFor(state, null, 'ada').grade, 'unknown');
+  assert.deepEqual([measuredOf(state, stats, 'ada').rtt, measuredOf(state, stats, 'ben').rtt], [20, null], 'who sends nothing has no grade of ours');
   assert.equal(gradeFor(callState({ participants: [participant('ada', { connected: false })] }), stats, 'ada').grade, 'lost');
 });
 
