@@ -25,7 +25,7 @@ help: ## List the targets.
 
 run: build ## Install what is missing, build, and start the server on http://127.0.0.1:8000 with data in ./data.
 	@echo "Starting PlexiChat on http://$(LISTEN) with its data in $(DATA); Ctrl-C stops it."
-	@exec .build/release/plexichat serve --data $(DATA) --listen $(LISTEN) --set docs.assets=.tools/docs-assets
+	@exec .build/release/plexichat serve --data $(DATA) --listen $(LISTEN) --set docs.assets=.tools/docs-assets --set web.folder=web
 
 build: ## Install what is missing and build the server: .build/release/plexichat.
 	@scripts/install build

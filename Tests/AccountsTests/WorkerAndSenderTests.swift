@@ -141,13 +141,14 @@ private final class RecordingMail: MailTransport {
     @Test func `a reset mail holds the link and its lifetime`() async throws {
         let transport = RecordingMail()
         let sender = MailSender(
-            from: try #require(MailAddress("noreply@example.org")), resetLink: "https://chat.example.org/reset#token=",
+            from: try #require(MailAddress("noreply@example.org")),
+            resetLink: "https://chat.example.org/#/reset?token=",
             transport: transport, clock: clock.clock)
         let token = Secret(text: "plp_abc")
         try await sender.send(.passwordReset(token: token, validFor: .hours(1)), to: Private("alice@example.org"))
         let sent = try #require(transport.messages.withLock { $0.first })
         #expect(sent.to.map(\.exposed) == ["alice@example.org"])
-        #expect(sent.message.text.contains("https://chat.example.org/reset#token=plp_abc\n"))
+        #expect(sent.message.text.contains("https://chat.example.org/#/reset?token=plp_abc\n"))
         #expect(sent.message.text.contains("valid for 60 minutes"))
         await #expect(throws: CodeSenderError.self) {
             try await sender.send(.passwordReset(token: token, validFor: .hours(1)), to: Private("no address"))

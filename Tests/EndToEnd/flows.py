@@ -2,6 +2,7 @@
 
 import email
 import json
+import os
 import re
 import subprocess
 import time
@@ -161,7 +162,7 @@ def reset_by_mail(server, mail):
     sender, recipients, message = mail.take()
     equal((sender, recipients), ("chat@example.org", "forgetful@example.org"))
     text = email.message_from_string(message).get_payload(decode=True).decode()
-    token = re.search(r"#token=([A-Za-z0-9_-]+)", text)
+    token = re.search(r"/#/reset\?token=([A-Za-z0-9_-]+)", text)
     expect(token, "no token in", text)
     body = {"token": token[1], "password": "remembered again 2"}
     server.call("POST", "/v1/auth/reset-password", body).status_is(200)
@@ -321,6 +322,32 @@ def mail_and_text_messages_that_cannot_be_sent_answer_503():
         body = {"method": "sms", "recipient": "+4915112345678"}
         answer = server.call("POST", "/api/v1/auth/mfa/sent", body, server.token("unlucky")).status_is(503)
         expect("SMS" in answer.body.decode() or "sent" in answer.body.decode(), answer.body)
+
+
+@check
+def the_client_for_browsers_is_served_whole():
+    """Every file that the first page leads to is there, under a policy that needs nothing inline or foreign."""
+    with Server(f"web.folder={ROOT / 'web'}") as server:
+        first = server.call("GET", "/").status_is(200)
+        policy = first.headers["Content-Security-Policy"]
+        expect("default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy, policy)
+        expect("camera=(self)" in first.headers["Permissions-Policy"], dict(first.headers))
+        seen, waiting = set(), re.findall(r'(?:src|href)="(/[^"#]+)"', first.body.decode())
+        while waiting:
+            path = waiting.pop()
+            if path in seen:
+                continue
+            seen.add(path)
+            answer = server.call("GET", path).status_is(200)
+            equal(answer.headers["Cache-Control"], "no-cache", path)
+            again = server.call("GET", path, headers={"If-None-Match": answer.headers["ETag"]})
+            equal(again.status, 304, path)
+            if path.endswith(".js"):
+                expect("javascript" in answer.headers["Content-Type"], path)
+                folder = path.rsplit("/", 1)[0]
+                for target in re.findall(r"(?:from|import)\s*\(?'(\.[^']+\.js)'", answer.body.decode()):
+                    waiting.append(os.path.normpath(f"{folder}/{target}"))
+        expect(len(seen) > 40 and "/plexichat-call.js" in seen and "/strings.js" in seen, sorted(seen))
 
 
 @check

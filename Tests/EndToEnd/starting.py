@@ -149,7 +149,7 @@ def data_and_key_are_readable_by_their_owner_only():
 
 
 # What a test machine need not have.
-WELL = ["--set", "docs.enabled=false", "--set", "server.max_connections=2000"]
+WELL = ["--set", "docs.enabled=false", "--set", "web.enabled=false", "--set", "server.max_connections=2000"]
 
 
 def doctor(server, *words, code=0, listen=None):
@@ -175,6 +175,10 @@ def doctor_names_what_is_ill():
         expect("is taken by another program" in told, told)
         told = doctor(server, "--set", "docs.assets=/nowhere", code=1)
         expect("!!  documentation" in told, told)
+        told = doctor(server, "--set", "web.folder=/nowhere", code=1)
+        expect("!!  pages" in told and "web.folder" in told, told)
+        refused = plexichat("serve", *server.options(), "--listen", "127.0.0.1:0", "--set", "web.folder=/nowhere", code=1)
+        expect("web: open the folder /nowhere" in refused.stderr, refused.stderr)
         told = doctor(server, "--set", "server.max_connections=1000000", code=None)
         expect("descriptors" in told, told)
         server.stop()

@@ -16,7 +16,7 @@ package struct APIService: Sendable {
         package var jsonLimits = JSONLimits()
         package var cors = CORSPolicy(origins: [])
         /// Files for browsers, at every path that no dialect has a row for.
-        package var web: StaticFiles?
+        package var web: WebPages?
 
         package init() {}
     }
@@ -90,6 +90,8 @@ private struct Progress {
     var route: Route?
     var caller: Principal?
     var verdict: RateLimiter.Verdict?
+    /// Of a file for browsers, which is no route.
+    var isPage = false
 
     init(_ request: HTTPRequest, ids: RequestIDs, time: Timestamp) {
         let sent = RequestIDs.accept(request.head.headers["x-request-id"])
@@ -116,7 +118,10 @@ extension APIService {
             return response
         }
 
-        if let page = page(head, segments) { return page }
+        if let page = page(head, segments) {
+            progress.isPage = true
+            return page
+        }
         let match: Router.Match
         do {
             match = try find(head, segments)
@@ -200,7 +205,7 @@ extension APIService {
         guard case .notFound = router.route(head.method, routing), PathClaims.missingFeature(at: routing) == nil else {
             return nil
         }
-        return web.answer(head, at: segments[...])
+        return web.answer(head, at: segments)
     }
 
     private func choose(
@@ -392,9 +397,8 @@ extension APIService {
     }
 
     private func addStandardHeaders(to response: inout HTTPResponse, _ request: HTTPRequest, _ progress: Progress) {
-        response.headers.append(
-            SecurityHeaders.headers(
-                isSecure: request.connection.isSecure, policy: progress.route?.contentSecurityPolicy))
+        let policy = progress.isPage ? WebPages.contentSecurityPolicy : progress.route?.contentSecurityPolicy
+        response.headers.append(SecurityHeaders.headers(isSecure: request.connection.isSecure, policy: policy))
         response.headers.add("X-Request-ID", progress.requestID)
         if let verdict = progress.verdict { response.headers.add(verdict, at: progress.time) }
         options.cors.addHeaders(for: request.head.headers["origin"], to: &response.headers)

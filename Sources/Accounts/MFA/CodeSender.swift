@@ -78,7 +78,7 @@ package struct MailSender: CodeSender {
     private let transport: any MailTransport
     private let clock: Clock
 
-    /// `resetLink` stands before the token of a reset mail, such as `https://chat.example.org/reset#token=`; the token
+    /// `resetLink` stands before the token of a reset mail, such as `https://chat.example.org/#/reset?token=`; the token
     /// alone is sent when it is empty.
     package init(
         from address: MailAddress, name: String = "PlexiChat", resetLink: String = "", transport: any MailTransport,

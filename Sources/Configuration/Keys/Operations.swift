@@ -98,12 +98,17 @@ extension Configuration {
         ])
 
     package struct Web: Sendable {
+        package var enabled = true
         package var folder: String?
     }
 
     static let webSection = Section(
-        "web", "Files served to browsers.",
+        "web", "The client for browsers at `/`.",
         [
-            Key("web.folder", \.web.folder, .optional(.path), "A folder of static files to serve at `/`. Unset: none.")
+            Key("web.enabled", \.web.enabled, .flag, "Serve it."),
+            Key(
+                "web.folder", \.web.folder, .optional(.path),
+                "The folder with its files, or with pages of your own. Unset: `/usr/local/share/plexichat/web` or `/usr/share/plexichat/web`, whichever is there."
+            ),
         ])
 }

@@ -117,11 +117,11 @@ extension Configuration {
         return options
     }
 
-    var apiOptions: APIService.Options {
+    func apiOptions(web: WebPages?) -> APIService.Options {
         var options = APIService.Options()
         options.bodyLimit = server.bodyLimit
         options.jsonLimits = JSONLimits(depth: limits.jsonDepth, values: limits.jsonValues)
-        options.web = web.folder.flatMap { try? StaticFiles(folder: $0) }
+        options.web = web
         options.cors = CORSPolicy(
             origins: cors.origins, allowsCredentials: cors.credentials, maximumAge: cors.maxAge)
         return options
@@ -193,5 +193,24 @@ extension Configuration {
         guard docs.enabled else { return nil }
         let folder = docs.assets ?? Self.assetFolders.first { access($0, R_OK | X_OK) == 0 }
         return DocumentationPages(assets: folder.flatMap { try? StaticFiles(folder: $0) })
+    }
+
+    /// Where an installation puts the client for browsers. Nothing relative: the folder that a server happens to be
+    /// started in is not to be shown to the world. `make run` names that of the sources.
+    private static let webFolders = ["/usr/local/share/plexichat/web", "/usr/share/plexichat/web"]
+
+    func webPages() throws(StartFailure) -> WebPages? {
+        guard web.enabled else { return nil }
+        guard let folder = web.folder else {
+            let found = Self.webFolders.first { access($0, R_OK | X_OK) == 0 }
+            return WebPages(files: found.flatMap { try? StaticFiles(folder: $0) })
+        }
+        // One that was asked for by name and is not there is a mistake to be told, not a page that is missing later.
+        do {
+            return WebPages(files: try StaticFiles(folder: folder))
+        } catch {
+            throw StartFailure(
+                "web", error, remedy: "Correct web.folder, or unset it; web.enabled=false serves no pages at all.")
+        }
     }
 }

@@ -63,6 +63,7 @@ struct RunningServer: Sendable {
         let configuration = loaded.values
         LogOutput.configure(level: configuration.logging.level)
         let metrics = Metrics()
+        let web = try configuration.webPages()
         let accounts = try await makeAccounts(configuration, storage)
         let password = try await administrator(accounts)
         let load = LoadMonitor(marks: configuration.loadMarks, diskFolder: configuration.data.folder)
@@ -103,7 +104,8 @@ struct RunningServer: Sendable {
             settings: settings)
         let api = APIService(
             services: services, limiter: limiter, load: load,
-            idempotency: idempotency, options: configuration.apiOptions, clock: .system, metrics: requestMetrics)
+            idempotency: idempotency, options: configuration.apiOptions(web: web), clock: .system,
+            metrics: requestMetrics)
         let tls = try makeTLS(configuration)
         let http: HTTPServer
         do {

@@ -29,7 +29,7 @@ extension Configuration {
         options.timeout = mail.timeout
         options.connection = outgoingOptions
         return MailSender(
-            from: from, resetLink: "\(publicURL)/reset#token=", transport: MailClient(loop: loop, options: options))
+            from: from, resetLink: "\(publicURL)/#/reset?token=", transport: MailClient(loop: loop, options: options))
     }
 
     var outgoingOptions: ConnectionOptions {

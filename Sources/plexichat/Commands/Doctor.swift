@@ -43,6 +43,7 @@ enum Doctor {
         findings += media(configuration, isServing: addresses.contains { $0.text.hasSuffix(serverAnswers) })
         findings.append(descriptors(configuration))
         findings.append(documentation(configuration))
+        findings.append(pages(configuration))
         findings.append(mail(configuration))
         for finding in findings { show(finding, invocation.output) }
         let ill = findings.count { !$0.isWell }
@@ -195,6 +196,20 @@ enum Doctor {
                 "Run scripts/install, or set docs.assets.")
         }
         return .well("documentation", "installed")
+    }
+
+    private static func pages(_ configuration: Configuration) -> Finding {
+        do {
+            guard let pages = try configuration.webPages() else { return .well("pages", "off (web.enabled)") }
+            guard pages.areInstalled else {
+                return .ill(
+                    "pages", "the client for browsers is not installed",
+                    "Copy the folder web of the sources to /usr/local/share/plexichat/web, or set web.folder.")
+            }
+            return .well("pages", "installed")
+        } catch {
+            return .ill("pages", error.problem, error.remedy)
+        }
     }
 
     private static func mail(_ configuration: Configuration) -> Finding {
