@@ -87,10 +87,10 @@ let package = Package(
 
         tests("BaseTests", []),
         tests("WireTests", ["Wire"]),
-        tests("CryptoTests", ["Wire", "Crypto"]),
+        tests("CryptoTests", ["Wire", "Crypto", "COpenSSL", "CZlib"]),
         tests("NetTests", ["Wire", "Crypto", "Net"]),
         tests("StoreTests", ["Wire", "Crypto", "Net", "Store"]),
-        tests("VaultTests", ["Wire", "Crypto", "Vault"]),
+        tests("VaultTests", ["Wire", "Crypto", "Vault", "CZlib"]),
         tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
         tests("MediaTests", ["Wire", "Crypto", "Media"]),
         tests(
