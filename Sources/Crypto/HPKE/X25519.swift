@@ -65,7 +65,7 @@ package struct X25519PrivateKey: Sendable {
         return try Secret(count: X25519PublicKey.count) { shared throws(CryptoError) in
             var count = shared.count
             let start = shared.bindMemory(to: UInt8.self).baseAddress
-            guard EVP_PKEY_derive(context, start, &count) == 1, shared.contains(where: { $0 != 0 }) else {
+            guard EVP_PKEY_derive(context, start, &count) == 1, shared.reduce(0, |) != 0 else {
                 ERR_clear_error()
                 throw .badKey("the X25519 public key is a point of low order")
             }
