@@ -83,7 +83,7 @@ let package = Package(
             ]),
         program(
             "plexibench",
-            ["Base", "Wire", "Crypto", "Net", "Store", "Media", "TestKit", "CShims", "CFloor"]),
+            ["Base", "Wire", "Crypto", "Net", "Store", "Vault", "Media", "TestKit", "CShims", "CFloor"]),
 
         tests("BaseTests", []),
         tests("WireTests", ["Wire"]),

@@ -10,6 +10,8 @@ let benchmarks: [(name: String, body: () -> Void)] = [
     ("ws-idle", benchmarkIdleWebSockets),
     ("ws-handshakes", benchmarkWebSocketHandshakes),
     ("ws-fanout", benchmarkWebSocketFanout),
+    ("crypto", benchmarkCrypto),
+    ("crypto-secrets", checkCryptoSecrets),
     ("media", benchmarkMedia),
     ("media-joins", benchmarkMediaJoins),
     ("media-janus", benchmarkMediaJanus),

@@ -43,3 +43,19 @@ static inline void plexi_memcheck_show(const void *memory, unsigned long count) 
     (void)count;
 #endif
 }
+
+/// Whether all of the memory, at most 64 bytes, is still marked: what was made of secrets is secret.
+static inline int plexi_memcheck_is_hidden(const void *memory, unsigned long count) {
+#ifdef PLEXI_MEMCHECK
+    unsigned char bits[64] = {0};
+    if (count > sizeof bits || VALGRIND_GET_VBITS(memory, bits, count) != 1) return 0;
+    VALGRIND_MAKE_MEM_DEFINED(bits, count);
+    for (unsigned long index = 0; index < count; index++)
+        if (bits[index] != 0xFF) return 0;
+    return 1;
+#else
+    (void)memory;
+    (void)count;
+    return 0;
+#endif
+}
