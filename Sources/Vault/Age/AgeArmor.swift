@@ -29,7 +29,7 @@ package enum AgeArmor {
     static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 }
 
-package struct AgeArmorEncoder {
+package struct AgeArmorEncoder: Sendable {
     private var hasBegun = false
     private var pending = Bytes()
 
@@ -64,7 +64,7 @@ package struct AgeArmorEncoder {
     }
 }
 
-package struct AgeArmorDecoder {
+package struct AgeArmorDecoder: Sendable {
     private enum Phase {
         case before
         case body

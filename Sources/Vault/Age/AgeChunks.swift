@@ -44,7 +44,7 @@ package enum AgeChunk {
 }
 
 /// Seals one chunk after the other.
-package struct AgeChunkSealer: ~Copyable {
+package struct AgeChunkSealer: ~Copyable, Sendable {
     private let cipher: ChaCha20Poly1305Cipher
     private var index: UInt64 = 0
 
@@ -69,7 +69,7 @@ package struct AgeChunkSealer: ~Copyable {
 }
 
 /// Opens chunks in any order.
-package struct AgeChunkOpener: ~Copyable {
+package struct AgeChunkOpener: ~Copyable, Sendable {
     private let cipher: ChaCha20Poly1305Cipher
 
     package init(payloadKey: Secret) {

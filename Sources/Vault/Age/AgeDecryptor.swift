@@ -3,7 +3,7 @@
 package import Base
 import Crypto
 
-package struct AgeDecryptor: ~Copyable {
+package struct AgeDecryptor: ~Copyable, Sendable {
     private enum Phase {
         case header(AgeHeaderReader)
         case nonce(Secret)

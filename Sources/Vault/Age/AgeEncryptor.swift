@@ -3,7 +3,7 @@
 package import Base
 import Crypto
 
-package struct AgeEncryptor: ~Copyable {
+package struct AgeEncryptor: ~Copyable, Sendable {
     private var sealer: AgeChunkSealer
     /// Header and nonce, until they are written.
     private var head: Bytes

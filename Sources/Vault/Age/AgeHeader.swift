@@ -91,7 +91,7 @@ package struct AgeHeader: Sendable {
 }
 
 /// Takes a header line by line, from pieces of any size.
-package struct AgeHeaderReader {
+package struct AgeHeaderReader: Sendable {
     private enum Line { case version, stanzaOrEnd, body }
 
     private var bytes = Bytes()
