@@ -17,7 +17,7 @@ SWIFT = $$(scripts/find-swift || echo false)
 RELEASE := --configuration release --static-swift-stdlib
 SWIFT_SOURCES := Sources Tests Package.swift
 
-.PHONY: help run build test lint format fuzz fuzz-all bench-http bench-store bench-media bench-calls kill-test e2e docs clean
+.PHONY: help run build test lint format fuzz fuzz-all bench-http bench-store bench-media bench-calls bench-crypto constant-time kill-test e2e docs clean
 
 help: ## List the targets.
 	@echo "make TARGET, where TARGET is one of:"
@@ -68,6 +68,14 @@ bench-media: ## Measure media forwarding against a loop of C that does the least
 bench-calls: ## Measure signaling: offers, idle sockets, a change that reaches everybody, and joins beside Janus.
 	@scripts/install bench
 	@scripts/bench-calls
+
+bench-crypto: ## Measure keys and age files against a loop of C, and look for secrets that decide about time.
+	@scripts/install bench
+	@scripts/bench-crypto
+
+constant-time: ## Look for branches and addresses that depend on secrets (needs valgrind).
+	@scripts/install bench
+	@scripts/check-constant-time
 
 kill-test: ## Kill the server at random points under write load and look for lost writes.
 	@scripts/install test

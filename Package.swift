@@ -88,16 +88,16 @@ let package = Package(
         program(
             "plexibench",
             [
-                "Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Chat", "Media", "Signaling", "TestKit",
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat", "Media", "Signaling", "TestKit",
                 "CShims", "CFloor",
             ]),
 
         tests("BaseTests", []),
         tests("WireTests", ["Wire"]),
-        tests("CryptoTests", ["Wire", "Crypto"]),
+        tests("CryptoTests", ["Wire", "Crypto", "COpenSSL", "CZlib"]),
         tests("NetTests", ["Wire", "Crypto", "Net"]),
         tests("StoreTests", ["Wire", "Crypto", "Net", "Store"]),
-        tests("VaultTests", ["Wire", "Crypto", "Vault"]),
+        tests("VaultTests", ["Wire", "Crypto", "Vault", "CZlib"]),
         tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
         tests("ChatTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat"]),
         tests("MediaTests", ["Wire", "Crypto", "Media"]),

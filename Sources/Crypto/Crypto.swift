@@ -1,6 +1,7 @@
 // Crypto: what OpenSSL 3 and libargon2 do, behind values.
 //
-// Owns: hashes, MACs, key derivation, AES-256-GCM, Ed25519, signature checks for WebAuthn, Argon2id, certificates for
+// Owns: hashes, MACs, key derivation, AES-256-GCM, Ed25519, signature checks for WebAuthn, Argon2id, ML-KEM-768 in Swift
+// for where OpenSSL has none (`MLKEM/MLKEM768.swift`), HPKE with X25519 and X-Wing (`HPKE/HPKE.swift`), certificates for
 // development, and TLS as a machine over bytes (`TLS/TLSSession.swift`). Opens no socket and keeps no key on disk:
 // sockets are Net's, stored keys are Vault's. Algorithms are fetched once (`Algorithms.swift`), because OpenSSL 3 spends
 // a microsecond and a lock on every implicit fetch. Keys come as `Secret`, and copies of them are wiped.

@@ -17,6 +17,8 @@ let benchmarks: [(name: String, body: () -> Void)] = [
     ("calls-joins", benchmarkCallsJoins),
     ("calls-server", runCallsServer),
     ("calls-janus", benchmarkCallsJanus),
+    ("crypto", benchmarkCrypto),
+    ("crypto-secrets", checkCryptoSecrets),
     ("media", benchmarkMedia),
     ("media-joins", benchmarkMediaJoins),
     ("media-janus", benchmarkMediaJanus),

@@ -1,4 +1,5 @@
-// The floor of `make bench-media`: what forwarding costs with nothing around it. For plexibench only.
+// The floors of `make bench-media` and `make bench-crypto`: what forwarding and encrypting cost with nothing around them.
+// For plexibench only.
 #pragma once
 
 enum { PLEXI_FLOOR_GCM = 0, PLEXI_FLOOR_CM = 1 };
@@ -30,3 +31,7 @@ int plexi_floor_run(unsigned short port, const unsigned short *sinks, unsigned i
 /// return the new count, or -1.
 int plexi_floor_protect(int profile, void *packet, int count);
 int plexi_floor_unprotect(int profile, void *packet, int count);
+
+/// ChaCha20-Poly1305 by EVP over `count` chunks of `size` bytes, from `input` to `output`, which has 16 bytes more. Returns
+/// 0, or -1.
+int plexi_floor_chacha(const unsigned char *input, unsigned char *output, int size, unsigned long count);

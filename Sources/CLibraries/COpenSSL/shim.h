@@ -23,6 +23,7 @@ static inline const char *plexi_kdf_param_digest(void) { return OSSL_KDF_PARAM_D
 static inline const char *plexi_kdf_param_key(void) { return OSSL_KDF_PARAM_KEY; }
 static inline const char *plexi_kdf_param_salt(void) { return OSSL_KDF_PARAM_SALT; }
 static inline const char *plexi_kdf_param_info(void) { return OSSL_KDF_PARAM_INFO; }
+static inline const char *plexi_kdf_param_mode(void) { return OSSL_KDF_PARAM_MODE; }
 static inline const char *plexi_pkey_param_group(void) { return OSSL_PKEY_PARAM_GROUP_NAME; }
 static inline const char *plexi_pkey_param_public(void) { return OSSL_PKEY_PARAM_PUB_KEY; }
 static inline const char *plexi_pkey_param_rsa_n(void) { return OSSL_PKEY_PARAM_RSA_N; }
@@ -64,6 +65,7 @@ static inline void plexi_hmac_sha1_tag(
 
 // Keys and certificates.
 static inline int plexi_pkey_selection_public(void) { return EVP_PKEY_PUBLIC_KEY; }
+static inline int plexi_pkey_selection_pair(void) { return EVP_PKEY_KEYPAIR; }
 static inline EVP_PKEY *plexi_p256_generate(void) { return EVP_EC_gen("P-256"); }
 
 // BIOs of our own (TLSSession).

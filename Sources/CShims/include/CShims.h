@@ -2,6 +2,7 @@
 // No header of the C library is included here: their extensions clash between clang modules. The .c files include them.
 #pragma once
 
+#include "ConstantTime.h"
 #include "Datagrams.h"
 #include "Polling.h"
 #include "Streams.h"
