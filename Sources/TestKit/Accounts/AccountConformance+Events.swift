@@ -61,10 +61,8 @@ extension AccountConformance {
 
             let fourth = try await accounts.principal(try await accounts.login(password: new))
             events.watch(fourth)
-            _ = try await service.setRoles([.user, .admin], of: fourth.user, by: .console, origin: origin)
+            _ = try await service.setTier(.premium, of: fourth.user, by: .console, origin: origin)
             try expect(.rightsChanged(of: fourth.user))
-            _ = try await service.setRoles([.user], of: fourth.user, by: .console, origin: origin)
-            _ = events.take()
             _ = try await service.setActive(false, of: fourth.user, by: .console, origin: origin)
             try expect(.accountEnded(fourth.user), ending: fourth)
         },

@@ -120,12 +120,12 @@ import Wire
     @Test func `who is removed and keeps sending is forwarded to nobody`() async throws {
         try await ServedCalls.run("alice", "bobby", "carol") { world in
             let call = try await world.call(from: 0, to: [1, 2])
-            let pages = Pages([
-                try world.browser(0, sections: [.init(.audio, .sendOnly)]),
-                try world.browser(1, sections: [.init(.video, .sendOnly)]),
-            ])
             let bobby = world.people[1].id
             let frames = try await ServedCalls.blocking {
+                let pages = Pages([
+                    try world.browser(0, sections: [.init(.audio, .sendOnly)]),
+                    try world.browser(1, sections: [.init(.video, .sendOnly)]),
+                ])
                 let (one, two) = (pages.all[0], pages.all[1])
                 for page in pages.all {
                     try join(page, call)
