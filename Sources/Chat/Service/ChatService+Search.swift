@@ -22,6 +22,18 @@ extension ChatService {
         if let type = query.type { request.scope.append("t\(type.rawValue)") }
         if let sender = query.sender { request.scope.append(SearchIndex.term(sender)) }
         let filter = Self.filter(query, request, principal.user)
+        // A beginning of a word costs the lists of all words that it begins. So whole words are looked for first, and
+        // beginnings only when those do not fill the page.
+        if request.hasOpenWord {
+            let whole = try await results(request.whole, filter, query)
+            if whole.total >= max(0, query.offset) + max(1, query.limit) { return whole }
+        }
+        return try await results(request, filter, query)
+    }
+
+    private func results(
+        _ request: SearchRequest, _ filter: Statement?, _ query: SearchQuery
+    ) async throws(ChatError) -> SearchResults {
         let match = request.match(database.engine)
         let counted = Int(clamping: try await reader.number(count(match, filter)))
         guard counted > 0 else { return SearchResults(hits: [], total: 0, isTotalCut: false) }
