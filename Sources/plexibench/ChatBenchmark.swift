@@ -97,7 +97,7 @@ private struct ChatBenchmark: Sendable {
         let end = Instant.now() + .seconds(seconds)
         let begin = Instant.now()
         var used = rusage()
-        getrusage(RUSAGE_SELF, &used)
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &used)
         let before = Self.cpu(used)
         try await withThrowingTaskGroup { group in
             for (index, person) in people.enumerated() {
@@ -114,7 +114,7 @@ private struct ChatBenchmark: Sendable {
             }
             try await group.waitForAll()
         }
-        getrusage(RUSAGE_SELF, &used)
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &used)
         let time = (Instant.now() - begin).inSeconds
         let perMessage = (Self.cpu(used) - before) / Double(max(1, latencies.count)) * 1e6
         let rate = Int(Double(latencies.count) / time)
