@@ -29,7 +29,7 @@ import Wire
     static let withQuery = rows.filter { !$0.route.query.isEmpty }
     static let withParameter = rows.filter { $0.route.path.contains("{") }
 
-    private static func properties(_ route: Route) -> [Property] {
+    static func properties(_ route: Route) -> [Property] {
         switch route.body {
         case .json(.object(let properties)), .optionalJSON(.object(let properties)): properties
         default: []
@@ -37,7 +37,7 @@ import Wire
     }
 
     /// A value that the schema takes, so that the other members can be reached.
-    private static func plain(_ schema: Schema) -> String {
+    static func plain(_ schema: Schema) -> String {
         switch schema {
         case .nullable(let inner), .named(_, let inner): plain(inner)
         case .boolean: "true"

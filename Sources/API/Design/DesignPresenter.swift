@@ -41,6 +41,21 @@ enum DesignPresenter {
         return .json(json.bytes)
     }
 
+    /// All there are of something, which has a bound.
+    static func reply<Value>(
+        _ call: Call, of values: [Value], _ element: (Value, inout JSONWriter) -> Void
+    ) -> Reply {
+        var json = JSONWriter(capacity: 4_096)
+        json.object { json in
+            json.field("success", true)
+            json.array("data") { json in
+                for value in values { json.object { element(value, &$0) } }
+            }
+            meta(call.context, into: &json)
+        }
+        return .json(json.bytes)
+    }
+
     private static func pagination(_ page: NumberedPage, _ hasNext: Bool?, into json: inout JSONWriter) {
         json.object("pagination") { json in
             json.field("page", page.number)
@@ -154,5 +169,5 @@ enum DesignRoutes {
         .design, DesignFormat(),
         auth + users + profiles + administration + settings + calls + presence + organizations + organizationMembers
             + channels + channelMembers + channelPermissions + messages + reactions + threads + directMessages
-            + LiveRows.design + voice + SignalingRows.design)
+            + membership + invitations + reading + search + LiveRows.design + voice + SignalingRows.design)
 }

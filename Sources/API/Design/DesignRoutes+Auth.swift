@@ -122,7 +122,9 @@ extension DesignRoutes {
                 return DesignPresenter.reply(call) { json in DesignPresenter.ownUser(user, into: &json) }
             },
             .delete("/v1/auth/me", .user, "Delete the caller's account") { call in
-                try await call.accounts.deleteOwnAccount(try call.principal, origin: call.origin)
+                let principal = try call.principal
+                try await call.accounts.deleteOwnAccount(principal, origin: call.origin)
+                await call.forgetInChat(principal.user)
                 return .empty
             },
         ]

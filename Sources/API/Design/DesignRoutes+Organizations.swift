@@ -112,7 +112,7 @@ extension DesignRoutes {
         json.field("updated_at", organization.updatedAt)
     }
 
-    private static func write(_ member: OrganizationMember, into json: inout JSONWriter) {
+    static func write(_ member: OrganizationMember, into json: inout JSONWriter) {
         json.field("user_id", member.person.id)
         DesignChatPresenter.person(member.person, into: &json)
         json.field("role", member.role.name)
@@ -128,7 +128,7 @@ extension DesignRoutes {
             .required("updated_at", .dateTime),
         ]))
     private static let organizationEnvelope = DesignPresenter.envelope(organizationSchema)
-    private static let organizationMemberSchema = Schema.named(
+    static let organizationMemberSchema = Schema.named(
         "DesignOrganizationMember",
         .object(
             [.required("user_id", .uuid)] + DesignChatPresenter.personProperties + [

@@ -38,8 +38,9 @@ extension DesignRoutes {
                 return DesignPresenter.reply(call) { json in DesignPresenter.ownUser(user, into: &json) }
             },
             .delete("/v1/users/{id}", .admin, "Delete a user") { call in
-                try await call.accounts.deleteUser(
-                    try call.identifier("id"), by: .principal(try call.principal), origin: call.origin)
+                let user: UserID = try call.identifier("id")
+                try await call.accounts.deleteUser(user, by: .principal(try call.principal), origin: call.origin)
+                await call.forgetInChat(user)
                 return .empty
             },
         ]

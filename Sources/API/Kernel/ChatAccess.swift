@@ -32,6 +32,18 @@ extension Call {
         }
     }
 
+    /// The account is gone; now it leaves its conversations, and what it wrote is emptied. When that breaks off, the
+    /// account stays deleted, and what is left of it is left to the sweep.
+    func forgetInChat(_ user: UserID) async {
+        do {
+            try await services.chat?.service.forget(user)
+        } catch {
+            Self.log.error("a deleted account is still in conversations", [.requestID(requestID), .error(error)])
+        }
+    }
+
+    private static let log = Logger("api.chat")
+
     /// What is no identifier at all names nothing either, and is answered like one that names nothing.
     func conversationID(_ parameter: String = "id") throws(ChatError) -> ConversationID {
         guard let id = ConversationID(self.parameter(parameter)) else { throw .notFound(.conversation) }

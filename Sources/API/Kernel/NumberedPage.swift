@@ -18,6 +18,11 @@ struct NumberedPage: Sendable {
         self.size = call.queryInteger(name, default: size)
     }
 
+    init(number: Int, size: Int) {
+        self.number = number
+        self.size = size
+    }
+
     var offset: Int { (number - 1) * size }
     var count: Int { (total + size - 1) / size }
 

@@ -30,7 +30,9 @@ extension ReferenceRoutes {
                 return ReferencePresenter.message("The password is changed; other sessions have ended")
             },
             .delete("/api/v1/users/me", .user, "Delete the caller's account") { call in
-                try await call.accounts.deleteOwnAccount(try call.principal, origin: call.origin)
+                let principal = try call.principal
+                try await call.accounts.deleteOwnAccount(principal, origin: call.origin)
+                await call.forgetInChat(principal.user)
                 return .empty
             },
         ]

@@ -65,6 +65,17 @@ struct SearchRequest: Sendable {
         }
     }
 
+    /// The last word may be going on. A single character of a script without spaces is a beginning in any case.
+    var hasOpenWord: Bool { units.last.map { $0.isPrefix && !$0.terms.allSatisfy(SearchTerms.isDense) } ?? false }
+
+    /// The same with the last word at its end.
+    var whole: SearchRequest {
+        guard let last = units.last, hasOpenWord else { return self }
+        var request = SearchRequest(units: units.dropLast() + [SearchUnit(terms: last.terms, isPrefix: false)])
+        (request.scope, request.conversations) = (scope, conversations)
+        return request
+    }
+
     // MARK: In the engines' words
 
     func match(_ engine: DatabaseHealth.Engine) -> String {

@@ -8,6 +8,10 @@ extension ChatService {
     /// Conversations that are named to the index one by one. With more, their messages are filtered after the index.
     private static var namedConversations: Int { 400 }
 
+    /// Messages with the whole word that make its longer words uninteresting. More would cost long lists for common
+    /// words, fewer would hide longer words behind a rare short one.
+    private static var enoughWholeWords: Int { 100 }
+
     package func search(_ query: SearchQuery, for principal: Principal) async throws(ChatError) -> SearchResults {
         var request = try SearchRequest(query.terms)
         if let conversation = query.conversation {
@@ -22,6 +26,18 @@ extension ChatService {
         if let type = query.type { request.scope.append("t\(type.rawValue)") }
         if let sender = query.sender { request.scope.append(SearchIndex.term(sender)) }
         let filter = Self.filter(query, request, principal.user)
+        // A beginning of a word costs the lists of all words that it begins. So whole words are looked for first, and
+        // beginnings only when those are few, whatever the page: all pages of a question are parts of one answer.
+        if request.hasOpenWord {
+            let whole = try await results(request.whole, filter, query)
+            if whole.total >= Self.enoughWholeWords { return whole }
+        }
+        return try await results(request, filter, query)
+    }
+
+    private func results(
+        _ request: SearchRequest, _ filter: Statement?, _ query: SearchQuery
+    ) async throws(ChatError) -> SearchResults {
         let match = request.match(database.engine)
         let counted = Int(clamping: try await reader.number(count(match, filter)))
         guard counted > 0 else { return SearchResults(hits: [], total: 0, isTotalCut: false) }

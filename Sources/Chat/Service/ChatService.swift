@@ -18,6 +18,8 @@ package final class ChatService: Sendable {
     let events: any ChatEvents
     let clock: Clock
     let sequencer: EventSequencer
+    /// Only where the database needs it.
+    private let queue: CommitQueue?
     static let log = Logger("chat")
 
     package init(
@@ -31,6 +33,7 @@ package final class ChatService: Sendable {
         self.clock = clock
         self.options = options
         sequencer = EventSequencer { event in events.deliver(event) }
+        queue = database.engine == .postgresql ? CommitQueue() : nil
     }
 
     // MARK: For the other files
@@ -52,25 +55,28 @@ package final class ChatService: Sendable {
         }
     }
 
-    /// Runs a transaction that changes these conversations, and tells of it.
+    /// Runs a transaction that changes these conversations, and tells of it. In the order of their identifiers.
     func commit<Value: Sendable>(
         in ids: [ConversationID],
         _ body: @escaping @Sendable (any Transaction) async throws(ChatError) -> Outcome<Value>
     ) async throws(ChatError) -> Value {
-        for (index, id) in ids.enumerated() {
-            do throws(ChatError) {
-                try await announce(id)
-            } catch {
-                for id in ids[..<index] { sequencer.finish(id, []) }
-                throw error
-            }
-        }
+        var entered: [ConversationID] = []
+        defer { if let queue { for id in entered { queue.leave(id) } } }
+        var announced: [ConversationID] = []
         do throws(ChatError) {
+            for id in ids {
+                if let queue {
+                    try await queue.enter(id)
+                    entered.append(id)
+                }
+                try await announce(id)
+                announced.append(id)
+            }
             let outcome = try await database.transaction(body)
             await tell(outcome, ids)
             return outcome.value
         } catch {
-            for id in ids { sequencer.finish(id, []) }
+            for id in announced { sequencer.finish(id, []) }
             throw error
         }
     }

@@ -233,6 +233,47 @@ import Wire
         }
     }
 
+    @Test func `what was read, pinned, said before and looked for is there`() async throws {
+        try await APIHarness.run { api in
+            let people = try await ChatPeople(api)
+            let (room, other) = (try await people.room(), try await people.room())
+            let first = try await people.say(.plain("The plan is ready"), in: room, by: people.alice).id
+            let second = try await people.say(in: room, by: people.alice).id
+            let elsewhere = try await people.say(.plain("Another plan"), in: other, by: people.alice).id
+            func read(_ id: MessageID) async throws -> TestAnswer {
+                try await api.post("/v1/channels/\(room)/read", #"{"message_id": "\#(id)"}"#, as: people.bob)
+            }
+            #expect(try await api.get("/v1/channels/\(room)", as: people.bob)["data.unread_count"] == .integer(2))
+            #expect(try await read(first)["data.unread_count"] == .integer(1))
+            #expect(try await read(second)["data.unread_count"] == .integer(0))
+            expect(404, "NOT_FOUND", try await read(elsewhere))
+            let statuses = try await api.get("/api/v1/messages/?conversation_id=\(room)", as: people.alice)
+            #expect(statuses["data.0.statuses"]?.arrayValue?.contains { $0["status"] == .string("read") } == true)
+
+            let pin = "/v1/messages/\(first)/pin"
+            expect(403, "FORBIDDEN", try await api.put(pin, #"{"is_pinned": true}"#, as: people.bob))
+            #expect(try await api.put(pin, #"{"is_pinned": true}"#, as: people.alice).string("data.pinned_at") != nil)
+            #expect(try await api.get("/v1/channels/\(room)/pins", as: people.bob).string("data.0.id") == "\(first)")
+            #expect(try await api.put(pin, #"{"is_pinned": false}"#, as: people.alice)["data.pinned_at"] == .null)
+            #expect(try await api.get("/v1/channels/\(room)/pins", as: people.bob)["data"] == .array([]))
+
+            _ = try await api.put("/v1/messages/\(first)", #"{"content": "The plan is done"}"#, as: people.alice)
+            let before = try await api.get("/v1/messages/\(first)/versions", as: people.bob)
+            #expect(before.string("data.0.content") == "The plan is ready")
+            #expect(before["data.0.version"] == .integer(1))
+
+            func found(_ body: String, _ person: APIHarness.Person) async throws -> [String] {
+                let answer = try await api.post("/v1/search", body, as: person)
+                return (answer["data"]?.arrayValue ?? []).compactMap { $0["message"]?["id"]?.stringValue }
+            }
+            #expect(Set(try await found(#"{"query": "plan"}"#, people.bob)) == ["\(first)", "\(elsewhere)"])
+            #expect(try await found(#"{"query": "ready"}"#, people.bob) == [])
+            #expect(try await found(#"{"query": "plan", "channel_id": "\#(room)"}"#, people.bob) == ["\(first)"])
+            #expect(try await found(#"{"query": "plan"}"#, people.eve) == [])
+            expect(400, "VALIDATION_ERROR", try await api.post("/v1/search", "{}", as: people.bob))
+        }
+    }
+
     // MARK: Limits
 
     @Test(arguments: [

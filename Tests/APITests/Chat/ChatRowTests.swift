@@ -43,7 +43,10 @@ import Wire
 
     /// What each of the rows needs; none minds what it does not know.
     private static func body(_ people: ChatPeople) -> String {
-        #"{"content": "x", "emoji": "👍", "user_id": "\#(people.bob.id)", "name": "x", "query": "x"}"#
+        """
+        {"content": "x", "emoji": "👍", "user_id": "\(people.bob.id)", "name": "x", "query": "x", "role": "member",
+         "message_id": "\(UUID.random())", "is_muted": true, "is_pinned": true}
+        """
     }
 
     private static func words(_ answer: TestAnswer) -> [JSONValue?] {
@@ -60,6 +63,8 @@ import Wire
                 id = try await people.say(in: try await people.room(), by: people.alice).id.uuid
             } else if row.path.contains("/organizations") {
                 id = try await api.chat.createOrganization(name: "Acme", summary: nil, by: owner).organization.id.uuid
+            } else if row.path.contains("/invitations/$id") {
+                id = try await api.chat.invite(to: try await people.room(), by: owner).invitation.id.uuid
             } else if row.path.contains("/dm/") {
                 id = try await api.chat.direct(with: people.bob.id, by: owner).view.conversation.id.uuid
             } else {
@@ -240,8 +245,9 @@ import Wire
             expect(
                 409, "LAST_OWNER",
                 try await api.delete("/api/v1/conversations/\(room)/members/\(people.alice.id)", as: people.alice))
-            try await api.chat.handOver(
-                room, to: people.bob.id, by: try await people.principal(people.alice), origin: TestAccounts.origin())
+            let raised = try await api.put(
+                "/v1/channels/\(room)/members/\(people.bob.id)", #"{"role": "owner"}"#, as: people.alice)
+            #expect(raised.string("data.role") == "owner")
             #expect(try await api.post("/chatrooms/\(room)/leave", as: people.alice).status == 200)
             #expect(try await api.get("/chatrooms/\(room)", as: people.bob).string("data.user_role") == "owner")
             // With nobody else in it, it ends with its owner.
@@ -289,6 +295,8 @@ import Wire
             let once = try await invite("")
             #expect(try await join(once, people.bob)["data.chatroom.member_count"] == .integer(2))
             expect(404, "CHATROOM_INVITE_INVALID", try await join(once, people.eve))
+            let revoked = try await api.get("/v1/channels/\(room)/invitations", as: people.alice)
+            #expect(revoked["data"] == .array([]))
             // Who is in already is let in again, and the code is not spent.
             #expect(try await join(once, people.bob).status == 200)
             let short = try await invite(#"{"max_uses": 5, "expires_in_hours": 1}"#)
@@ -298,6 +306,15 @@ import Wire
             expect(404, "CHATROOM_INVITE_INVALID", over)
             let unknown = try await join("nonsense", eve)
             #expect(Self.words(over) == Self.words(unknown))
+            let alice = try await api.login("alice")
+            let third = try await api.post("/chatrooms/\(room)/invite", #"{"max_uses": 5}"#, as: alice)
+            let code = try #require(third.string("data.invitation.invite_code"))
+            let good = try await api.get("/v1/channels/\(room)/invitations", as: alice)
+            let id = try #require(good.string("data.0.id"))
+            #expect(good["data"]?.arrayValue?.count == 1)
+            #expect(!good.text.contains(code))
+            #expect(try await api.delete("/v1/invitations/\(id)", as: alice).status == 204)
+            #expect(Self.words(try await join(code, eve)) == Self.words(unknown))
             expect(
                 422, "VALIDATION_INVALID_VALUE",
                 try await api.post(
@@ -319,6 +336,42 @@ import Wire
             expect(
                 409, "CONVERSATION_FULL",
                 try await api.post("/api/v1/conversations/\(room)/members", add, as: people.alice))
+        }
+    }
+
+    @Test func `a public channel lets people in by themselves, an invite-only one does not`() async throws {
+        try await APIHarness.run { api in
+            let people = try await ChatPeople(api)
+            let open = try await people.room(visibility: .public)
+            let joined = try await api.post("/v1/channels/\(open)/join", as: people.eve)
+            #expect(joined.string("data.role") == "member")
+            let muted = try await api.put("/v1/channels/\(open)/mute", #"{"is_muted": true}"#, as: people.eve)
+            #expect(muted["data.is_muted"] == .bool(true))
+            #expect(try await api.get("/v1/channels/\(open)", as: people.bob)["data.is_muted"] == .bool(false))
+            let shut = try await people.room(visibility: .inviteOnly)
+            expect(403, "FORBIDDEN", try await api.post("/v1/channels/\(shut)/join", as: people.eve))
+            let hidden = try await people.room()
+            expect(404, "NOT_FOUND", try await api.post("/v1/channels/\(hidden)/join", as: people.eve))
+        }
+    }
+
+    // MARK: Accounts
+
+    @Test(arguments: ["/v1/auth/me", "/api/v1/users/me"])
+    func `what a deleted account wrote is empty, and its rooms go to somebody else`(_ path: String) async throws {
+        try await APIHarness.run { api in
+            let people = try await ChatPeople(api)
+            let room = try await people.room()
+            let message = try await people.say(in: room, by: people.alice).id
+            #expect(try await api.delete(path, as: people.alice).status == 204)
+            let left = try await api.get("/v1/messages/\(message)", as: people.bob)
+            #expect(left["data.content"] == .null)
+            #expect(left["data.is_deleted"] == .bool(true))
+            let details = try await api.get("/chatrooms/\(room)", as: people.bob)
+            #expect(details.string("data.user_role") == "owner")
+            #expect(details["data.members"]?.arrayValue?.count == 1)
+            let history = try await api.get("/chatrooms/\(room)/messages", as: people.bob)
+            #expect(history["data.messages.0.username"] == .null)
         }
     }
 }

@@ -1,5 +1,6 @@
 import Accounts
 import Base
+import Chat
 import Net
 import Store
 import TestKit
@@ -152,6 +153,43 @@ import Wire
         #expect(format.problem(for: AccountError.throttled(retryAfter: .milliseconds(200)))?.retryAfter == 1)
         #expect(format.problem(for: AccountError.store(.corrupt("x")))?.status == .internalServerError)
         #expect(format.problem(for: AccountError.store(.unavailable("disk full")))?.status == .serviceUnavailable)
+    }
+
+    @Test(arguments: [Dialect.reference, .design, .calls, .rooms])
+    func `every failure of chat has words in each dialect that has chat`(_ dialect: Dialect) throws {
+        let refusals: [ChatRefusal] = [
+            .notMember, .lacks(.send), .lacks(.delete), .lacks(.manageMessages), .notAuthor, .rank, .lastOwner,
+            .archived, .removed, .direct, .inviteOnly, .systemMessage,
+        ]
+        let things: [ChatThing] = [
+            .conversation, .message, .organization, .member, .user, .invitation, .reaction, .device,
+        ]
+        let limits: [ChatLimit] = [
+            .conversations, .organizations, .invitations, .pins, .reactions, .emoji, .devices, .oneTimeKeys,
+        ]
+        let rules: [ChatFault.Rule] = [.required, .format, .tooShort, .tooLong, .value]
+        let errors: [ChatError] =
+            refusals.map(ChatError.forbidden) + things.map(ChatError.notFound)
+            + limits.map { .limitReached($0, 3) } + rules.map { .validation(ChatFault(.content, $0, "is wrong")) } + [
+                .messageTooLong(limit: 9), .versionConflict(current: 2), .alreadyMember, .full(limit: 2),
+                .invitationInvalid, .throttled(retryAfter: .milliseconds(200)), .account(.notFound),
+                .store(.unavailable("disk full")), .store(.corrupt("x")),
+            ]
+        let format = try Self.format(dialect)
+        for error in errors {
+            let problem = try #require(format.problem(for: error))
+            #expect((400...599).contains(problem.status.code))
+            #expect(!problem.code.isEmpty && !problem.message.isEmpty)
+        }
+        #expect(format.problem(for: ChatError.throttled(retryAfter: .milliseconds(200)))?.retryAfter == 1)
+        #expect(format.problem(for: ChatError.store(.corrupt("x")))?.status == .internalServerError)
+        #expect(format.problem(for: ChatError.store(.unavailable("disk full")))?.status == .serviceUnavailable)
+        // A field has the name that the dialect's clients know it by.
+        let named = { (field: ChatFault.Field) in
+            format.problem(for: ChatError.validation(ChatFault(field, .value, "is wrong")))?.details["field"]
+        }
+        #expect(named(.title) == .string(dialect == .design || dialect == .rooms ? "name" : "title"))
+        #expect(named(.content) == .string("content"))
     }
 
     @Test(arguments: [
