@@ -62,6 +62,7 @@ let package = Package(
         // L2
         library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault"]),
         library("Media", ["Base", "Wire", "Crypto", "CShims"], settings: language),
+        library("Relay", ["Base", "Wire", "Crypto", "Net", "CShims"], settings: language),
         // L4
         library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media"]),
         // L5
@@ -69,7 +70,7 @@ let package = Package(
         library(
             "TestKit",
             [
-                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API",
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Relay", "Signaling", "API",
                 "Configuration",
             ],
             settings: language),
@@ -93,6 +94,7 @@ let package = Package(
         tests("VaultTests", ["Wire", "Crypto", "Vault"]),
         tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
         tests("MediaTests", ["Wire", "Crypto", "Media"]),
+        tests("RelayTests", ["Wire", "Crypto", "Net", "Relay"]),
         tests(
             "SignalingTests",
             ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API"]),
