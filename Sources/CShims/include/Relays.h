@@ -20,3 +20,33 @@ int plexi_socket_error(int descriptor);
 int plexi_shared_datagram_socket(plexi_address *address, int buffer_bytes);
 /// Whether IPv4's header forbids, and IPv6 does not do, fragments of what is sent from now on. 0, or -1 with errno.
 int plexi_datagram_forbid_fragments(int descriptor, int is_v6, int forbid);
+
+/// Bytes somewhere in memory: the kernel's `struct iovec`.
+typedef struct {
+    const void *bytes;
+    unsigned long count;
+} plexi_piece;
+
+/// Datagrams for one destination, each a piece, wherever they lie: all of `segment` bytes but the last, which may be
+/// shorter.
+typedef struct {
+    unsigned int first;
+    unsigned int count;
+    unsigned int segment;
+    plexi_address address;
+} plexi_gathering;
+
+/// What the kernel cuts up in one call at most (UDP_MAX_SEGMENTS), and the longest that it takes.
+enum { PLEXI_GATHERED_PIECES = 64, PLEXI_GATHERED_BYTES = 65000, PLEXI_GATHERINGS = 64 };
+
+/// sendmmsg(2), with UDP_SEGMENT where there are several pieces: how many gatherings were taken, or -1 with errno for
+/// the first. At most PLEXI_GATHERINGS at once.
+int plexi_send_gathered(int descriptor, const plexi_piece *pieces, const plexi_gathering *gatherings, unsigned int count);
+/// The same without UDP_SEGMENT, for kernels and interfaces that refuse it: how many pieces were taken.
+int plexi_send_pieces(int descriptor, const plexi_piece *pieces, const plexi_gathering *gathering);
+
+/// A relayed TCP address (RFC 6062): listens, and lets connections be made from its port. A descriptor, or -1 with
+/// errno. `*address` takes the port that was bound.
+int plexi_relay_listener(plexi_address *address, int backlog);
+/// A connection that is being made from `local`, the address of such a listener, to `peer`.
+int plexi_relay_connect(const plexi_address *local, const plexi_address *peer, int send_bytes);

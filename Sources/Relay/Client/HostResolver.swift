@@ -1,6 +1,6 @@
 // Names to addresses, by the system's own resolver, on a thread that may block.
 
-package import Base
+import Base
 import Glibc
 package import Net
 package import Wire

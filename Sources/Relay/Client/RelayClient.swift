@@ -24,9 +24,6 @@ package struct RelayClient: ~Copyable {
     static let refreshMargin = Duration.seconds(60)
     /// RFC 8656 §9: a permission lasts five minutes. A channel lasts ten, but the permission that it is does not.
     static let permissionRenewal = Duration.seconds(240)
-    /// RFC 8656 §12: channel numbers.
-    package static let channels: ClosedRange<UInt16> = 0x4000...0x4FFF
-    static let channelHeaderLength = 4
 
     enum Request: Equatable {
         case binding
@@ -96,7 +93,7 @@ package struct RelayClient: ~Copyable {
     /// A channel to the peer, which is a permission, too. The lowest number that is free.
     package mutating func bind(_ peer: TransportAddress, now: Instant) {
         let taken = peerOfChannel
-        guard let number = Self.channels.first(where: { taken[$0] == nil }) else { return }
+        guard let number = ChannelNumber.all.first(where: { taken[$0] == nil }) else { return }
         peerOfChannel[number] = peer
         begin(.bind(number, peer), now)
     }
@@ -120,7 +117,7 @@ package struct RelayClient: ~Copyable {
         }
         guard data.byteCount <= 0xFFFF else { return }
         var message = Bytes()
-        message.reserveCapacity(Self.channelHeaderLength + data.byteCount + 3)
+        message.reserveCapacity(ChannelData.headerLength + data.byteCount + 3)
         message.append(bigEndian: channel)
         message.append(bigEndian: UInt16(data.byteCount))
         message.append(data)
@@ -247,7 +244,7 @@ package struct RelayClient: ~Copyable {
 
     /// One whole message. What is not for us is passed over.
     package mutating func receive(_ bytes: RawSpan, now: Instant) {
-        guard bytes.byteCount >= Self.channelHeaderLength else { return }
+        guard bytes.byteCount >= ChannelData.headerLength else { return }
         if bytes.byte(0) & 0xC0 == 0x40 { return receiveChannelData(bytes) }
         guard let message = try? STUNMessage(parsing: bytes), message.fingerprint != .invalid else { return }
         switch message.kind {
@@ -259,10 +256,10 @@ package struct RelayClient: ~Copyable {
 
     private mutating func receiveChannelData(_ bytes: RawSpan) {
         let length = Int(bytes.uint16(2))
-        guard let peer = peerOfChannel[bytes.uint16(0)], length <= bytes.byteCount - Self.channelHeaderLength else {
+        guard let peer = peerOfChannel[bytes.uint16(0)], length <= bytes.byteCount - ChannelData.headerLength else {
             return
         }
-        let data = bytes.extracting(Self.channelHeaderLength..<(Self.channelHeaderLength + length))
+        let data = bytes.extracting(ChannelData.headerLength..<(ChannelData.headerLength + length))
         events.append(.received(data.withUnsafeBytes { unsafe Bytes($0) }, from: peer))
     }
 

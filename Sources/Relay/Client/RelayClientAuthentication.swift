@@ -20,10 +20,13 @@ struct RelayClientAuthentication: Sendable {
     /// `nil` when the challenge lacks its realm or its nonce, or they are longer than they may be.
     init?(challenge: STUNMessage, _ credentials: RelayClientCredentials) {
         guard let realm = Self.text(challenge, .realm), let nonce = Self.text(challenge, .nonce) else { return nil }
-        username = Bytes(credentials.username.utf8)
+        let username = Bytes(credentials.username.utf8)
+        self.username = username
         self.realm = realm
         self.nonce = nonce
-        key = RelayLongTermKey.make(username: username, realm: realm, password: credentials.password)
+        let colon = UInt8(ascii: ":")
+        let text = credentials.password.withExposedBytes { username + [colon] + realm + [colon] + $0 }
+        key = MessageIntegrityKey(Secret(MD5.hash(text)))
     }
 
     private static func text(_ message: STUNMessage, _ type: STUNAttributeType) -> Bytes? {

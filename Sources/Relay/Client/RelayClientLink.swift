@@ -2,7 +2,7 @@
 
 package import Base
 import CShims
-import Crypto
+package import Crypto
 import Glibc
 package import Wire
 
@@ -31,7 +31,7 @@ package final class RelayClientLink {
 
     private let loop: any EventLoop
     private let url: RelayURL
-    private let remote: TransportAddress
+    let remote: TransportAddress
     private let trust: TLSContext.Trust
     private weak var owner: (any RelayLinkOwner)?
     private var descriptor: Int32 = -1
@@ -208,8 +208,10 @@ package final class RelayClientLink {
 
     private func streamEnded() {
         let isEarly = url.transport == .tls && !isReady
-        fail(isEarly ? .tls("the server closed the connection during the handshake")
-            : .transport("the server closed the connection"))
+        fail(
+            isEarly
+                ? .tls("the server closed the connection during the handshake")
+                : .transport("the server closed the connection"))
     }
 
     private func take(_ bytes: UnsafeRawBufferPointer) {
@@ -255,13 +257,18 @@ package final class RelayClientLink {
         flush()
     }
 
+    private func giveAssembled() {
+        let deframer = deframer
+        owner?.linkReceived(deframer.assembled)
+    }
+
     private func cut(_ chunk: UnsafeRawBufferPointer) {
         var offset = 0
         do throws(WireError) {
             while descriptor >= 0 {
                 switch try deframer.next(in: chunk.bytes, from: &offset) {
                 case .message(let range): owner?.linkReceived(UnsafeRawBufferPointer(rebasing: chunk[range]).bytes)
-                case .assembled: owner?.linkReceived(deframer.assembled)
+                case .assembled: giveAssembled()
                 case .needsMore: return
                 }
             }

@@ -10,7 +10,7 @@
 
 package import Base
 import CShims
-package import Crypto
+import Crypto
 import Glibc
 import Wire
 
@@ -91,6 +91,8 @@ package final class RelayProbe: RelayLinkOwner, @unchecked Sendable {
         link.open()
     }
 
+    private var trustsAnyone: Bool { if case .anyone = options.trust { true } else { false } }
+
     // MARK: - Time
 
     private func enter(_ next: Phase) {
@@ -139,8 +141,8 @@ package final class RelayProbe: RelayLinkOwner, @unchecked Sendable {
             report.add(.tcp, .well, "connected")
             report.add(.tls, .well, link?.security ?? "", time)
             report.add(
-                .certificate, options.trust.isAnyone ? .skipped : .well,
-                options.trust.isAnyone ? "not looked at, as was asked" : "is for \(url.host) and trusted")
+                .certificate, trustsAnyone ? .skipped : .well,
+                trustsAnyone ? "not looked at, as was asked" : "is for \(url.host) and trusted")
         case .dtls:
             report.add(.udp, .well, "datagrams come back")
             report.add(.tls, .well, link?.security ?? "", time)
@@ -169,7 +171,8 @@ package final class RelayProbe: RelayLinkOwner, @unchecked Sendable {
         case .transport(let text): report.add(hop, .ill(remedy: Remedy.way(url)), text, time)
         case .tls(let text):
             report.add(hop, .well, "connected")
-            report.add(.tls, .ill(remedy: "Look at the relay's TLS versions, and whether the port speaks TLS."), text, time)
+            report.add(
+                .tls, .ill(remedy: "Look at the relay's TLS versions, and whether the port speaks TLS."), text, time)
         case .certificate(let text):
             report.add(hop, .well, "connected")
             report.add(.certificate, .ill(remedy: Remedy.certificate(url.host)), text, time)

@@ -1,6 +1,7 @@
 // What a look at a relay found, hop by hop.
 
-package import Base
+import Base
+package import Crypto
 package import Wire
 
 package struct RelayReport: Sendable {
@@ -48,7 +49,7 @@ package struct RelayReport: Sendable {
 }
 
 package struct RelayProbeOptions: Sendable {
-    package var trust = TLSContextTrust.system
+    package var trust = TLSContext.Trust.system
     /// For each hop. Longer waits for relays beyond slow networks, shorter tells sooner.
     package var hopLimit = Duration.seconds(8)
     /// How often an echo is asked for before it counts as lost; one each `echoInterval`.

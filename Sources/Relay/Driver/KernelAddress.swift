@@ -4,11 +4,17 @@ import CShims
 import Wire
 
 extension plexi_address {
+    /// Allocates nothing: it is done for each datagram.
     init(_ address: TransportAddress) {
         self.init()
-        withUnsafeMutableBytes(of: &ip) { $0.copyBytes(from: address.ip.bytes) }
+        let (high, low) = address.ip.words
+        let isV6 = address.ip.isV6
+        withUnsafeMutableBytes(of: &ip) { bytes in
+            bytes.storeBytes(of: (isV6 ? high : low << 32).bigEndian, as: UInt64.self)
+            bytes.storeBytes(of: (isV6 ? low : 0).bigEndian, toByteOffset: 8, as: UInt64.self)
+        }
         port = address.port
-        is_v6 = address.ip.isV6 ? 1 : 0
+        is_v6 = isV6 ? 1 : 0
     }
 }
 
