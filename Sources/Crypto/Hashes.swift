@@ -1,17 +1,17 @@
-// SHA-1 and SHA-2. SHA-1 is here for what its standards fix: the WebSocket handshake (RFC 6455) and TOTP (RFC 6238). So
-// is MD5: the key of STUN's long-term credentials (RFC 8489 §9.2.2), where nobody profits from a collision.
+// SHA-1 and SHA-2. SHA-1 is here for what its standards fix: the WebSocket handshake (RFC 6455) and TOTP (RFC 6238);
+// MD5 for the keys of TURN (RFC 8489 §9.2.2), which every browser makes with it.
 
 package import Base
 import COpenSSL
 
-package enum MD5 {
-    package static let count = 16
-    package static func hash(_ bytes: Bytes) -> Bytes { digest(bytes, Algorithms.md5, count) }
-}
-
 package enum SHA1 {
     package static let count = 20
     package static func hash(_ bytes: Bytes) -> Bytes { digest(bytes, Algorithms.sha1, count) }
+}
+
+package enum MD5 {
+    package static let count = 16
+    package static func hash(_ bytes: Bytes) -> Bytes { digest(bytes, Algorithms.md5, count) }
 }
 
 package enum SHA256 {

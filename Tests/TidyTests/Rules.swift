@@ -12,7 +12,8 @@ enum Rules {
     /// Who may import which C.
     static let cModules: [String: Set<String>] = [
         "CShims": [
-            "Base", "Crypto", "Accounts", "Net", "Store", "Vault", "Media", "Relay", "TestKit", "plexichat", "plexibench",
+            "Base", "Crypto", "Accounts", "Net", "Store", "Vault", "Media", "Relay", "TestKit", "plexichat",
+            "plexibench",
         ],
         "COpenSSL": ["Crypto"], "CArgon2": ["Crypto"], "CCurl": ["Net"], "CZlib": ["Net"],
         "CFloor": ["plexibench"], "CSQLite": ["Store"], "CPQ": ["Store"], "CYAML": ["Configuration"],

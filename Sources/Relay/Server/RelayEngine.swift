@@ -7,103 +7,167 @@
 //     drain, until outbox.isEmpty:
 //         send outbox[0..<outbox.count]; commands = outbox.takeCommands(); outbox.removeDatagrams(); carry out commands
 //
-// Commands are answered by the methods under "Answers of the driver", at once or whenever the answer is known. A
+// Commands are answered by the methods of `RelayEngine+Driver.swift`, at once or whenever the answer is known. A
 // packet's memory is the driver's, and is kept until the outbox was drained: relayed bytes are sent from where they are.
+// Nothing is kept of a client before its password was right.
 
 package import Base
-package import Wire
+import Crypto
+import Wire
 
 package final class RelayEngine {
     package let outbox = RelayOutbox()
-    package private(set) var counters = RelayCounters()
+    package internal(set) var counters = RelayCounters()
 
-    /// `now` and `wallClock` are one moment; the engine goes by what it is told later.
-    package init(settings: RelaySettings, secrets: RelaySecrets, policy: PeerPolicy, now: Instant) {}
+    let settings: RelaySettings
+    let tokens: RelayTokens
+    let allocationBandwidth: Bandwidth
+    let totalBandwidth: Bandwidth
+
+    @exclusivity(unchecked) var tables: RelayTables
+    @exclusivity(unchecked) var totalPaid: UInt64 = 0
+    var secrets: RelaySecrets
+    var policy: PeerPolicy
+    var budgets: SourceBudgets
+    var revoked = RevokedSessions()
+    var announced = AnnouncedNames()
+    /// After `drain`.
+    var drainEnd: Instant?
+    var alternate: TransportAddress?
+
+    var writer = STUNWriter()
+    /// Transaction ids of our indications: a random start, and steps that do not repeat.
+    private var indicationID: STUNTransactionID
+
+    package init(settings: RelaySettings, secrets: RelaySecrets, policy: PeerPolicy, now: Instant) {
+        let limits = settings.limits
+        precondition(
+            (1...1 << 24).contains(limits.allocations) && (1...1 << 16).contains(limits.connections),
+            "tickets name places with 24 bits, and CONNECTION-ID connections with 16")
+        precondition(
+            limits.lifetimeDefault <= limits.lifetimeMax && limits.lifetimeMax <= .seconds(ExpiryWheel.span),
+            "lifetimes are within the wheel's horizon")
+        self.settings = settings
+        self.secrets = secrets
+        self.policy = policy
+        tokens = RelayTokens(
+            key: settings.tokenKey, understandsUserhash: settings.understandsUserhash,
+            nonceLifetime: settings.nonceLifetime)
+        allocationBandwidth = Bandwidth(bytesPerSecond: limits.bytesPerSecondPerAllocation)
+        totalBandwidth = Bandwidth(bytesPerSecond: limits.bytesPerSecond)
+        let random = SecureRandom.bytes(44)
+        let words = (0..<5).map {
+            UInt64(random.span.bytes.uint32($0 * 8)) << 32 | UInt64(random.span.bytes.uint32($0 * 8 + 4))
+        }
+        tables = RelayTables(limits, seed: (words[0], words[1]), now: now)
+        budgets = SourceBudgets(limits, seed: (words[2], words[3]))
+        indicationID = STUNTransactionID(random.span.bytes.uint32(40), words[4])
+    }
+
+    @inline(__always) func count(_ refusal: RelayRefusal) { counters.refusals[Int(refusal.rawValue)] &+= 1 }
+
+    @inline(__always) func nextIndicationID() -> STUNTransactionID {
+        indicationID = STUNTransactionID(indicationID.high, indicationID.low &+ 0x9E37_79B9_7F4A_7C15)
+        return indicationID
+    }
 }
 
-// MARK: - Bytes
+// MARK: - Messages of clients
+
+/// A request under way.
+struct Ask: ~Escapable {
+    let message: STUNMessage
+    var request: RelayRequest
+    let client: ClientPath
+    let now: Instant
+    let wallClock: Timestamp
+
+    @_lifetime(copy message)
+    init(_ message: STUNMessage, from client: ClientPath, now: Instant, wallClock: Timestamp) {
+        request = RelayRequest(message)
+        self.message = message
+        self.client = client
+        self.now = now
+        self.wallClock = wallClock
+    }
+
+    @_lifetime(copy self)
+    func value(_ field: RelayRequest.Field) -> RawSpan { message.span.extracting(field.range) }
+
+    /// `nil` for a wrong length.
+    func uint32(_ field: RelayRequest.Field) -> UInt32? {
+        field.isThere && field.length == 4 ? message.span.uint32(Int(field.start)) : nil
+    }
+}
 
 extension RelayEngine {
+    /// Longer ones do not exist in UDP, and offsets within them would need more than 16 bits.
+    static let messageBytesMax = 65_535
+
     /// From a client: a datagram, or one message cut from a stream (`TURNDeframer`). `wallClock` is for the expiry of
     /// credentials. After a message on a stream look for commands before you cut the next one: the connection may have
     /// become a data connection (`join`), and what follows is then the peer's.
-    package func receive(_ packet: RelayPacket, from client: ClientPath, now: Instant, wallClock: Timestamp) {}
-
-    /// From a peer, at a relayed UDP socket. The packet has `RelayPacket.headroom` and `tailroom`.
-    package func receive(_ packet: RelayPacket, on relay: RelayID, from peer: TransportAddress, now: Instant) {}
-
-    /// An ICMP error about what was sent to a peer (RFC 8656 §11.5). `data` as in the ICMP message: the MTU, or 0.
-    package func peerUnreachable(
-        on relay: RelayID, peer: TransportAddress, icmpType: UInt8, icmpCode: UInt8, data: UInt32, now: Instant
-    ) {}
-}
-
-// MARK: - Answers of the driver
-
-extension RelayEngine {
-    /// The socket is there. For `evenAndNext`, `next` is the address of the second; without it the client is told that
-    /// nothing was reserved (508).
-    package func relayOpened(_ relay: RelayID, at address: TransportAddress, next: TransportAddress?, now: Instant) {}
-
-    package enum OpenFailure: Sendable {
-        /// No port or descriptor is free. 508.
-        case exhausted
-        /// This host has no address of the family. 440.
-        case noSuchFamily
+    package func receive(_ packet: RelayPacket, from client: ClientPath, now: Instant, wallClock: Timestamp) {
+        guard packet.count >= 4, packet.count <= Self.messageBytesMax else { return count(.malformed) }
+        switch packet.start.load(as: UInt8.self) >> 4 {
+        case 4: relayChannelData(packet, from: client, now)
+        case 0...3:
+            let span = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: packet.start, count: packet.count))
+            guard let message = try? STUNMessage(parsing: span), message.fingerprint != .invalid else {
+                return count(.malformed)
+            }
+            receive(Ask(message, from: client, now: now, wallClock: wallClock), packet)
+        default: count(.malformed)
+        }
     }
 
-    package func relayRefused(_ relay: RelayID, _ failure: OpenFailure, now: Instant) {}
-
-    /// The client's connection has ended. Its allocation ends with it, unless the client has a mobility ticket for it.
-    package func connectionClosed(_ client: ClientPath, now: Instant) {}
-
-    package func peerConnected(_ connection: PeerConnectionID, now: Instant) {}
-    package func peerFailed(_ connection: PeerConnectionID, now: Instant) {}
-
-    /// A peer calls the relayed address of a TCP allocation. `nil`: close it. Otherwise keep it, and read nothing from
-    /// it before `join`.
-    package func peerArrived(on relay: RelayID, from peer: TransportAddress, now: Instant) -> PeerConnectionID? {
-        nil
+    private func receive(_ ask: Ask, _ packet: RelayPacket) {
+        switch (ask.message.kind, ask.message.method) {
+        case (.indication, .send): relaySend(ask, packet)
+        case (.request, .binding): answerBinding(ask)
+        case (.request, .allocate), (.request, .refresh), (.request, .createPermission), (.request, .channelBind),
+            (.request, .connect), (.request, .connectionBind):
+            guard let proof = authenticate(ask) else { return }
+            if ask.request.unknownCount > 0 { return refuseUnknown(ask, proof) }
+            carryOut(ask, proof)
+        // A keep-alive.
+        case (.indication, .binding): break
+        default: count(.notForUs)
+        }
     }
 
-    /// Either side of a joined connection, or the peer's before that, has ended.
-    package func peerClosed(_ connection: PeerConnectionID, now: Instant) {}
+    private func carryOut(_ ask: Ask, _ proof: Proof) {
+        switch ask.message.method {
+        case .allocate: allocate(ask, proof)
+        case .refresh: refresh(ask, proof)
+        case .connectionBind: bindConnection(ask, proof)
+        default:
+            guard let index = allocation(of: ask, proof) else { return }
+            switch ask.message.method {
+            case .createPermission: createPermission(ask, proof, index)
+            case .channelBind: bindChannel(ask, proof, index)
+            default: connect(ask, proof, index)
+            }
+        }
+    }
 
-    /// Bytes that went over a joined connection. Returns how long to read nothing more from either side: zero within
-    /// the allocation's bandwidth.
-    package func pause(after byteCount: Int, on connection: PeerConnectionID, now: Instant) -> Duration { .zero }
-}
+    /// The allocation of the path, if it is the asker's; otherwise the refusal has been written.
+    private func allocation(of ask: Ask, _ proof: Proof) -> UInt32? {
+        guard let index = openAllocation(of: ask.client, ask.now) else {
+            refuse(ask, .allocationMismatch, .mismatch, proof, "there is no allocation for this address")
+            return nil
+        }
+        guard tables.allocations[index].user == proof.user else {
+            refuse(ask, .wrongCredentials, .otherUser, proof, "the allocation is another user's")
+            return nil
+        }
+        return index
+    }
 
-// MARK: - Time and control
-
-extension RelayEngine {
-    /// Call `tick` then, at the latest; `nil` while nothing can expire. A second's precision.
-    package var nextDeadline: Instant? { nil }
-    package func tick(now: Instant) {}
-
-    /// Allocations with a relayed socket, or waiting for one.
-    package var allocationCount: Int { 0 }
-
-    /// Keys made with secrets that are gone are forgotten: their clients get 401 at the next request.
-    package func set(_ secrets: RelaySecrets) {}
-
-    /// Permissions and channels of peers that are not allowed any more end at once.
-    package func set(_ policy: PeerPolicy, now: Instant) {}
-
-    /// Ends the session's allocations, and refuses its credentials from now on. `session` is what follows the first
-    /// colon of its names. How many allocations ended.
-    @discardableResult
-    package func revoke(session: String, now: Instant, wallClock: Timestamp) -> Int { 0 }
-
-    /// A name that was given to a client, for USERHASH. Does nothing unless the settings ask for it.
-    package func announce(name: String, wallClock: Timestamp) {}
-
-    /// New allocations are refused: with 300 and the other relay's address if one is given and of the client's family,
-    /// with 508 otherwise. The ones there are go on, and may be refreshed until `until`.
-    package func drain(alternate: TransportAddress?, until: Instant) {}
-    package var isDrained: Bool { allocationCount == 0 }
-
-    /// Which shard's ticket a Refresh from an unknown path carries (RFC 8016), for a driver whose kernel gave the path to
-    /// another shard. A look at the message, without a check of any code.
-    package static func shard(ofTicketIn message: RawSpan) -> UInt8? { nil }
+    @inline(__always) func openAllocation(of client: ClientPath, _ now: Instant) -> UInt32? {
+        guard let index = tables.allocation(of: client), tables.allocations[index].phase == .open,
+            tables.allocations[index].expiry > now
+        else { return nil }
+        return index
+    }
 }

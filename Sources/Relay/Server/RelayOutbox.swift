@@ -64,7 +64,7 @@ package final class RelayOutbox {
     /// Datagrams between two flushes. A batch of `recvmmsg` is not longer than this less `perInput`.
     package static let datagramLimit = 256
     /// What one call of the engine adds at most: `tick` stops there and is due again.
-    package static let perInput = 8
+    package static let perInput = 32
     /// An answer has its attributes within this.
     static let answerBytesMax = 1_024
 

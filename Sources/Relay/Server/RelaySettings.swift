@@ -28,6 +28,9 @@ package struct RelayLimits: Sendable {
     /// RFC 8656 §3.2. Lower values are more refreshes, higher ones keep what a client that vanished had.
     package var lifetimeDefault = Duration.seconds(600)
     package var lifetimeMax = Duration.seconds(3_600)
+    /// How far ahead the expiry of a credential may be (401 beyond), and so how long a revoked session is remembered.
+    /// Issuers give hours; a higher bound remembers longer.
+    package var credentialLifetimeMax = Duration.hours(48)
     /// Bytes that sources without a right password may get in answers beyond what they sent, for each source (an IPv4
     /// address, an IPv6 /64). A challenge is longer than the request that it answers, so without this a forged source
     /// would get three times what the forger sends; with it a flood gets this much and then less than it cost. Nothing is
