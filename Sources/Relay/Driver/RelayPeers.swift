@@ -121,7 +121,7 @@ final class RelayPeer {
         guard !isClosed else { return }
         unsent.append(contentsOf: bytes)
         flush()
-        hold(after: bytes.count)
+        hold(after: bytes.count, toPeer: true)
     }
 
     private func flush() {
@@ -155,12 +155,12 @@ final class RelayPeer {
         stream.transport.send(bytes)
         if !stream.transport.hasRoom { stream.transport.callWhenDrained() }
         applyInterest()
-        hold(after: bytes.count)
+        hold(after: bytes.count, toPeer: false)
     }
 
     /// The bandwidth that the allocation has: both sides wait.
-    private func hold(after count: Int) {
-        let pause = owner.pause(after: count, on: id)
+    private func hold(after count: Int, toPeer: Bool) {
+        let pause = owner.pause(after: count, on: id, toPeer: toPeer)
         guard pause > .zero, !isClosed else { return }
         isHeld = true
         stream?.transport.pauseReading()

@@ -91,6 +91,7 @@ package final class RelayServer: Sendable {
         _ group: ShardGroup
     ) throws(SystemError) -> RelayServer {
         let gate = StreamGate(limit: options.connections, limitPerAddress: options.connectionsPerAddress)
+        let policy = service.policy.sparing(sockets.bound)
         var shards: [RelayShard] = []
         var lanes: [StreamLaneBox] = []
         for (number, loop) in group.shards.enumerated() {
@@ -99,8 +100,6 @@ package final class RelayServer: Sendable {
             settings.listeners = sockets.engineListeners
             settings.relaysV4 = settings.relaysV4 && options.relayed.contains { !$0.isV6 }
             settings.relaysV6 = settings.relaysV6 && options.relayed.contains { $0.isV6 }
-            var policy = service.policy
-            policy.listeners += sockets.bound.map(\.address)
             guard let batch = RelayBatch() else { throw SystemError("make room for datagrams", code: ENOMEM) }
             let engine = RelayEngine(settings: settings, secrets: service.secrets, policy: policy, now: .now())
             let shard = RelayShard(
@@ -139,9 +138,8 @@ package final class RelayServer: Sendable {
     }
 
     package func set(_ policy: PeerPolicy) async {
-        var policy = policy
-        policy.listeners += listening.map(\.address)
-        for shard in shards { await shard.perform { [policy] engine, now in engine.set(policy, now: now) } }
+        let policy = policy.sparing(listening)
+        for shard in shards { await shard.perform { engine, now in engine.set(policy, now: now) } }
     }
 
     /// Ends a session's allocations on every shard, and refuses its credentials from now on.
@@ -184,6 +182,14 @@ package final class RelayServer: Sendable {
                 }
             }
         }
+    }
+}
+
+extension PeerPolicy {
+    /// Where the relay itself listens is never a peer. `listenersMax` more stay within the policy's own bound unless it
+    /// was filled to the brim; then nobody is one.
+    fileprivate func sparing(_ listening: [RelayServer.Listening]) -> PeerPolicy {
+        PeerPolicy(mode, denied: denied, allowed: allowed, listeners: listeners + listening.map(\.address)) ?? .nobody
     }
 }
 

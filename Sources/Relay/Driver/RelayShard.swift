@@ -325,8 +325,8 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
         return engine.peerArrived(on: relay, from: peer, now: .now())
     }
 
-    func pause(after count: Int, on connection: PeerConnectionID) -> Duration {
-        engine.pause(after: count, on: connection, now: .now())
+    func pause(after count: Int, on connection: PeerConnectionID, toPeer: Bool) -> Duration {
+        engine.pause(after: count, on: connection, toPeer: toPeer, now: .now())
     }
 
     // MARK: - Time
