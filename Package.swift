@@ -79,12 +79,12 @@ let package = Package(
         program(
             "plexichat",
             [
-                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API",
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Relay", "Signaling", "API",
                 "Configuration", "CShims",
             ]),
         program(
             "plexibench",
-            ["Base", "Wire", "Crypto", "Net", "Store", "Media", "TestKit", "CShims", "CFloor"]),
+            ["Base", "Wire", "Crypto", "Net", "Store", "Media", "Relay", "TestKit", "CShims", "CFloor"]),
 
         tests("BaseTests", []),
         tests("WireTests", ["Wire"]),

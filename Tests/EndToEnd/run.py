@@ -12,7 +12,7 @@ import sys
 import harness
 
 # One thread each; the first ones take longest.
-MODULES = ["hostile", "killing", "flows", "whip", "calling", "starting", "stopping", "failing", "scripts"]
+MODULES = ["hostile", "killing", "flows", "whip", "calling", "relaying", "starting", "stopping", "failing", "scripts"]
 
 
 def main():

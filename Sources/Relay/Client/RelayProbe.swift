@@ -250,7 +250,8 @@ package final class RelayProbe: RelayLinkOwner, @unchecked Sendable {
         guard let server = link?.remote, let local = link?.local else { return }
         enter(.locating)
         echo = RelayEcho(
-            on: loop, options: options, local: local.ip, server: server, asksServer: !url.isSecure && allocation.mapped != local,
+            on: loop, options: options, local: local.ip, server: server,
+            asksServer: !url.isSecure && allocation.mapped != local,
             relayed: allocation.relayed, owner: self)
         echo?.locate()
         arm()

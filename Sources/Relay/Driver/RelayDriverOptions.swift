@@ -31,7 +31,7 @@ package struct RelayDriverOptions: Sendable {
     package init() {}
 
     /// One that has an address of each family maps each to its own.
-    func shown(_ ip: IPAddress) -> IPAddress { advertised.first { $0.isV6 == ip.isV6 } ?? ip }
+    package func shown(_ ip: IPAddress) -> IPAddress { advertised.first { $0.isV6 == ip.isV6 } ?? ip }
 }
 
 /// A listening UDP socket of one shard. Its number is its place among them.

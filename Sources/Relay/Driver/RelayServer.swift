@@ -52,7 +52,7 @@ package final class RelayServer: Sendable {
     /// Connections that the kernel keeps for us until they are accepted.
     private static let backlog: Int32 = 512
     /// Numbers below `RelayClients.firstHandle`, and each a socket for each shard.
-    private static let listenersMax = 64
+    package static let listenersMax = 64
     private static let log = Logger("relay")
 
     /// With the ports that the kernel chose.

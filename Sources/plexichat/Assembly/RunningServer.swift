@@ -8,6 +8,7 @@ import Crypto
 import Glibc
 import Media
 import Net
+import Relay
 import Signaling
 import Store
 import Synchronization
@@ -23,6 +24,8 @@ struct RunningServer: Sendable {
     let http: HTTPServer
     /// `nil` when it takes no part in calls.
     let media: MediaService?
+    /// `nil` when it is no relay.
+    let relay: RelayServer?
     let calls: CallAccess
     let maintenance: Maintenance
     /// The administrator's password, where this start has made one up.
@@ -56,12 +59,22 @@ struct RunningServer: Sendable {
         // Sockets that the service manager hands over take the place of the configured list.
         let inherited = ServiceManager.takeListeners()
         let endpoints = inherited.isEmpty ? configuration.endpoints : inherited
-        let media = try await MediaAssembly.start(configuration, on: storage.shards, besides: endpoints, metrics)
+        let serving = try await MediaAssembly.start(configuration, on: storage.shards, besides: endpoints, metrics)
+        let media = serving?.service
+        let relay: EmbeddedRelay?
         let calls: CallAccess
         let signaling: SignalingAccess?
         do {
-            (calls, signaling) = try await CallAssembly.start(configuration, storage, accounts, media, metrics)
+            relay = try await RelayAssembly.start(
+                configuration, storage, serving?.addresses ?? [], besides: endpoints, metrics)
         } catch {
+            await media?.stop()
+            throw error
+        }
+        do {
+            (calls, signaling) = try await CallAssembly.start(configuration, storage, accounts, media, relay, metrics)
+        } catch {
+            await relay?.server.stop()
             await media?.stop()
             throw error
         }
@@ -78,6 +91,7 @@ struct RunningServer: Sendable {
         do {
             http = try await listen(configuration, endpoints, api, storage.shards, tls, metrics)
         } catch {
+            await relay?.server.stop()
             await media?.stop()
             throw error
         }
@@ -87,8 +101,8 @@ struct RunningServer: Sendable {
         health.isReady = true
         return RunningServer(
             configuration: configuration, storage: storage, accounts: accounts, health: health, http: http,
-            media: media, calls: calls,
-            maintenance: maintenance, administratorPassword: password)
+            media: media, relay: relay?.server, calls: calls, maintenance: maintenance,
+            administratorPassword: password)
     }
 
     // MARK: Parts
@@ -184,6 +198,8 @@ struct RunningServer: Sendable {
         // First, so that clients go elsewhere while requests are finished.
         await calls.service.stop()
         await media?.stop()
+        // What it relayed to is gone.
+        await relay?.stop()
         await http.stop(within: configuration.server.drainTimeout)
         maintenance.stop()
         await maintenance.noteWhoWasSeen()

@@ -64,7 +64,9 @@ struct RelayHarness: Sendable {
         }
     }
 
-    static func credentials(secret: Secret = RelayHarness.secret, expiresIn seconds: Int64 = 600) -> RelayClientCredentials {
+    static func credentials(secret: Secret = RelayHarness.secret, expiresIn seconds: Int64 = 600)
+        -> RelayClientCredentials
+    {
         let name = "\(Timestamp.now().secondsSinceEpoch + seconds):session"
         let password = Base64.encode(HMAC.sha1(Bytes(name.utf8), key: secret))
         return RelayClientCredentials(username: name, password: Secret(text: password))

@@ -27,7 +27,9 @@ import Wire
                 #expect(report.isHealthy, "\(report.findings)")
             }
             var allocated: UInt64 = 0
-            for shard in relay.server.shards { allocated += await shard.perform { engine, _ in engine.counters.allocated } }
+            for shard in relay.server.shards {
+                allocated += await shard.perform { engine, _ in engine.counters.allocated }
+            }
             #expect(allocated == 12)
         }
     }
