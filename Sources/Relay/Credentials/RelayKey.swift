@@ -67,5 +67,5 @@ package struct RelayKey: Sendable {
     }
 
     /// What USERHASH says (RFC 8489 §14.4).
-    static func userhash(name: Bytes, realm: String) -> Bytes { SHA256.hash(name + Bytes(":\(realm)".utf8)) }
+    package static func userhash(name: Bytes, realm: String) -> Bytes { SHA256.hash(name + Bytes(":\(realm)".utf8)) }
 }

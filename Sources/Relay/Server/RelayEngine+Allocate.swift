@@ -35,6 +35,8 @@ private struct Refused: Error {
 extension RelayEngine {
     /// RFC 8656 §7.2 wants 30 s at least. Longer would hold ports for who never comes.
     static let reservationLifetime = Duration.seconds(30)
+    /// For the driver to open the sockets. Clients give up after 40 s (RFC 8489 §6.2.1); the allocation is then gone.
+    static let openingPatience = Duration.seconds(30)
 
     func allocate(_ ask: Ask, _ proof: Proof) {
         if let index = tables.allocation(of: ask.client) {
@@ -183,6 +185,8 @@ extension RelayEngine {
         let index = try takePlace(ask, proof, wish)
         tables.attach(index, to: ask.client)
         note(ask, proof, wish, on: index)
+        tables.allocations[index].expiry = ask.now + Self.openingPatience
+        tables.look(at: index, by: ask.now + Self.openingPatience)
         if wish.v4 { open(index, isV6: false, wish, isServed: settings.relaysV4) }
         if wish.v6 { open(index, isV6: true, wish, isServed: settings.relaysV6) }
     }
@@ -250,7 +254,7 @@ extension RelayEngine {
         tables.allocations[index].phase = .open
         let expiry = now + .seconds(Int64(tables.allocations[index].lifetimeSeconds))
         tables.allocations[index].expiry = expiry
-        tables.look(at: index, by: expiry)
+        reschedule(index, now)
         counters.allocated &+= 1
     }
 
@@ -321,6 +325,6 @@ extension RelayEngine {
     private func addAddressError(_ family: UInt32, _ relayed: RelayedAddress) {
         guard relayed.phase == .refused else { return }
         let code = UInt32(relayed.error)
-        writer.add(.addressErrorCode, family << 24 | code / 100 << 8 | code % 100)
+        writer.add(.addressErrorCode, family << 24 | (code / 100) << 8 | code % 100)
     }
 }

@@ -5,17 +5,22 @@ package import Wire
 
 extension RelayEngine {
     /// The socket is there; `address` is what clients are told. For `evenAndNext`, `next` is the address of the second
-    /// socket; without it the client is refused (508) and the first is closed.
-    package func relayOpened(_ relay: RelayID, at address: TransportAddress, next: TransportAddress?, now: Instant) {
+    /// socket; without it the client is refused (508) and the first is closed. `false`: nobody waits for it any more
+    /// (the order was closed in between), so what was opened is to be closed, the second socket too.
+    @discardableResult
+    package func relayOpened(
+        _ relay: RelayID, at address: TransportAddress, next: TransportAddress?, now: Instant
+    ) -> Bool {
         guard let index = tables.allocation(of: relay), tables.allocations[index].phase == .opening,
             tables.allocations[index].relayed(isV6: relay.isV6).phase == .opening
-        else { return outbox.append(.close(relay)) }
+        else { return false }
         setRelayed(index, isV6: relay.isV6, RelayedAddress(phase: .open, address: address))
         let reservation = tables.allocations[index].reservation
         if reservation != nowhere, let next {
             setRelayed(reservation, isV6: relay.isV6, RelayedAddress(phase: .open, address: next))
         }
         completeAllocation(index, now)
+        return true
     }
 
     package enum OpenFailure: Sendable {

@@ -128,6 +128,10 @@ extension RelayEngine {
         case (.request, .allocate), (.request, .refresh), (.request, .createPermission), (.request, .channelBind),
             (.request, .connect), (.request, .connectionBind):
             guard let proof = authenticate(ask) else { return }
+            var ask = ask
+            if ask.message.method == .allocate, ask.request.dontFragment.isThere, !settings.canSetDontFragment {
+                ask.request.addUnknown(.dontFragment)
+            }
             if ask.request.unknownCount > 0 { return refuseUnknown(ask, proof) }
             carryOut(ask, proof)
         // A keep-alive.

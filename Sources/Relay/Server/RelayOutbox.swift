@@ -47,7 +47,7 @@ package struct RelayOrder: Equatable, Sendable {
 
 package enum RelayCommand: Equatable, Sendable {
     case open(RelayOrder)
-    /// Also for an order that is not yet answered; the answer is then ignored.
+    /// Also for an order that is not yet answered; the answer is then not taken (`relayOpened` gives `false`).
     case close(RelayID)
     /// After what was sent to it.
     case closeClient(ClientPath)

@@ -128,7 +128,7 @@ extension RelayTables {
         wheel.clear(index)
         leaveUser(allocation.user)
         allocations[index] = Allocation()
-        allocations[index].generation = allocation.generation &+ 1 & RelayID.generationMask
+        allocations[index].generation = (allocation.generation &+ 1) & RelayID.generationMask
         allocations.remove(index)
     }
 
@@ -347,7 +347,7 @@ extension RelayTables {
         }
         allocations[link.allocation].linkCount &-= 1
         links[index].allocation = nowhere
-        links[index].generation = link.generation &+ 1 & 0xFFFF
+        links[index].generation = (link.generation &+ 1) & 0xFFFF
         links.remove(index)
     }
 }
