@@ -17,7 +17,7 @@ SWIFT = $$(scripts/find-swift || echo false)
 RELEASE := --configuration release --static-swift-stdlib
 SWIFT_SOURCES := Sources Tests Package.swift
 
-.PHONY: help run build test lint format fuzz fuzz-all bench-http bench-store bench-media kill-test e2e docs clean
+.PHONY: help run build test lint format fuzz fuzz-all bench-http bench-store bench-media bench-relay kill-test e2e docs clean
 
 help: ## List the targets.
 	@echo "make TARGET, where TARGET is one of:"
@@ -64,6 +64,10 @@ bench-store: ## Measure the database's group commit.
 bench-media: ## Measure media forwarding against a loop of C that does the least.
 	@scripts/install bench
 	@scripts/bench-media
+
+bench-relay: ## Measure the relay beside coturn.
+	@scripts/install bench
+	@scripts/bench-relay
 
 kill-test: ## Kill the server at random points under write load and look for lost writes.
 	@scripts/install test

@@ -238,7 +238,8 @@ def count_bytes(relay, client, peer_port, port, words):
 @check
 def coturns_clients_get_back_every_byte():
     client, peer = coturn("turnutils_uclient"), coturn("turnutils_peer")
-    with Relay(*LOOPBACKS, "--listen", "[::1]:0", "--bandwidth", "0", "--allocations-per-user", "1000") as relay:
+    with Relay(*LOOPBACKS, "--listen", "[::1]:0", "--bandwidth", "0", "--allocations-per-user", "1000",
+               "--old-channels") as relay:
         port = 20_000 + os.getpid() % 10_000
         echo = spawn([peer, "-L", "127.0.0.1", "-L", "::1", "-p", str(port)], stdout=subprocess.DEVNULL,
                      stderr=subprocess.DEVNULL)

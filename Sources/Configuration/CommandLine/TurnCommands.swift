@@ -42,6 +42,9 @@ extension Command {
             "open", "Let clients reach everybody on the Internet instead, addresses of special purpose excepted."),
         CommandOption("allow", value: "ADDR/BITS", isRepeatable: true, "With --open: these in spite of their purpose."),
         CommandOption("deny", value: "ADDR/BITS", isRepeatable: true, "Nobody there, whatever else allows it."),
+        CommandOption(
+            "old-channels",
+            "Take channel numbers up to 0x7ffe, as clients of RFC 5766 choose them (coturn's test client is one)."),
         CommandOption("allocations", value: "COUNT", "Allocations at one time: 4096 for each shard."),
         CommandOption("allocations-per-user", value: "COUNT", "The same of one name: 24."),
         CommandOption(

@@ -92,6 +92,8 @@ package final class RelayServer: Sendable {
     ) throws(SystemError) -> RelayServer {
         let gate = StreamGate(limit: options.connections, limitPerAddress: options.connectionsPerAddress)
         let policy = service.policy.sparing(sockets.bound)
+        var options = options
+        options.acceptsOldChannels = service.settings.acceptsOldChannels
         var shards: [RelayShard] = []
         var lanes: [StreamLaneBox] = []
         for (number, loop) in group.shards.enumerated() {

@@ -12,7 +12,7 @@ final class RelayStream: ConnectionProtocol {
     /// Set once, before anything is read.
     var path = ClientPath.none
     private unowned let owner: RelayShard
-    private var deframer = TURNDeframer(limit: RelayStream.messageBytesMax)
+    private var deframer: TURNDeframer
     private var peer: RelayPeer?
     private(set) var lastHeard = Instant.now()
     private(set) var hasSpoken = false
@@ -23,6 +23,7 @@ final class RelayStream: ConnectionProtocol {
     init(_ transport: Transport, local: IPAddress, _ owner: RelayShard) {
         self.transport = transport
         self.local = local
+        deframer = TURNDeframer(limit: Self.messageBytesMax, takesOldChannels: owner.options.acceptsOldChannels)
         self.owner = owner
     }
 
