@@ -32,7 +32,7 @@ class Relay:
 
     def __enter__(self):
         command = [Options.binary, "turn", "--listen", "127.0.0.1:0", "--secret-file", self.secret_file,
-                   "--shards", "2", "--metrics", "127.0.0.1:0", *self.words]
+                   "--shards", "1", "--metrics", "127.0.0.1:0", *self.words]
         if self.tls:
             certificate(self.folder, "relay")
             self.certificate = self.folder / "server.pem"

@@ -168,6 +168,12 @@ package final class DTLSSession {
     /// The longest message that `send` takes: what a datagram has left beside its record.
     package var longestMessage: Int { phase == .established ? Int(DTLS_get_data_mtu(session)) : 0 }
 
+    /// Longer datagrams than `datagramLimit` from now on: for messages that were one datagram before they came here and
+    /// would otherwise be lost. After the handshake, whose flights must not be fragmented.
+    package func allowDatagrams(of count: Int) {
+        if phase == .established { _ = plexi_dtls_set_mtu(session, count) }
+    }
+
     /// One message in one datagram. False when it is too long, or nobody listens.
     package func send(_ message: UnsafeRawBufferPointer) -> Bool {
         guard phase == .established, !message.isEmpty, message.count <= longestMessage else { return false }

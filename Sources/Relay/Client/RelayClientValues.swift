@@ -41,6 +41,12 @@ package struct RelayAllocation: Sendable, Equatable {
     /// Where the relay sees the client.
     package let mapped: TransportAddress?
     package let lifetime: Duration
+
+    package init(relayed: TransportAddress, mapped: TransportAddress?, lifetime: Duration) {
+        self.relayed = relayed
+        self.mapped = mapped
+        self.lifetime = lifetime
+    }
 }
 
 package enum RelayClientError: Error, Sendable, Equatable, CustomStringConvertible {

@@ -38,6 +38,8 @@ final class RelayClients {
         let listener: UInt32
     }
 
+    /// What is relayed, and what DTLS and TURN put around it: what was one datagram stays one, if need be in fragments.
+    private static let datagramBytesMax = RelayBatch.datagramBytesMax + 128
     /// Below are the numbers of listening sockets.
     private static let firstHandle: UInt32 = 1 << 16
 
@@ -149,6 +151,7 @@ final class RelayClients {
 
     private func noteOpened(_ peer: RelayDTLSPeer) {
         guard peer.isOpening else { return }
+        peer.session.allowDatagrams(of: Self.datagramBytesMax)
         peer.isOpening = false
         halfOpen -= 1
     }

@@ -159,7 +159,7 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
     private func dtlsEnded(_ peer: RelayDTLSPeer, _ now: Instant) {
         guard clients.forget(peer) else { return }
         engine.connectionClosed(peer.path, now: now)
-        planFlush()
+        drainSoon()
     }
 
     // MARK: - Streams
@@ -181,7 +181,7 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
         clients.forget(stream)
         guard !isStopped else { return }
         engine.connectionClosed(stream.path, now: .now())
-        planFlush()
+        drainSoon()
     }
 
     // MARK: - Out
@@ -191,6 +191,15 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
         guard !isFlushPlanned, !engine.outbox.isEmpty || batch.used > 0 else { return armAlarm() }
         isFlushPlanned = true
         loop.flushAfterPoll(self)
+    }
+
+    /// The same from anywhere: what is not a datagram can wait for the jobs of the turn, but not for the next datagram.
+    private func drainSoon() {
+        guard !engine.outbox.isEmpty, !isDraining else { return }
+        loop.submit { [self] in
+            drain()
+            armAlarm()
+        }
     }
 
     package func pollEnded() {
@@ -306,22 +315,22 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
 
     func peerIsConnected(_ connection: PeerConnectionID) {
         engine.peerConnected(connection, now: .now())
-        planFlush()
+        drainSoon()
     }
 
     func peerHasFailed(_ connection: PeerConnectionID) {
         engine.peerFailed(connection, now: .now())
-        planFlush()
+        drainSoon()
     }
 
     func peerHasClosed(_ connection: PeerConnectionID) {
         guard !isStopped else { return }
         engine.peerClosed(connection, now: .now())
-        planFlush()
+        drainSoon()
     }
 
     func peerCalls(_ relay: RelayID, _ peer: TransportAddress) -> PeerConnectionID? {
-        defer { planFlush() }
+        defer { drainSoon() }
         return engine.peerArrived(on: relay, from: peer, now: .now())
     }
 
