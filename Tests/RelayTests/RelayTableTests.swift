@@ -135,6 +135,26 @@ import Wire
         #expect(sessions.contains(Bytes("a".utf8)) && sessions.contains(Bytes("b".utf8)))
         sessions.insert(Bytes("c".utf8), until: 5_000, now: 1_400)
         #expect(!sessions.contains(Bytes("a".utf8)) && sessions.count == 2)
+        for number in 0..<RevokedSessions.countMax {
+            sessions.insert(Bytes("\(number)".utf8), until: 6_000, now: 1_400)
+        }
+        #expect(sessions.count == RevokedSessions.countMax && !sessions.contains(Bytes("b".utf8)))
+        #expect(sessions.contains(Bytes("0".utf8)))
+    }
+
+    @Test func `announced names are forgotten with their time, and bounded`() {
+        var names = AnnouncedNames()
+        names.insert(Bytes("100:a".utf8), hash: [1], now: 0)
+        names.insert(Bytes("900:b".utf8), hash: [2], now: 10)
+        #expect(names.name(of: [1]) != nil && names.name(of: [3]) == nil)
+        names.insert(Bytes("900:c".utf8), hash: [3], now: 200)
+        #expect(names.name(of: [1]) == nil && names.count == 2)
+        for number in 0...AnnouncedNames.countMax {
+            var hash: Bytes = []
+            hash.append(bigEndian: UInt32(number))
+            names.insert(Bytes("900:d".utf8), hash: hash, now: 210)
+        }
+        #expect(names.count == AnnouncedNames.countMax)
     }
 }
 

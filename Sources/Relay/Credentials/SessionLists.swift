@@ -39,11 +39,15 @@ struct AnnouncedNames {
     static let countMax = 65_536
 
     private var names: [Bytes: Bytes] = [:]
+    private var nextSweep: Int64 = 0
+    /// Between two looks for what can be forgotten, which are walks.
+    private static let sweepSeconds: Int64 = 60
 
     var count: Int { names.count }
 
     mutating func insert(_ name: Bytes, hash: Bytes, now: Int64) {
-        if names.count >= Self.countMax {
+        if now >= nextSweep {
+            nextSweep = now + Self.sweepSeconds
             names = names.filter { (CredentialName(parsing: $0.value.span.bytes)?.expiry ?? 0) > now }
         }
         if names.count < Self.countMax { names[hash] = name }

@@ -17,7 +17,7 @@ import Wire
 
 package final class RelayEngine {
     package let outbox = RelayOutbox()
-    package internal(set) var counters = RelayCounters()
+    @exclusivity(unchecked) package internal(set) var counters = RelayCounters()
 
     let settings: RelaySettings
     let tokens: RelayTokens

@@ -22,6 +22,8 @@ struct RelayTables: ~Copyable {
     var links: Slab<PeerLink>
     private(set) var users: [RelayUser?] = []
     private var freeUsers: [Int] = []
+    /// Empty where hashes are not understood.
+    private var byUserhash: [Bytes: UInt32] = [:]
     var wheel: ExpiryWheel
 
     private var byClient: IndexTable
@@ -150,10 +152,7 @@ extension RelayTables {
         }
     }
 
-    /// A walk: for the first request of a client that hides its name.
-    func user(withHash userhash: Bytes) -> UInt32? {
-        users.firstIndex { $0?.userhash == userhash }.map { UInt32($0) }
-    }
+    func user(withHash userhash: Bytes) -> UInt32? { byUserhash[userhash] }
 
     func user(_ index: UInt32) -> RelayUser? { users[Int(index)] }
 
@@ -168,6 +167,7 @@ extension RelayTables {
         }
         let isInserted = byUser.insert(hash(user.name.span.bytes), UInt32(index))
         precondition(isInserted, "there is a place for the user of each allocation")
+        if !user.userhash.isEmpty { byUserhash[user.userhash] = UInt32(index) }
         return UInt32(index)
     }
 
@@ -181,6 +181,7 @@ extension RelayTables {
     mutating func removeUserIfIdle(_ index: UInt32) {
         guard let user = users[Int(index)], user.allocationCount == 0 else { return }
         byUser.remove(hash(user.name.span.bytes), index)
+        if !user.userhash.isEmpty { byUserhash[user.userhash] = nil }
         users[Int(index)] = nil
         freeUsers.append(Int(index))
     }

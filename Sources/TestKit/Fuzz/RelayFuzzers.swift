@@ -9,7 +9,7 @@ extension Fuzzers {
 }
 
 private func fuzzRelay(_ bytes: Bytes) {
-    let broken = RelayScript.run(bytes)
+    let broken = RelayScript.run(bytes).wrong
     promise(broken == nil, broken ?? "")
 }
 

@@ -2,7 +2,7 @@
 // clock, and what the process decides. After each step the engine is audited; a script that ends leaves nothing behind.
 
 package import Base
-import Relay
+package import Relay
 import Wire
 
 package struct RelayScript {
@@ -24,10 +24,17 @@ package struct RelayScript {
         TransportAddress(IPAddress(v6: 0x2A01_0000_0000_0000, 9), 7_000),
     ]
 
-    /// What did not hold; `nil` when all did.
-    package static func run(_ input: Bytes) -> String? {
+    package struct Outcome {
+        /// What did not hold; `nil` when all did.
+        package let wrong: String?
+        /// What the script came to.
+        package let counters: RelayCounters
+    }
+
+    package static func run(_ input: Bytes) -> Outcome {
         var script = RelayScript(input)
-        return script.run()
+        let wrong = script.run()
+        return Outcome(wrong: wrong, counters: script.stage.engine.counters)
     }
 
     private init(_ input: Bytes) {
@@ -44,8 +51,11 @@ package struct RelayScript {
         self.stage = stage
         clients = ClientTransport.allCases.enumerated().flatMap { number, transport in
             [("alice", RelayTestClient.Style.classic), ("bob", .modern)].enumerated().map { user, who in
-                RelayTestClient(
-                    stage, session: who.0, port: UInt16(1_000 + number * 2 + user), transport: transport, style: who.1)
+                let client = RelayTestClient(
+                    stage, session: who.0, lifetime: .hours(47), port: UInt16(1_000 + number * 2 + user),
+                    transport: transport, style: who.1)
+                client.renewsNonce = true
+                return client
             }
         }
     }
@@ -120,21 +130,21 @@ package struct RelayScript {
     }
 
     private mutating func step() {
-        switch byte() % 16 {
+        switch byte() % 32 {
         case 0, 1: stranger()
-        case 2...5: member()
-        case 6: standard()
-        case 7:
+        case 2...7: member()
+        case 8...17: standard()
+        case 18, 19:
             let (from, number) = (client(), UInt16(0x4000) + UInt16(byte() % 4))
-            stage.client(RelayTestClient.channelData(number, bytes(Int(byte()))), from: from.path)
-        case 8, 9:
+            stage.client(RelayTestClient.channelData(number, bytes(Int(byte() % 16))), from: from.path)
+        case 20...23:
             let (to, from) = (relay(), peer())
-            if let to { stage.peer(bytes(Int(byte()) * 4), from: from, to: to) }
-        case 10: stage.tick(after: .milliseconds(Int64(byte()) * 3_000))
-        case 11: stage.now = stage.now + .seconds(Int64(byte()))  // and nobody ticks
-        case 12: closing()
-        case 13: opening()
-        case 14: connecting()
+            if let to { stage.peer(bytes(Int(byte() % 16)), from: from, to: to) }
+        case 24: stage.tick(after: .seconds(Int64(byte())))
+        case 25: stage.now = stage.now + .seconds(Int64(byte()))  // and nobody ticks
+        case 26: closing()
+        case 27: opening()
+        case 28...30: connecting()
         default: deciding()
         }
         _ = stage.take()
@@ -147,7 +157,7 @@ package struct RelayScript {
         path.remote.port = 1
         path.transport = .udp
         path.handle = 0
-        let message = bytes(Int(byte()))
+        let message = bytes(Int(byte() % 64))
         stage.client(message, from: path)
         unproven.received += message.count
         for case .toClient(_, let bytes) in stage.take() { unproven.sent += bytes.count }
@@ -166,7 +176,7 @@ package struct RelayScript {
         ]
         let count = Int(byte() % 5)
         let attributes = (0..<count).map { _ in
-            (STUNAttributeType(rawValue: types[Int(byte()) % types.count]), bytes(Int(byte() % 24)))
+            (STUNAttributeType(rawValue: types[Int(byte()) % types.count]), bytes(Int(byte() % 12)))
         }
         _ = from.ask(method) { writer in
             for (type, value) in attributes { writer.add(type, value.span.bytes) }
@@ -202,8 +212,8 @@ package struct RelayScript {
     }
 
     private mutating func opening() {
-        let openings: [RelayStage.Opening] = [.opens, .exhausts, .knowsNoV6, .waits]
-        stage.opening = openings[Int(byte() % 4)]
+        let openings: [RelayStage.Opening] = [.waits, .exhausts, .knowsNoV6, .opens]
+        stage.opening = openings[min(Int(byte() % 8), 3)]
         // Late: the allocation may be gone, and its place another's.
         if let order = orders.popLast() { stage.answer(order) }
         stage.drain()
@@ -229,12 +239,13 @@ package struct RelayScript {
     }
 
     private mutating func deciding() {
-        switch byte() % 5 {
-        case 0: stage.engine.set(Self.policy(byte()), now: stage.now)
-        case 1: stage.engine.set(RelaySecrets(Secret(text: "new"), previous: RelayStage.secret))
-        case 2:
+        // What cannot be taken back is rare, or most scripts would have a short life.
+        switch byte() % 32 {
+        case 0...9: stage.engine.set(Self.policy(byte()), now: stage.now)
+        case 10...14: stage.engine.set(RelaySecrets(Secret(text: "new"), previous: RelayStage.secret))
+        case 15:
             stage.engine.revoke(session: byte() % 2 == 0 ? "alice" : "bob", now: stage.now, wallClock: stage.wallClock)
-        case 3: stage.engine.drain(alternate: nil, until: stage.now + .seconds(30))
+        case 16: stage.engine.drain(alternate: nil, until: stage.now + .seconds(30))
         default:
             if let relay = relay() {
                 let peer = peer()

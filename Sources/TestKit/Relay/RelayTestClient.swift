@@ -79,6 +79,8 @@ package final class RelayTestClient {
     package var style: Style
     package var realm = "plexichat"
     package var nonce: Bytes = []
+    /// After a 438, as a real client: the request is asked again with the new one.
+    package var renewsNonce = false
     private var transaction: UInt64
 
     package static let address = TransportAddress(IPAddress(v4: 0xCB00_7109), 40_000)
@@ -151,6 +153,10 @@ package final class RelayTestClient {
         let bytes = message(method, nil, add)
         _ = stage.take()
         stage.client(bytes, from: path)
+        let answer = stage.answer()
+        guard renewsNonce, answer?.code == .staleNonce, let fresh = answer?.value(.nonce) else { return answer }
+        nonce = fresh
+        stage.client(message(method, nil, add), from: path)
         return stage.answer()
     }
 
