@@ -17,7 +17,7 @@ SWIFT = $$(scripts/find-swift || echo false)
 RELEASE := --configuration release --static-swift-stdlib
 SWIFT_SOURCES := Sources Tests Package.swift
 
-.PHONY: help run build test lint format fuzz fuzz-all bench-http bench-store bench-media bench-calls bench-crypto constant-time kill-test e2e docs clean
+.PHONY: help run build test lint format fuzz fuzz-all bench-http bench-store bench-media bench-calls bench-crypto bench-relay constant-time kill-test e2e docs clean
 
 help: ## List the targets.
 	@echo "make TARGET, where TARGET is one of:"
@@ -76,6 +76,10 @@ bench-crypto: ## Measure keys and age files against a loop of C, and look for se
 constant-time: ## Look for branches and addresses that depend on secrets (needs valgrind).
 	@scripts/install bench
 	@scripts/check-constant-time
+
+bench-relay: ## Measure the relay beside coturn.
+	@scripts/install bench
+	@scripts/bench-relay
 
 kill-test: ## Kill the server at random points under write load and look for lost writes.
 	@scripts/install test

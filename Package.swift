@@ -62,6 +62,7 @@ let package = Package(
         // L2
         library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault"]),
         library("Media", ["Base", "Wire", "Crypto", "CShims"], settings: language),
+        library("Relay", ["Base", "Wire", "Crypto", "Net", "CShims"], settings: language),
         // L3
         library("Chat", ["Base", "Wire", "Crypto", "Store", "Vault", "Accounts"]),
         // L4
@@ -73,7 +74,8 @@ let package = Package(
         library(
             "TestKit",
             [
-                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat", "Media", "Signaling", "API",
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat", "Media", "Relay", "Signaling",
+                "API",
                 "Configuration",
             ],
             settings: language),
@@ -82,14 +84,15 @@ let package = Package(
         program(
             "plexichat",
             [
-                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "API",
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Relay", "Chat", "Signaling",
+                "API",
                 "Configuration", "CShims",
             ]),
         program(
             "plexibench",
             [
-                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat", "Media", "Signaling", "TestKit",
-                "CShims", "CFloor",
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat", "Media", "Relay", "Signaling",
+                "TestKit", "CShims", "CFloor",
             ]),
 
         tests("BaseTests", []),
@@ -101,6 +104,7 @@ let package = Package(
         tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
         tests("ChatTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat"]),
         tests("MediaTests", ["Wire", "Crypto", "Media"]),
+        tests("RelayTests", ["Wire", "Crypto", "Net", "Relay"]),
         tests(
             "SignalingTests",
             ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API"]),

@@ -80,11 +80,18 @@ void plexi_receiver_set_buffer(plexi_receiver *receiver, unsigned int index, voi
 }
 
 int plexi_receive(plexi_receiver *receiver, int descriptor) {
+    return plexi_receive_at(receiver, descriptor, 0, receiver->capacity);
+}
+
+int plexi_receive_at(plexi_receiver *receiver, int descriptor, unsigned int first, unsigned int limit) {
+    if (first >= receiver->capacity) return 0;
+    if (limit > receiver->capacity - first) limit = receiver->capacity - first;
     int count;
-    do count = recvmmsg(descriptor, receiver->messages, receiver->capacity, MSG_DONTWAIT, NULL);
+    do count = recvmmsg(descriptor, receiver->messages + first, limit, MSG_DONTWAIT, NULL);
     while (count < 0 && errno == EINTR);
     if (count < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
-    for (int i = 0; i < count; i++) receiver->messages[i].msg_hdr.msg_namelen = sizeof receiver->addresses[i];
+    for (unsigned int i = first; i < first + (unsigned int)count; i++)
+        receiver->messages[i].msg_hdr.msg_namelen = sizeof receiver->addresses[i];
     return count;
 }
 

@@ -25,6 +25,7 @@ package struct Configuration: Sendable {
     package var outgoing = Outgoing()
     package var media = Media()
     package var calls = Calls()
+    package var relay = Relay()
     package var limits = Limits()
     package var rateLimits = RateLimits()
     package var cors = CORS()
@@ -39,10 +40,8 @@ package struct Configuration: Sendable {
     /// Every key, grouped as in the file and in the reference.
     package static let sections: [Section] = [
         serverSection, tlsSection, dataSection, vaultSection, storeSection, accountsSection, mfaSection,
-        mailSection, smsSection, outgoingSection, mediaSection, callsSection, limitsSection, rateLimitsSection,
-        corsSection,
-        loggingSection,
-        metricsSection, idempotencySection, docsSection, webSection,
+        mailSection, smsSection, outgoingSection, mediaSection, callsSection, relaySection, limitsSection,
+        rateLimitsSection, corsSection, loggingSection, metricsSection, idempotencySection, docsSection, webSection,
     ]
 
     package static let keys: [Key] = sections.flatMap(\.keys)

@@ -3,6 +3,7 @@
 import COpenSSL
 
 enum Algorithms {
+    static let md5 = digest("MD5")
     static let sha1 = digest("SHA1")
     static let sha256 = digest("SHA256")
     static let sha512 = digest("SHA512")

@@ -1,4 +1,5 @@
-// SHA-1 and SHA-2. SHA-1 is here for what its standards fix: the WebSocket handshake (RFC 6455) and TOTP (RFC 6238).
+// SHA-1 and SHA-2. SHA-1 is here for what its standards fix: the WebSocket handshake (RFC 6455) and TOTP (RFC 6238);
+// MD5 for the keys of TURN (RFC 8489 §9.2.2), which every browser makes with it.
 
 package import Base
 import COpenSSL
@@ -6,6 +7,11 @@ import COpenSSL
 package enum SHA1 {
     package static let count = 20
     package static func hash(_ bytes: Bytes) -> Bytes { digest(bytes, Algorithms.sha1, count) }
+}
+
+package enum MD5 {
+    package static let count = 16
+    package static func hash(_ bytes: Bytes) -> Bytes { digest(bytes, Algorithms.md5, count) }
 }
 
 package enum SHA256 {

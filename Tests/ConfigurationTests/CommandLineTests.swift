@@ -105,7 +105,7 @@ import Testing
     private static let program = Command.plexichat(
         CommandBodies(
             serve: nothing, doctor: nothing, createUser: nothing, setPassword: nothing, grant: nothing, token: nothing,
-            openAPI: nothing))
+            openAPI: nothing, turn: nothing, turnDoctor: nothing))
 
     private func run(
         _ words: [String], environment: [String: String] = [:]

@@ -12,7 +12,10 @@ import sys
 import harness
 
 # One thread each; the first ones take longest.
-MODULES = ["hostile", "killing", "flows", "whip", "calling", "chatting", "starting", "stopping", "failing", "scripts"]
+MODULES = [
+    "hostile", "killing", "flows", "whip", "calling", "chatting", "relaying", "starting", "stopping", "failing",
+    "scripts",
+]
 
 
 def main():

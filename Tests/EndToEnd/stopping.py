@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from harness import (
-    CHEAP_PASSWORDS, UNLIMITED, Options, Server, _die_with_parent, check, connect, environment, equal,
+    CHEAP_PASSWORDS, UNLIMITED, Options, Server, _die_with_parent, certificate, check, connect, environment, equal,
     eventually, expect, read_to_end, spawn, temporary_folder,
 )
 
@@ -151,24 +151,6 @@ def second_sigterm_ends_at_once():
 
 
 # MARK: TLS
-
-
-def certificate(folder, name):
-    """Self-signed, for 127.0.0.1."""
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
-         "-keyout", folder / "new.key", "-out", folder / "new.pem"],
-        check=True, capture_output=True, env={**os.environ, "OPENSSL_CONF": str(openssl_configuration(folder))})
-    (folder / "new.key").rename(folder / "server.key")
-    (folder / "new.pem").rename(folder / "server.pem")
-
-
-def openssl_configuration(folder):
-    """One of our own: not every machine has the system's."""
-    path = folder / "openssl.cnf"
-    path.write_text("[req]\ndistinguished_name = name\nprompt = no\n[name]\nCN = e2e\n")
-    return path
 
 
 def tls_server(*settings):

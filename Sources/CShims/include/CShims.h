@@ -5,6 +5,7 @@
 #include "ConstantTime.h"
 #include "Datagrams.h"
 #include "Polling.h"
+#include "Relays.h"
 #include "Streams.h"
 
 /// Sends one datagram to the service manager's notification socket. `state` is e.g. "READY=1".

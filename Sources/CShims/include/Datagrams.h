@@ -20,6 +20,8 @@ void plexi_receiver_free(plexi_receiver *receiver);
 void plexi_receiver_set_buffer(plexi_receiver *receiver, unsigned int index, void *bytes);
 /// recvmmsg(2): the number of datagrams received, 0 when there are none, -1 with errno.
 int plexi_receive(plexi_receiver *receiver, int descriptor);
+/// The same into the places from `first` on, at most `limit` of them: several sockets fill one batch.
+int plexi_receive_at(plexi_receiver *receiver, int descriptor, unsigned int first, unsigned int limit);
 /// Bytes of datagram `index`; -1 when it was longer than its buffer.
 long plexi_received_count(const plexi_receiver *receiver, unsigned int index);
 void plexi_received_address(const plexi_receiver *receiver, unsigned int index, plexi_address *address);

@@ -81,6 +81,20 @@ package struct Command: Sendable {
         self.body = body
     }
 
+    /// A command that does something, and has others beside it: without one of their names, it runs itself.
+    package init(
+        _ name: String, _ summary: String, discussion: String? = nil, options: [CommandOption],
+        commands: [Command], run body: @escaping Body
+    ) {
+        self.name = name
+        self.summary = summary
+        self.discussion = discussion
+        self.options = options + [.help]
+        arguments = []
+        self.commands = commands
+        self.body = body
+    }
+
     /// A group of commands.
     package init(_ name: String, _ summary: String, discussion: String? = nil, commands: [Command]) {
         self.name = name

@@ -9,11 +9,13 @@ package struct CommandBodies: Sendable {
     package var grant: Command.Body
     package var token: Command.Body
     package var openAPI: Command.Body
+    package var turn: Command.Body
+    package var turnDoctor: Command.Body
 
     package init(
         serve: @escaping Command.Body, doctor: @escaping Command.Body, createUser: @escaping Command.Body,
         setPassword: @escaping Command.Body, grant: @escaping Command.Body, token: @escaping Command.Body,
-        openAPI: @escaping Command.Body
+        openAPI: @escaping Command.Body, turn: @escaping Command.Body, turnDoctor: @escaping Command.Body
     ) {
         self.serve = serve
         self.doctor = doctor
@@ -22,6 +24,8 @@ package struct CommandBodies: Sendable {
         self.grant = grant
         self.token = token
         self.openAPI = openAPI
+        self.turn = turn
+        self.turnDoctor = turnDoctor
     }
 }
 
@@ -43,8 +47,9 @@ extension Command {
         Command(
             "plexichat", "PlexiChat, a server for calls and chat.",
             commands: [
-                serve(bodies.serve), doctor(bodies.doctor), admin(bodies), config, openAPI(bodies.openAPI), version,
-                completions(bodies),
+                serve(bodies.serve), doctor(bodies.doctor), admin(bodies), config, turn(bodies),
+                openAPI(bodies.openAPI),
+                version, completions(bodies),
             ])
     }
 

@@ -15,7 +15,7 @@ enum Help {
 
     static func usage(of command: Command, path: [String]) -> String {
         var words = path
-        if !command.commands.isEmpty { words.append("COMMAND") }
+        if !command.commands.isEmpty { words.append(command.body == nil ? "COMMAND" : "[COMMAND]") }
         words += command.arguments.map { $0.isOptional ? "[\($0.name)]" : $0.name }
         if command.options.count > 1 { words.append("[options]") }
         return words.joined(separator: " ")

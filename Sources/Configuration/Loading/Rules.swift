@@ -63,6 +63,9 @@ struct Rule: Sendable {
         ) {
             $0.calls.relaySecret != nil || !$0.calls.relays.contains { $0.hasPrefix("turn") }
         },
+        Rule(["relay.first_port", "relay.last_port"], "does not fit: the relay needs four ports from first to last") {
+            $0.relay.firstPort + 3 <= $0.relay.lastPort
+        },
         Rule(["cors.credentials", "cors.origins"], "does not go with the origin `*`: browsers refuse it") {
             !$0.cors.credentials || !$0.cors.origins.contains("*")
         },

@@ -39,15 +39,20 @@ package final class DTLSIdentity: @unchecked Sendable {
         return try DTLSIdentity(certificate, offersSRTP: offersSRTP)
     }
 
+    /// A server for clients who know it by its certificate's name, and have none themselves (RFC 7350).
+    package static func server(_ identity: TLSIdentity) throws(CryptoError) -> DTLSIdentity {
+        try DTLSIdentity(identity, offersSRTP: false, asksForCertificate: false)
+    }
+
     /// Another certificate and key, as a test's peer may have (RSA); without SRTP, as peers for data channels alone are.
-    init(_ identity: TLSIdentity, offersSRTP: Bool = true) throws(CryptoError) {
+    init(_ identity: TLSIdentity, offersSRTP: Bool = true, asksForCertificate: Bool = true) throws(CryptoError) {
         let certificates = try PEM.certificates(in: identity.certificateChain)
         guard let certificate = certificates.first else { throw .badParameters("no certificate in the identity") }
         let key = try PEM.privateKey(in: identity.privateKey)
-        let server = try Self.context(DTLS_server_method(), certificate, key, offersSRTP)
+        let server = try Self.context(DTLS_server_method(), certificates, key, offersSRTP, asksForCertificate)
         let client: OpaquePointer
         do throws(CryptoError) {
-            client = try Self.context(DTLS_client_method(), certificate, key, offersSRTP)
+            client = try Self.context(DTLS_client_method(), certificates, key, offersSRTP, asksForCertificate)
         } catch {
             SSL_CTX_free(server)
             throw error
@@ -63,7 +68,8 @@ package final class DTLSIdentity: @unchecked Sendable {
     }
 
     private static func context(
-        _ method: OpaquePointer?, _ certificate: CertificateHandle, _ key: KeyHandle, _ offersSRTP: Bool
+        _ method: OpaquePointer?, _ chain: [CertificateHandle], _ key: KeyHandle, _ offersSRTP: Bool,
+        _ asksForCertificate: Bool
     ) throws(CryptoError) -> OpaquePointer {
         guard let context = SSL_CTX_new(method) else { throw OpenSSLFailure.error() }
         _ = SSL_CTX_set_options(context, plexi_dtls_options())
@@ -72,18 +78,23 @@ package final class DTLSIdentity: @unchecked Sendable {
         SSL_CTX_set_security_level(context, 2)
         // A certificate must come; who it is, the fingerprint decides after the handshake, because the peer's answer
         // in SDP may be slower than its first flight (RFC 8842 §5.5).
-        SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
+        let verification = asksForCertificate ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_NONE
+        SSL_CTX_set_verify(context, verification, nil)
         SSL_CTX_set_cert_verify_callback(context, { _, _ in 1 }, nil)
         let accepted =
             plexi_dtls_only_1_2(context) == 1 && SSL_CTX_set_cipher_list(context, suites) == 1
             && plexi_tls_set_groups(context, groups) == 1
             && (!offersSRTP || SSL_CTX_set_tlsext_use_srtp(context, profiles) == 0)
-            && SSL_CTX_use_certificate(context, certificate.pointer) == 1
+            && chain.first.map { SSL_CTX_use_certificate(context, $0.pointer) == 1 } == true
+            && chain.dropFirst().allSatisfy {
+                X509_up_ref($0.pointer) == 1 && plexi_tls_add_chain(context, $0.pointer) == 1
+            }
             && SSL_CTX_use_PrivateKey(context, key.pointer) == 1
         guard accepted else {
             SSL_CTX_free(context)
             throw OpenSSLFailure.error()
         }
+        DTLSSession.setCookieCallbacks(context)
         ERR_clear_error()
         return context
     }

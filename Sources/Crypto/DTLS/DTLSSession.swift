@@ -7,8 +7,9 @@
 //   5. end                         -> close(), takeDatagram() until nil
 //
 // The peer's certificate is not checked here beyond the proof of its key: whoever drives compares its fingerprint with
-// the signaled ones. Retransmission follows the driver's clock: how, is said at `handleTimeout`. Out of scope: cookies
-// (datagrams come from a path that ICE validated), resumption, renegotiation, connection ids.
+// the signaled ones. Retransmission follows the driver's clock: how, is said at `handleTimeout`. A server on a path that
+// nobody has validated begins with `listen` (`DTLSSession+Listening.swift`). Out of scope: resumption, renegotiation,
+// connection ids.
 
 package import Base
 import COpenSSL
@@ -66,9 +67,11 @@ package final class DTLSSession {
     package private(set) var droppedCount = 0
 
     private let identity: DTLSIdentity
-    private let session: OpaquePointer
+    let session: OpaquePointer
     private var now = Instant(nanoseconds: 0)
     private var incoming: UnsafeRawBufferPointer?
+    /// Whose cookies are made and checked now, with which key: see `DTLSSession+Listening.swift`.
+    var cookieMaker: (key: DTLSCookieKey, peer: Bytes)?
     private var unsent: [Bytes] = []
     private var unread: [Bytes] = []
     private var earlyCount = 0
@@ -119,6 +122,17 @@ package final class DTLSSession {
         incoming = nil
     }
 
+    /// The datagram as the first of a handshake: `listen` gives it to OpenSSL. True when the handshake goes on.
+    func offer(_ datagram: UnsafeRawBufferPointer, now: Instant, _ listen: () -> Bool) -> Bool {
+        self.now = now
+        incoming = datagram
+        let goesOn = listen()
+        incoming = nil
+        _ = plexi_dtls_set_mtu(session, Self.datagramLimit)
+        if goesOn { progress() }
+        return goesOn
+    }
+
     package func receive(_ datagram: Bytes, now: Instant) {
         datagram.withUnsafeBytes { receive($0, now: now) }
     }
@@ -153,6 +167,12 @@ package final class DTLSSession {
 
     /// The longest message that `send` takes: what a datagram has left beside its record.
     package var longestMessage: Int { phase == .established ? Int(DTLS_get_data_mtu(session)) : 0 }
+
+    /// Longer datagrams than `datagramLimit` from now on: for messages that were one datagram before they came here and
+    /// would otherwise be lost. After the handshake, whose flights must not be fragmented.
+    package func allowDatagrams(of count: Int) {
+        if phase == .established { _ = plexi_dtls_set_mtu(session, count) }
+    }
 
     /// One message in one datagram. False when it is too long, or nobody listens.
     package func send(_ message: UnsafeRawBufferPointer) -> Bool {
@@ -349,7 +369,7 @@ package final class DTLSSession {
         return Algorithms.Handle(method, "BIO method")
     }()
 
-    private static func owner(of bio: OpaquePointer?) -> DTLSSession {
+    static func owner(of bio: OpaquePointer?) -> DTLSSession {
         guard let data = BIO_get_data(bio) else { preconditionFailure("a BIO without its session") }
         return Unmanaged<DTLSSession>.fromOpaque(data).takeUnretainedValue()
     }

@@ -14,6 +14,12 @@ protocol TurnEndObserver: AnyObject {
     func turnEnded()
 }
 
+/// Told once, when the watches of what was ready in this turn were called, before timers and jobs: for datagrams, which
+/// are late soon (`Shard.flushAfterPoll`).
+package protocol PollEndObserver: AnyObject {
+    func pollEnded()
+}
+
 /// `@unchecked Sendable`: the mailbox is a mutex; every other stored property is touched by the shard's own thread
 /// only, from the moment that the thread starts.
 package final class Shard: EventLoop, @unchecked Sendable {
@@ -67,6 +73,7 @@ package final class Shard: EventLoop, @unchecked Sendable {
     private var ready: [Work] = []
     private var nextReady = 0
     private var flushing: [any TurnEndObserver] = []
+    private var flushingAfterPoll: [any PollEndObserver] = []
     private var time = Instant.now()
     private var timeIsStale = true
     private var isStopping = false
@@ -172,6 +179,7 @@ package final class Shard: EventLoop, @unchecked Sendable {
             } else {
                 poller.poll()
             }
+            if !flushingAfterPoll.isEmpty { flushAfterPoll() }
             timers.fire(dueAt: now)
             _ = takeMail()
             runReady()
@@ -231,6 +239,19 @@ package final class Shard: EventLoop, @unchecked Sendable {
             ready.removeFirst(nextReady)
         }
         nextReady = 0
+    }
+
+    /// Asks for one call of `pollEnded` when the watches of this turn were called. The caller asks at most once per
+    /// turn, from a watch; from elsewhere the call comes in the next turn.
+    package func flushAfterPoll(_ observer: any PollEndObserver) { flushingAfterPoll.append(observer) }
+
+    private func flushAfterPoll() {
+        var index = 0
+        while index < flushingAfterPoll.count {  // an observer may cause another one to ask
+            flushingAfterPoll[index].pollEnded()
+            index += 1
+        }
+        flushingAfterPoll.removeAll(keepingCapacity: true)
     }
 
     private func flush() {

@@ -7,7 +7,7 @@
 package import Base
 import Crypto
 import Glibc
-import Wire
+package import Wire
 
 /// Speaks on a transport. Every call comes on the shard's thread.
 package protocol ConnectionProtocol: AnyObject {
@@ -80,7 +80,7 @@ package final class Transport: TurnEndObserver {
     package let loop: Shard
     package let info: ConnectionInfo
     /// Who is connected; `nil` for a local socket. Behind a proxy, the proxy.
-    let peer: IPAddress?
+    package let peer: IPAddress?
 
     private let descriptor: Int32
     private let options: TransportOptions
@@ -156,7 +156,7 @@ package final class Transport: TurnEndObserver {
     }
 
     /// Queues what `build` appends, without a buffer of its own.
-    func send(_ build: (inout Bytes) -> Void) {
+    package func send(_ build: (inout Bytes) -> Void) {
         guard phase == .open else { return }
         output.append(loop.buffers, build)
         planFlush()

@@ -82,6 +82,20 @@ package struct STUNWriter: Sendable {
         }
     }
 
+    /// ALTERNATE-SERVER, RESPONSE-ORIGIN, OTHER-ADDRESS: the form of MAPPED-ADDRESS.
+    package mutating func add(_ type: STUNAttributeType, plain address: TransportAddress) {
+        header(type, address.ip.isV6 ? 20 : 8)
+        bytes.append(bigEndian: address.ip.isV6 ? UInt16(2) : UInt16(1))
+        bytes.append(bigEndian: address.port)
+        let (high, low) = address.ip.words
+        if address.ip.isV6 {
+            bytes.append(bigEndian: high)
+            bytes.append(bigEndian: low)
+        } else {
+            bytes.append(bigEndian: UInt32(truncatingIfNeeded: low))
+        }
+    }
+
     /// Without a reason phrase unless one is given: the phrase is for people, and costs a peer nothing to do without.
     package mutating func add(error code: STUNErrorCode, reason: StaticString = "") {
         header(.errorCode, 4 &+ reason.utf8CodeUnitCount)
@@ -92,8 +106,14 @@ package struct STUNWriter: Sendable {
 
     /// UNKNOWN-ATTRIBUTES of the answer to `request`.
     package mutating func add(unknownAttributesOf request: STUNMessage) {
-        header(.unknownAttributes, request.unknownAttributeCount &* 2)
-        for index in 0..<request.unknownAttributeCount { bytes.append(bigEndian: request.unknownAttributes[index]) }
+        add(unknownAttributes: request.unknownAttributes, count: request.unknownAttributeCount)
+    }
+
+    /// The first `count` of them.
+    package mutating func add(unknownAttributes types: InlineArray<8, UInt16>, count: Int) {
+        let count = min(count, types.count)
+        header(.unknownAttributes, count &* 2)
+        for index in 0..<count { bytes.append(bigEndian: types[index]) }
         fill()
     }
 }
@@ -103,17 +123,22 @@ package struct STUNWriter: Sendable {
 extension STUNWriter {
     /// Appends a MESSAGE-INTEGRITY of zeros; the length in the header is the one to authenticate. The HMAC goes over
     /// the bytes before the offset that is returned.
-    package mutating func reserveIntegrity() -> Int {
+    package mutating func reserveIntegrity() -> Int { reserve(.messageIntegrity, 20) }
+
+    /// The same for MESSAGE-INTEGRITY-SHA256, whole.
+    package mutating func reserveIntegritySHA256() -> Int { reserve(.messageIntegritySHA256, 32) }
+
+    private mutating func reserve(_ type: STUNAttributeType, _ count: Int) -> Int {
         let offset = bytes.count
-        header(.messageIntegrity, 20)
-        for _ in 0..<5 { bytes.append(bigEndian: UInt32(0)) }
+        header(type, count)
+        for _ in 0..<count { bytes.append(0) }
         return offset
     }
 
-    /// `offset` is what `reserveIntegrity` gave.
+    /// `offset` is what was reserved, and `code` what it was reserved for.
     package mutating func fillIntegrity(_ offset: Int, _ code: RawSpan) {
-        precondition(code.byteCount == 20 && offset + 24 <= bytes.count, "an HMAC-SHA1 has 20 bytes")
-        for index in 0..<20 { bytes[offset &+ 4 &+ index] = code.byte(index) }
+        precondition(offset + 4 + code.byteCount == bytes.count, "a code fills what was reserved for it, at the end")
+        for index in 0..<code.byteCount { bytes[offset &+ 4 &+ index] = code.byte(index) }
     }
 
     package mutating func addFingerprint() {

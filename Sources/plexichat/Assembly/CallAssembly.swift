@@ -16,7 +16,7 @@ enum CallAssembly {
 
     static func start(
         _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, _ media: MediaService?,
-        _ metrics: Metrics
+        _ relay: EmbeddedRelay?, _ metrics: Metrics
     ) async throws(StartFailure) -> Parts {
         let hub = media.map { SignalingHub(media: $0, resumeGrace: configuration.calls.resumeGrace) }
         let sockets: any CallEvents & CallMedia = if let hub { hub } else { NoMedia() }
@@ -26,7 +26,7 @@ enum CallAssembly {
         let service = CallService(
             node: try NodeIdentity.load(configuration), database: storage.database, accounts: accounts,
             presence: presence, media: sockets, events: sockets,
-            options: configuration.callOptions)
+            options: configuration.callOptions(with: relay))
         do {
             try await service.start()
         } catch {
@@ -58,7 +58,18 @@ private struct NoMedia: CallEvents, CallMedia {
 }
 
 extension Configuration {
-    var callOptions: CallOptions {
+    /// The relays of the operator, and our own.
+    func callOptions(with relay: EmbeddedRelay?) -> CallOptions {
+        var options = callOptions
+        guard let relay else { return options }
+        options.relays.openServers = relay.openURLs + options.relays.openServers
+        // Without a secret of the operator's there are no relays of his (`calls.relay_secret` is needed for them).
+        options.relays.relays = relay.urls + options.relays.relays
+        options.relays.secret = relay.secret
+        return options
+    }
+
+    private var callOptions: CallOptions {
         var options = CallOptions()
         options.ringTime = calls.ringTime
         options.resumeGrace = calls.resumeGrace

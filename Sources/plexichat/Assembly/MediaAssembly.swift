@@ -12,10 +12,16 @@ enum MediaAssembly {
 
     static let portRemedy = "If another program has the UDP port, choose another one with media.port; 0 takes any."
 
+    /// What serves calls, and where: its own UDP addresses and those that clients are told.
+    struct Serving: Sendable {
+        let service: MediaService
+        let addresses: [TransportAddress]
+    }
+
     /// `nil` when media is off.
     static func start(
         _ configuration: Configuration, on shards: ShardGroup, besides endpoints: [Endpoint], _ metrics: Metrics
-    ) async throws(StartFailure) -> MediaService? {
+    ) async throws(StartFailure) -> Serving? {
         guard configuration.media.enabled else { return nil }
         let identity: DTLSIdentity
         do {
@@ -37,7 +43,9 @@ enum MediaAssembly {
         MediaMetrics.register(metrics, service, shards: made.count)
         let ports = made.flatMap(\.addresses).map(\.description).joined(separator: " ")
         log.info("calls are served", [.text("udp", ports)])
-        return service
+        let shown = made.flatMap { MediaAddresses.advertised(configuration.media.advertised, for: $0.addresses) }
+        let own = made.flatMap(\.addresses)
+        return Serving(service: service, addresses: shown + own.filter { !shown.contains($0) })
     }
 
     private static func makeShard(

@@ -8,6 +8,7 @@ import Crypto
 import Glibc
 import Media
 import Net
+import Relay
 import Signaling
 import Store
 import Synchronization
@@ -23,6 +24,8 @@ struct RunningServer: Sendable {
     let http: HTTPServer
     /// `nil` when it takes no part in calls.
     let media: MediaService?
+    /// `nil` when it is no relay.
+    let relay: RelayServer?
     let calls: CallAssembly.Parts
     let maintenance: Maintenance
     /// The administrator's password, where this start has made one up.
@@ -76,11 +79,21 @@ struct RunningServer: Sendable {
         // Sockets that the service manager hands over take the place of the configured list.
         let inherited = ServiceManager.takeListeners()
         let endpoints = inherited.isEmpty ? configuration.endpoints : inherited
-        let media = try await MediaAssembly.start(configuration, on: storage.shards, besides: endpoints, metrics)
+        let serving = try await MediaAssembly.start(configuration, on: storage.shards, besides: endpoints, metrics)
+        let media = serving?.service
+        let relay: EmbeddedRelay?
+        do {
+            relay = try await RelayAssembly.start(
+                configuration, storage, serving?.addresses ?? [], besides: endpoints, metrics)
+        } catch {
+            await media?.stop()
+            throw error
+        }
         let parts: CallAssembly.Parts
         do {
-            parts = try await CallAssembly.start(configuration, storage, accounts, media, metrics)
+            parts = try await CallAssembly.start(configuration, storage, accounts, media, relay, metrics)
         } catch {
+            await relay?.server.stop()
             await media?.stop()
             throw error
         }
@@ -111,6 +124,7 @@ struct RunningServer: Sendable {
         do {
             http = try await listen(configuration, endpoints, api, storage.shards, tls, metrics)
         } catch {
+            await relay?.server.stop()
             await media?.stop()
             throw error
         }
@@ -121,8 +135,8 @@ struct RunningServer: Sendable {
         health.isReady = true
         return RunningServer(
             configuration: configuration, storage: storage, accounts: accounts, health: health, http: http,
-            media: media, calls: parts,
-            maintenance: maintenance, administratorPassword: password)
+            media: media, relay: relay?.server, calls: parts, maintenance: maintenance,
+            administratorPassword: password)
     }
 
     // MARK: Parts
@@ -221,6 +235,8 @@ struct RunningServer: Sendable {
         await calls.calls.service.stop()
         calls.signaling?.hub.finishDrain()
         await media?.stop()
+        // What it relayed to is gone.
+        await relay?.stop()
         await http.stop(within: configuration.server.drainTimeout)
         maintenance.stop()
         await maintenance.noteWhoWasSeen()

@@ -5,5 +5,6 @@ import Configuration
 extension CommandBodies {
     static let server = CommandBodies(
         serve: Serve.run, doctor: Doctor.run, createUser: Admin.createUser, setPassword: Admin.setPassword,
-        grant: Admin.grant, token: Admin.token, openAPI: OpenAPICommand.run)
+        grant: Admin.grant, token: Admin.token, openAPI: OpenAPICommand.run,
+        turn: TurnCommand.run, turnDoctor: TurnDoctor.run)
 }

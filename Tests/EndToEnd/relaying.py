@@ -1,0 +1,264 @@
+"""The relay from outside: alone and inside the server, by our own doctor and by coturn's clients.
+
+coturn's tools are taken from the PATH or from PLEXI_COTURN, the prefix that they were installed to. They are judged by
+the bytes that they count: their exit codes say little.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import urllib.request
+
+from harness import (CHEAP_PASSWORDS, UNLIMITED, Options, Server, Skipped, certificate, check, environment, equal,
+                     eventually, expect, spawn)
+
+SECRET = "a secret of the relay and of nobody else"
+LOOPBACKS = ["--open", "--allow", "127.0.0.0/8", "--allow", "::1/128"]
+
+
+class Relay:
+    """`plexichat turn` on ports of the kernel's choice."""
+
+    def __init__(self, *words, tls=True, secret=SECRET):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="plexi-relay-"))
+        self.secret_file = self.folder / "secret"
+        self.secret_file.write_text(secret + "\n")
+        self.words = list(words) or LOOPBACKS
+        self.tls = tls
+
+    def __enter__(self):
+        command = [Options.binary, "turn", "--listen", "127.0.0.1:0", "--secret-file", self.secret_file,
+                   "--shards", "1", "--metrics", "127.0.0.1:0", *self.words]
+        if self.tls:
+            certificate(self.folder, "relay")
+            self.certificate = self.folder / "server.pem"
+            command += ["--certificate", self.certificate, "--key", self.folder / "server.key",
+                        "--listen-tls", "127.0.0.1:0"]
+        self.log = open(self.folder / "log", "ab")
+        self.process = spawn(command, stdout=subprocess.PIPE, stderr=self.log, env=environment())
+        self.ports = {}
+        wanted = 4 if self.tls else 3
+        while len(self.ports) < wanted:
+            line = self.process.stdout.readline().decode()
+            expect(line, "the relay ended:", (self.folder / "log").read_text())
+            found = re.search(r"listens on (\w+) (?:127\.0\.0\.1|\[::1\]):(\d+)", line)
+            if found:
+                self.ports.setdefault(found.group(1), int(found.group(2)))
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def url(self, transport):
+        return {
+            "udp": f"turn:localhost:{self.ports['udp']}?transport=udp",
+            "tcp": f"turn:localhost:{self.ports['tcp']}?transport=tcp",
+            "tls": f"turns:localhost:{self.ports.get('tls')}?transport=tcp",
+            "dtls": f"turns:localhost:{self.ports['udp']}?transport=udp",
+        }[transport]
+
+    def metrics(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['metrics']}/metrics", timeout=5) as answer:
+            return answer.read().decode()
+
+    def log_text(self):
+        return (self.folder / "log").read_text()
+
+
+def doctor(url, *words, **variables):
+    return subprocess.run(
+        [str(Options.binary), "turn", "doctor", url, *[str(word) for word in words]], capture_output=True, text=True,
+        timeout=60, env=environment(variables), stdin=subprocess.DEVNULL)
+
+
+# MARK: Our own doctor
+
+
+@check
+def the_doctor_sees_every_hop_of_a_relay_that_is_well():
+    with Relay() as relay:
+        for transport in ["udp", "tcp", "tls", "dtls"]:
+            done = doctor(relay.url(transport), "--secret-file", relay.secret_file, "--authorities", relay.certificate)
+            equal(done.returncode, 0, done.stdout, done.stderr)
+            for hop in ["allocate", "permission", "echo"] + (["certificate", "TLS"] if transport == "tls" else []):
+                expect(re.search(rf"^ok  {hop} ", done.stdout, re.M), hop, done.stdout)
+        expect(SECRET not in relay.log_text(), "the secret is in the log")
+
+
+@check
+def the_doctor_names_the_hop_that_fails():
+    def fails_at(hop, done):
+        equal(done.returncode, 1, done.stdout, done.stderr)
+        expect(re.search(rf"^!!  {hop} ", done.stdout, re.M) and f"fails at: {hop}" in done.stdout, hop, done.stdout)
+
+    with Relay() as relay:
+        secret = ["--secret-file", relay.secret_file, "--timeout", "2s"]
+        fails_at("DNS", doctor("turn:relay.invalid", *secret))
+        fails_at("UDP", doctor("turn:127.0.0.1:1", *secret))
+        fails_at("TCP", doctor("turn:127.0.0.1:1?transport=tcp", *secret))
+        fails_at("certificate", doctor(relay.url("tls"), *secret))
+        fails_at("allocate", doctor(relay.url("udp"), "--timeout", "2s"))
+        named = doctor(relay.url("udp"), TURN_USERNAME="9999999999:someone", TURN_PASSWORD="wrong")
+        fails_at("allocate", named)
+        equal(doctor("http://relay.example.org", *secret).returncode, 2)
+
+
+# MARK: The relay alone
+
+
+@check
+def a_relay_alone_says_what_it_was_not_told():
+    def refused(*words):
+        done = subprocess.run(
+            [str(Options.binary), "turn", *words], capture_output=True, text=True, timeout=30, env=environment())
+        equal(done.returncode, 2, words, done.stdout, done.stderr)
+        return done.stderr
+
+    with tempfile.TemporaryDirectory() as folder:
+        secret = pathlib.Path(folder) / "secret"
+        secret.write_text(SECRET)
+        good = ["--listen", "127.0.0.1:0", "--secret-file", str(secret)]
+        expect("--peer" in refused(*good))
+        expect("--listen" in refused("--secret-file", str(secret), "--open"))
+        expect("--secret-file" in refused("--listen", "127.0.0.1:0", "--open"))
+        expect("stands for all" in refused("--listen", "0.0.0.0:0", "--secret-file", str(secret), "--open"))
+        expect("--ports" in refused(*good, "--open", "--ports", "50000-50001"))
+        expect("--certificate" in refused(*good, "--open", "--listen-tls", "127.0.0.1:0"))
+        secret.write_text("short")
+        done = subprocess.run(
+            [str(Options.binary), "turn", *good, "--open"], capture_output=True, text=True, timeout=30)
+        equal(done.returncode, 1)
+        expect("fewer than 16 bytes" in done.stderr, done.stderr)
+
+
+@check
+def a_relay_takes_the_new_secret_and_lets_the_old_one_go():
+    with Relay() as relay:
+        old = relay.folder / "old"
+        old.write_text(SECRET)
+        relay.secret_file.write_text("another secret, which is as long as it must be\n")
+        equal(doctor(relay.url("udp"), "--secret-file", relay.secret_file).returncode, 1)
+        relay.process.send_signal(signal.SIGHUP)
+        eventually(lambda: doctor(relay.url("udp"), "--secret-file", relay.secret_file).returncode == 0, 10,
+                   "the new secret is not taken")
+        equal(doctor(relay.url("udp"), "--secret-file", old).returncode, 1)
+
+
+@check
+def a_relay_counts_and_ends_when_it_is_told():
+    with Relay() as relay:
+        equal(doctor(relay.url("udp"), "--secret-file", relay.secret_file).returncode, 0)
+
+        def counted():
+            return re.search(r"^plexichat_relay_allocated_total 1(?:\.0)?$", relay.metrics(), re.M)
+
+        eventually(counted, 5, "the allocation is not counted")
+        relay.process.send_signal(signal.SIGTERM)
+        equal(relay.process.wait(10), 0)
+
+
+# MARK: The relay inside
+
+
+@check
+def a_server_tells_its_own_relay_and_it_works():
+    with Server(*UNLIMITED, *CHEAP_PASSWORDS, "relay.port=0") as server:
+        server.register("alice")
+        token = server.token("alice")
+        told = server.call("GET", "/calls/ice-config", token=token).status_is(200).json["ice_servers"]
+        relay = told[-1]
+        expect(any(url.startswith("stun:127.0.0.1:") for url in told[0]["urls"]), told)
+        expect(any("transport=tcp" in url for url in relay["urls"]), told)
+        for url in relay["urls"]:
+            done = doctor(url, TURN_USERNAME=relay["username"], TURN_PASSWORD=relay["credential"])
+            equal(done.returncode, 0, done.stdout, done.stderr)
+            # Its policy reaches media sockets only, and the doctor is none.
+            expect("403" in done.stdout, done.stdout)
+        expect(relay["credential"] not in server.log_text(), "a password is in the log")
+
+
+@check
+def a_server_without_a_relay_tells_none():
+    with Server(*UNLIMITED, *CHEAP_PASSWORDS, "relay.enabled=false") as server:
+        server.register("alice")
+        told = server.call("GET", "/calls/ice-config", token=server.token("alice")).status_is(200).json
+        equal(told["ice_servers"], [])
+
+
+# MARK: coturn's clients
+
+
+def coturn(tool):
+    prefix = os.environ.get("PLEXI_COTURN")
+    path = f"{prefix}/bin/{tool}" if prefix else shutil.which(tool)
+    if not path or not os.access(path, os.X_OK):
+        raise Skipped(f"{tool} is not installed (Debian's coturn, or PLEXI_COTURN)")
+    return path
+
+
+# The modes of coturn's client, what they want of the relay, and how much they send.
+PACKED = ["-m", "10", "-n", "200", "-l", "1200", "-z", "5"]
+MODES = {
+    "channels over UDP": ("udp", ["-c", "-X", "-g"]),
+    "indications over UDP": ("udp", ["-c", "-X", "-s"]),
+    "with the pair of RTCP": ("udp", ["-X"]),
+    "relay to relay": ("udp", ["-c", "-X", "-y"]),
+    "mobility": ("udp", ["-c", "-X", "-M"]),
+    "more requests": ("udp", ["-c", "-X", "-G"]),
+    "TCP": ("tcp", ["-c", "-X", "-t"]),
+    "indications over TCP": ("tcp", ["-c", "-X", "-t", "-s"]),
+    "TLS": ("tls", ["-c", "-X", "-t", "-S"]),
+    "DTLS": ("udp", ["-c", "-X", "-S"]),
+    "TCP to peers": ("tcp", ["-T"]),
+    "TCP to peers over TLS": ("tls", ["-T", "-S"]),
+    "IPv6": ("udp", ["-c", "-x"]),
+    "both families": ("udp", ["-Z"]),
+}
+
+
+def count_bytes(relay, client, peer_port, port, words):
+    peer = "::1" if "-x" in words else "127.0.0.1"
+    done = subprocess.run(
+        [client, "-W", SECRET, "-u", "u", "-e", peer, "-r", str(peer_port), "-p", str(relay.ports[port]), *PACKED,
+         *words, "127.0.0.1"], capture_output=True, text=True, timeout=120)
+    text = done.stdout + done.stderr
+    found = re.findall(r"tot_send_bytes ~ (\d+), tot_recv_bytes ~ (\d+)", text)
+    expect(found, words, text[-800:])
+    return [int(count) for count in found[-1]]
+
+
+@check
+def coturns_clients_get_back_every_byte():
+    client, peer = coturn("turnutils_uclient"), coturn("turnutils_peer")
+    with Relay(*LOOPBACKS, "--listen", "[::1]:0", "--bandwidth", "0", "--allocations-per-user", "1000",
+               "--old-channels") as relay:
+        port = 20_000 + os.getpid() % 10_000
+        echo = spawn([peer, "-L", "127.0.0.1", "-L", "::1", "-p", str(port)], stdout=subprocess.DEVNULL,
+                     stderr=subprocess.DEVNULL)
+        try:
+            lost = []
+            for name, (listener, words) in MODES.items():
+                sent, received = count_bytes(relay, client, port, listener, words)
+                if not sent or sent != received:
+                    lost.append(f"{name}: {received} of {sent} bytes came back")
+            expect(not lost, "; ".join(lost))
+        finally:
+            echo.terminate()
+            echo.wait(10)
+
+
+@check
+def coturns_stun_client_learns_its_address():
+    client = coturn("turnutils_stunclient")
+    with Relay(tls=False) as relay:
+        done = subprocess.run(
+            [client, "-p", str(relay.ports["udp"]), "127.0.0.1"], capture_output=True, text=True, timeout=30)
+        expect("UDP reflexive addr: 127.0.0.1:" in done.stdout + done.stderr, done.stdout, done.stderr)
