@@ -20,11 +20,11 @@ enum LiveRows {
             let live = try live(call)
             return try await open(call, live, [live.design])
         },
-        .socket("/v1/ws/channels/{id}", .user, "What happens in one channel") { call in
+        .socket("/v1/ws/channels/{id}", .standing(.member), "What happens in one channel") { call in
             let live = try live(call)
             return try await open(call, live, [live.design], bound: try call.conversationID("id"))
         },
-        .socket("/v1/ws/dm/{conversation_id}", .user, "What happens in one direct conversation") { call in
+        .socket("/v1/ws/dm/{conversation_id}", .standing(.member), "What happens in one direct conversation") { call in
             let live = try live(call)
             return try await open(call, live, [live.design], bound: try call.conversationID("conversation_id"))
         },

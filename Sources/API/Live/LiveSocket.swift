@@ -80,7 +80,7 @@ final class LiveSocket: WebSocketHandler, ChatLine, @unchecked Sendable {
 
     private func begin(_ caller: Principal) {
         guard socket != nil, let codec else { return }
-        guard let connection = hub.open(self, codec, by: caller, device: opening.device) else {
+        guard let connection = hub.open(self, codec, by: caller, device: opening.device, bound: opening.bound) else {
             return close(.rateLimited, "too many sockets")
         }
         self.connection = connection

@@ -23,6 +23,8 @@ package final class ChatConnection: @unchecked Sendable {
     package let principal: Principal
     /// Which of the user's devices it is, where the socket says so: receipts name it.
     private let device: ClientDeviceID?
+    /// The one conversation that its path names; without it the socket is of no use.
+    private let bound: ConversationID?
     package let style: any ChatStyle
     let line: any ChatLine
     var loop: any EventLoop { line.loop }
@@ -42,11 +44,12 @@ package final class ChatConnection: @unchecked Sendable {
     private var typing: [ConversationID: Instant] = [:]
 
     init(
-        _ principal: Principal, _ device: ClientDeviceID?, _ line: any ChatLine, _ style: any ChatStyle, hub: ChatHub,
-        now: Instant
+        _ principal: Principal, _ device: ClientDeviceID?, _ bound: ConversationID?, _ line: any ChatLine,
+        _ style: any ChatStyle, hub: ChatHub, now: Instant
     ) {
         self.principal = principal
         self.device = device
+        self.bound = bound
         self.line = line
         self.style = style
         self.hub = hub
@@ -79,7 +82,7 @@ package final class ChatConnection: @unchecked Sendable {
         case .behind: catchUp(event.conversation)
         case .pass:
             send(frames)
-            if isEnd(event.change) { end(event.conversation) }
+            if isEnd(event.change) { lose(event.conversation, event.change == .conversationDeleted) }
         }
     }
 
@@ -302,8 +305,9 @@ package final class ChatConnection: @unchecked Sendable {
         } catch {
             guard isFollowed(id, number) else { return }
             let reference = followed[id]?.answer?.reference
-            end(id)
             tell(.unfollowed(id, fault: error, reference: reference))
+            let isNotThere = if case .notFound = error { true } else { false }
+            lose(id, isNotThere)
         }
     }
 
@@ -331,7 +335,7 @@ package final class ChatConnection: @unchecked Sendable {
             send(frames)
             if let position = event.position { followed[id]?.log.read(upTo: position) }
             if isEnd(event.change) {
-                end(id)
+                lose(id, event.change == .conversationDeleted)
                 return false
             }
         }
@@ -344,6 +348,17 @@ package final class ChatConnection: @unchecked Sendable {
         followed[id]?.isReading = false
         for frames in rest { send(frames) }
         return true
+    }
+
+    /// It is followed no more, and not by the client's wish.
+    private func lose(_ id: ConversationID, _ isNotThere: Bool) {
+        end(id)
+        guard id == bound else { return }
+        if isNotThere {
+            line.close(.notFound, "there is no such conversation")
+        } else {
+            line.close(.denied, "it may not be followed")
+        }
     }
 
     private func end(_ id: ConversationID) {

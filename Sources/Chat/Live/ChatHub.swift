@@ -51,9 +51,9 @@ package final class ChatHub: ChatEvents, LoginSockets {
     /// `nil` when the user has as many as anybody may have. On the line's thread.
     package func open(
         _ line: any ChatLine, _ style: any ChatStyle, by principal: Principal, device: ClientDeviceID? = nil,
-        now: Instant = .now()
+        bound: ConversationID? = nil, now: Instant = .now()
     ) -> ChatConnection? {
-        let connection = ChatConnection(principal, device, line, style, hub: self, now: now)
+        let connection = ChatConnection(principal, device, bound, line, style, hub: self, now: now)
         let isAdmitted = state.withLock { state -> Bool in
             guard state.connections[principal.user, default: []].count < limits.socketsPerUser else { return false }
             state.connections[principal.user, default: []].append(connection)

@@ -30,7 +30,10 @@ import Wire
     /// Every row that names something of chat, `$id` in the place of the name.
     static let naming: [Row] =
         DialectTables.all.flatMap(\.routes).compactMap { route in
-            guard case .standing = route.access, let end = route.path.firstIndex(of: "{") else { return nil }
+            // A socket says it by its close code.
+            guard case .standing = route.access, !route.isSocket, let end = route.path.firstIndex(of: "{") else {
+                return nil
+            }
             let rest = route.path[end...].split(separator: "/").dropFirst().map {
                 $0 == "{emoji}" ? "%F0%9F%91%8D" : $0 == "{user_id}" ? "$bob" : String($0)
             }

@@ -150,8 +150,8 @@ import Wire
                 ["code"]
             ),
             (
-                "calls", TestRequest(.get, "/api/v1/chat/ws/7"), 501,
-                #"{"detail": "Error description", "error_code": "NOT_IMPLEMENTED", "extra_info": {}}"#, ["error_code"]
+                "calls", TestRequest(.get, "/api/v1/calls/\(UUID.random())"), 404,
+                #"{"detail": "Error description", "error_code": "NOT_FOUND", "extra_info": {}}"#, ["error_code"]
             ),
         ]
 

@@ -225,7 +225,6 @@ import Wire
         ("GET", "/api/v1/cluster/nodes", "code", "not_implemented"),
         ("GET", "/api/v1/files/7", "error.code", "NOT_IMPLEMENTED"),
         ("GET", "/v1/files/7", "error.code", "NOT_IMPLEMENTED"),
-        ("GET", "/api/v1/chat/ws/7", "error_code", "NOT_IMPLEMENTED"),
         ("POST", "/upload/file", "error.code", "RESOURCE_NOT_FOUND"),
     ])
     func `a row that is not built says so in its dialect`(

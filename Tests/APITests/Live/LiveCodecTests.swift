@@ -56,7 +56,8 @@ import Wire
         #expect(wanted.map(\.conversation) == [Self.id, Self.id] && wanted.allSatisfy { $0.from == nil })
         guard
             case .send(let new, let place) = try read(
-                codec, #"{"type": "send_message", "data": {"channel_id": "$id", "content": "Hello", "client_id": "c1"}}"#)
+                codec,
+                #"{"type": "send_message", "data": {"channel_id": "$id", "content": "Hello", "client_id": "c1"}}"#)
         else { return #expect(Bool(false)) }
         #expect(new.body == .plain("Hello") && new.clientID == "c1" && place == Self.id)
         guard case .typing(true, let typed) = try read(codec, #"{"type": "typing_start", "channel_id": "$id"}"#) else {
@@ -115,7 +116,9 @@ import Wire
         guard case .deviceBox(let box) = new.body else { return #expect(Bool(false)) }
         #expect(box.ciphertext == "AAAA" && box.keys.count == 1 && new.type == .file)
         #expect(codec.token(try LiveReading.object(#"{"type": "auth", "token": "jwt"}"#)) == "jwt")
-        guard case .typing(false, _) = try read(codec, #"{"type": "typing", "conversation_id": "$id", "is_typing": false}"#)
+        guard
+            case .typing(false, _) = try read(
+                codec, #"{"type": "typing", "conversation_id": "$id", "is_typing": false}"#)
         else { return #expect(Bool(false)) }
     }
 
@@ -183,7 +186,9 @@ import Wire
             let read = event(.receipt(.read, upTo: Self.message, sequence: 3, device: nil))
             let calls = try json(await world.calls.frames(of: read))
             #expect(calls["type"] == .string("message_status_update") && calls["data"]?["status"] == .string("read"))
-            #expect(await world.calls.frames(of: event(.receipt(.sent, upTo: Self.message, sequence: 3, device: nil))).isEmpty)
+            #expect(
+                await world.calls.frames(of: event(.receipt(.sent, upTo: Self.message, sequence: 3, device: nil)))
+                    .isEmpty)
         }
     }
 
@@ -191,7 +196,8 @@ import Wire
         try await run { world in
             let place = LogPosition(epoch: 3, offset: 4)
             let followed = try json(
-                world.rooms.frames(of: .following(world.room, position: place, isRecovered: false, reference: .integer(7))))
+                world.rooms.frames(
+                    of: .following(world.room, position: place, isRecovered: false, reference: .integer(7))))
             #expect(followed["event"] == .string("chatroom_joined") && followed["ref"] == .integer(7))
             #expect(followed["data"]?["recovered"] == .bool(false) && followed["epoch"] == .integer(3))
             let codes = try [world.reference, world.rooms, world.design, world.calls].map { (codec: any LiveCodec) in

@@ -86,12 +86,13 @@ final class TestLine: ChatLine, @unchecked Sendable {
 
     /// `nil` when the hub takes no more of this user.
     static func open(
-        _ hub: ChatHub, _ style: TestStyle, by principal: Principal, on loop: any EventLoop
+        _ hub: ChatHub, _ style: TestStyle, by principal: Principal, bound: ConversationID? = nil,
+        on loop: any EventLoop
     ) async -> TestLine? {
         let line = TestLine(loop)
         return await withCheckedContinuation { continuation in
             loop.submit {
-                line.connection = hub.open(line, style, by: principal)
+                line.connection = hub.open(line, style, by: principal, bound: bound)
                 continuation.resume(returning: line.connection == nil ? nil : line)
             }
         }

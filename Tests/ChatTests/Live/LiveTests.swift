@@ -192,4 +192,34 @@ import Testing
             #expect(line.heard.count { $0.hasPrefix("failed tooManyRequests") } < 60)
         }
     }
+
+    @Test func `a socket of one conversation ends with it`() async throws {
+        try await LiveWorld.run { world in
+            let (alice, bob) = (try await world.chat.person("alice"), try await world.chat.person("bob"))
+            let id = try await world.chat.room(alice, bob)
+            func open(_ place: ConversationID) async throws -> TestLine {
+                let line = try #require(
+                    await TestLine.open(world.hub, world.style, by: bob, bound: place, on: world.shards.first))
+                line.ask(.follow([(place, nil)]))
+                return line
+            }
+            let removed = try await open(id)
+            try await removed.hears(["following 0 true"])
+            try await world.service.removeMember(bob.user, from: id, by: alice, origin: TestAccounts.origin())
+            try await soon { removed.closure == .denied }
+            let outside = try await open(id)
+            try await soon { outside.closure == .notFound }
+        }
+    }
+
+    @Test func `a login that ends closes its sockets`() async throws {
+        try await LiveWorld.run { world in
+            let (alice, bob) = (try await world.chat.person("alice"), try await world.chat.person("bob"))
+            let (ended, other) = (try await world.line(alice), try await world.line(bob))
+            #expect(Set(world.hub.principals) == [alice, bob])
+            #expect(world.hub.close(of: nil, where: { $0.session == alice.session }) == [alice])
+            try await soon { ended.closure == .authenticationFailed }
+            #expect(other.closure == nil)
+        }
+    }
 }
