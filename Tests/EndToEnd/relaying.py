@@ -228,7 +228,7 @@ def count_bytes(relay, client, peer_port, port, words):
     peer = "::1" if "-x" in words else "127.0.0.1"
     done = subprocess.run(
         [client, "-W", SECRET, "-u", "u", "-e", peer, "-r", str(peer_port), "-p", str(relay.ports[port]), *PACKED,
-         *words, "127.0.0.1"], capture_output=True, text=True, timeout=120)
+         *words, "127.0.0.1"], capture_output=True, text=True, timeout=60)
     text = done.stdout + done.stderr
     found = re.findall(r"tot_send_bytes ~ (\d+), tot_recv_bytes ~ (\d+)", text)
     expect(found, words, text[-800:])
@@ -246,7 +246,11 @@ def coturns_clients_get_back_every_byte():
         try:
             lost = []
             for name, (listener, words) in MODES.items():
-                sent, received = count_bytes(relay, client, port, listener, words)
+                try:
+                    sent, received = count_bytes(relay, client, port, listener, words)
+                except (AssertionError, subprocess.TimeoutExpired) as error:
+                    lost.append(f"{name}: {str(error)[-200:]}")
+                    continue
                 if not sent or sent != received:
                     lost.append(f"{name}: {received} of {sent} bytes came back")
             expect(not lost, "; ".join(lost))

@@ -39,6 +39,8 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
     private var sweep: (any ScheduledTimer)?
     private var isFlushPlanned = false
     private var isDraining = false
+    /// Packets of the batch are still to be looked at: their slots are not free when the outbox is empty.
+    private var isReading = false
     private(set) var isStopped = false
     private let published = RelayStatisticsCell()
 
@@ -92,10 +94,12 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
             let places = batch.receive(listener.descriptor)
             guard !places.isEmpty else { break }
             let (now, wallClock) = (Instant.now(), Timestamp.now())
+            isReading = true
             for place in places {
                 guard let packet = batch.packet(place) else { continue }
                 take(packet, from: batch.source(place), listener, now, wallClock)
             }
+            isReading = false
             if places.count < RelayBatch.perReceive { break }
         }
         planFlush()
@@ -120,11 +124,13 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
             let places = batch.receive(descriptor)
             guard !places.isEmpty else { break }
             let now = Instant.now()
+            isReading = true
             for place in places {
                 guard let packet = batch.packet(place) else { continue }
                 engine.receive(packet, on: relay, from: batch.source(place), now: now)
                 if !engine.outbox.hasRoom { drain() }
             }
+            isReading = false
             if places.count < RelayBatch.perReceive { break }
         }
         planFlush()
@@ -218,7 +224,7 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
             engine.outbox.removeDatagrams()
             for command in commands { carryOut(command) }
         }
-        batch.reset()
+        if !isReading { batch.reset() }
         isDraining = false
     }
 
