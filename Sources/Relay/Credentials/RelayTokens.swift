@@ -68,8 +68,10 @@ struct RelayTokens: Sendable {
         message.append(bigEndian: seconds)
         message.append(bigEndian: high)
         message.append(bigEndian: low)
-        message.append(bigEndian: client.remote.port)
-        message.append(client.transport.rawValue)
+        // A client that has shaken hands is there: one nonce serves all its connections, and ConnectionBind (RFC 6062),
+        // which comes on another one, costs no round more.
+        message.append(bigEndian: client.transport.isSpoofable ? client.remote.port : 0)
+        message.append(client.transport.isSpoofable ? 1 : 0)
         return code(.nonce, message, Self.nonceCodeLength)
     }
 

@@ -77,7 +77,7 @@ extension RelayEngine {
             return refuse(ask, .badRequest, .badRequest, proof, "a TCP allocation has no channels")
         }
         guard let word = ask.uint32(ask.request.channelNumber),
-            let number = ChannelNumber(rawValue: UInt16(truncatingIfNeeded: word >> 16))?.rawValue,
+            let number = channelNumber(UInt16(truncatingIfNeeded: word >> 16)),
             let peer = ask.message.xorAddress(.xorPeerAddress)
         else {
             return refuse(ask, .badRequest, .badRequest, proof, "a channel has a number of 0x4000 to 0x4fff and a peer")
@@ -98,6 +98,11 @@ extension RelayEngine {
         }
         begin(.success, ask)
         finish(ask, proof)
+    }
+
+    private func channelNumber(_ number: UInt16) -> UInt16? {
+        settings.acceptsOldChannels && ChannelNumber.old.contains(number)
+            ? number : ChannelNumber(rawValue: number)?.rawValue
     }
 
     private func dropExpired(_ channel: UInt32?, _ now: Instant) {

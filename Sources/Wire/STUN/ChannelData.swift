@@ -22,6 +22,8 @@ package struct ChannelNumber: RawRepresentable, Hashable, Sendable {
     }
 
     package static let all: ClosedRange<UInt16> = 0x4000...0x4FFF
+    /// Those of RFC 5766 §11.
+    package static let old: ClosedRange<UInt16> = 0x4000...0x7FFE
 }
 
 package struct ChannelData: Equatable, Sendable {
@@ -72,13 +74,16 @@ package struct TURNDeframer: Sendable {
     }
 
     private let limit: Int
+    /// Channel numbers of RFC 5766 begin a message, too.
+    private let takesOldChannels: Bool
     private var held: Bytes = []
     /// Of `held`, without the filling; 0 until it is whole.
     private var deliveredCount = 0
 
-    package init(limit: Int = Self.messageBytesMax) {
+    package init(limit: Int = Self.messageBytesMax, takesOldChannels: Bool = false) {
         precondition((STUNMessage.headerLength...Self.messageBytesMax).contains(limit), "a limit holds a header")
         self.limit = limit
+        self.takesOldChannels = takesOldChannels
     }
 
     /// The message after `.assembled`.
@@ -99,7 +104,7 @@ package struct TURNDeframer: Sendable {
         if !held.isEmpty { return try complete(chunk, &offset) }
         let available = chunk.byteCount &- offset
         guard available >= 4 else { return hold(chunk, &offset, available) }
-        let size = try Self.size(first: chunk.uint32(offset), limit)
+        let size = try size(first: chunk.uint32(offset))
         guard available >= size.filled else { return hold(chunk, &offset, available) }
         let start = offset
         offset &+= size.filled
@@ -120,7 +125,7 @@ package struct TURNDeframer: Sendable {
     private mutating func complete(_ chunk: RawSpan, _ offset: inout Int) throws(WireError) -> Step {
         if held.count < 4 { _ = hold(chunk, &offset, 4 &- held.count) }
         guard held.count >= 4 else { return .needsMore }
-        let size = try Self.size(first: unsafe held.span.bytes.uint32(0), limit)
+        let size = try size(first: unsafe held.span.bytes.uint32(0))
         if held.count < size.filled { _ = hold(chunk, &offset, size.filled &- held.count) }
         guard held.count == size.filled else { return .needsMore }
         deliveredCount = size.plain
@@ -128,7 +133,7 @@ package struct TURNDeframer: Sendable {
     }
 
     /// By the first four bytes: the length of the message, and with what fills it up.
-    private static func size(first word: UInt32, _ limit: Int) throws(WireError) -> (plain: Int, filled: Int) {
+    private func size(first word: UInt32) throws(WireError) -> (plain: Int, filled: Int) {
         let length = Int(word & 0xFFFF)
         let plain: Int
         switch word >> 28 {
@@ -136,6 +141,7 @@ package struct TURNDeframer: Sendable {
             guard length & 3 == 0 else { throw .invalid("the length of a STUN message is a multiple of 4") }
             plain = STUNMessage.headerLength &+ length
         case 4: plain = ChannelData.headerLength &+ length
+        case 5...7 where takesOldChannels: plain = ChannelData.headerLength &+ length
         default: throw .invalid("neither STUN nor ChannelData")
         }
         let filled = (plain &+ 3) & ~3
