@@ -237,6 +237,15 @@ let peer6 = TransportAddress(IPAddress(v6: 0x2A01_0000_0000_0000, 9), 7_000)
         #expect(stage.engine.allocationCount == 0 && stage.sockets.isEmpty)
     }
 
+    @Test func `an allocation that is over makes room before anybody has looked`() {
+        let stage = openStage()
+        let client = RelayTestClient(stage)
+        _ = client.allocate()
+        stage.now = stage.now + .seconds(601)
+        #expect(client.refresh(600)?.code == .allocationMismatch)
+        #expect(client.allocate()?.isSuccess == true && stage.engine.allocationCount == 1)
+    }
+
     @Test func `a socket that comes after its allocation has gone is closed`() {
         let stage = openStage()
         stage.opening = .waits

@@ -111,6 +111,65 @@ import Wire
         }
     }
 
+    @Test func `of repeated attributes the first counts, and those of other methods mean nothing`() {
+        let stage = openStage()
+        let client = RelayTestClient(stage, port: 1)
+        let second = client.ask(.allocate) {
+            $0.add(.requestedTransport, UInt32(99) << 24)
+            $0.add(.requestedTransport, UInt32(17) << 24)
+        }
+        #expect(second?.code == .unsupportedTransport)
+        let first = client.ask(.allocate) {
+            $0.add(.requestedTransport, UInt32(17) << 24)
+            $0.add(.requestedTransport, UInt32(99) << 24)
+            $0.add(.lifetime, UInt32(700))
+            $0.add(.lifetime, UInt32(800))
+            // An answer's, another method's.
+            $0.add(.xorRelayedAddress, xor: peer4)
+            $0.add(.channelNumber, UInt32(0x4000) << 16)
+            $0.add(.data, Bytes([1, 2, 3]).span.bytes)
+        }
+        #expect(first?.isSuccess == true && first?.uint32(.lifetime) == 700)
+        let bound = client.ask(.channelBind) {
+            $0.add(.channelNumber, UInt32(0x4001) << 16)
+            $0.add(.channelNumber, UInt32(0x4002) << 16)
+            $0.add(.xorPeerAddress, xor: peer4)
+            $0.add(.xorPeerAddress, xor: other4)
+        }
+        #expect(bound?.isSuccess == true && stage.engine.permissionCount == 1)
+        _ = stage.take()
+        stage.client(RelayTestClient.channelData(0x4002, [1]), from: client.path)
+        #expect(stage.take().isEmpty)
+        stage.client(RelayTestClient.channelData(0x4001, [1]), from: client.path)
+        guard case .toPeer(_, peer4, [1], _)? = stage.take().first else {
+            Issue.record("the first number and the first peer")
+            return
+        }
+    }
+
+    @Test func `a second name does not change whose request it is`() {
+        let stage = openStage()
+        let client = RelayTestClient(stage, port: 1)
+        _ = client.allocate()
+        let mallory = RelayTestClient(stage, session: "mallory", port: 2)
+        mallory.path = client.path
+        mallory.fetchNonce()
+        // Signed with her own key; his name first, then last.
+        for order in [[client.name, mallory.name], [mallory.name, client.name]] {
+            var writer = STUNWriter()
+            writer.begin(.request, .refresh, mallory.nextTransaction())
+            writer.add(.lifetime, UInt32(0))
+            for name in order { writer.add(.username, name.span.bytes) }
+            writer.add(.realm, text: mallory.realm)
+            writer.add(.nonce, mallory.nonce.span.bytes)
+            mallory.key.sign(&writer, .sha1)
+            stage.client(writer.bytes, from: client.path)
+            let code = stage.answer()?.code
+            #expect(code == (order[0] == client.name ? .unauthenticated : .wrongCredentials))
+        }
+        #expect(stage.engine.allocationCount == 1)
+    }
+
     // MARK: Amplification
 
     @Test(arguments: [false, true])

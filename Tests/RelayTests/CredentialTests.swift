@@ -141,6 +141,22 @@ import Wire
         }
     }
 
+    @Test func `over what shakes hands one nonce serves all connections of an address`() {
+        let stage = openStage()
+        let first = RelayTestClient(stage, port: 1, transport: .tcp)
+        first.fetchNonce()
+        let second = RelayTestClient(stage, port: 2, transport: .tls)
+        second.nonce = first.nonce
+        #expect(second.allocate()?.isSuccess == true)
+        let elsewhere = RelayTestClient(stage, port: 3, transport: .tcp)
+        elsewhere.path.remote.ip = IPAddress(v4: 0x5505_0505)
+        elsewhere.nonce = first.nonce
+        #expect(elsewhere.allocate()?.code == .staleNonce)
+        let forged = RelayTestClient(stage, port: 0)
+        forged.nonce = first.nonce
+        #expect(forged.allocate()?.code == .staleNonce)
+    }
+
     @Test func `an algorithm is not bid down`() throws {
         let stage = openStage()
         let client = RelayTestClient(stage, style: .modern)

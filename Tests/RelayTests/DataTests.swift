@@ -142,6 +142,19 @@ import Wire
         #expect(stage.take().isEmpty && stage.engine.channelCount == 0)
     }
 
+    @Test func `numbers of RFC 5766 are channels where they are asked for`() throws {
+        let stage = openStage { $0.acceptsOldChannels = true }
+        let client = RelayTestClient(stage)
+        _ = client.allocate()
+        for (number, peer) in [(UInt16(0x5000), peer4), (0x7FFE, other4)] {
+            #expect(client.bind(number, to: peer)?.isSuccess == true)
+            _ = stage.take()
+            stage.client(RelayTestClient.channelData(number, [1]), from: client.path)
+            #expect(stage.take().count == 1)
+        }
+        for number: UInt16 in [0x3FFF, 0x7FFF, 0x8000] { #expect(client.bind(number, to: peer4)?.code == .badRequest) }
+    }
+
     @Test func `a channel is of one peer, and a peer of one channel`() throws {
         let (client, _) = try allocated()
         #expect(client.bind(0x4000, to: peer4)?.isSuccess == true)

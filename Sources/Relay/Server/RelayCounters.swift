@@ -53,7 +53,7 @@ package enum RelayRefusal: UInt8, Sendable, CaseIterable {
     case bandwidth
 }
 
-package struct RelayCounters: Sendable, Equatable {
+package struct RelayCounters: Sendable {
     package var refusals = InlineArray<24, UInt64>(repeating: 0)
     package subscript(refusal: RelayRefusal) -> UInt64 { refusals[Int(refusal.rawValue)] }
 
@@ -71,11 +71,4 @@ package struct RelayCounters: Sendable, Equatable {
     package var bytesToClients: UInt64 = 0
 
     package init() {}
-
-    package static func == (left: RelayCounters, right: RelayCounters) -> Bool {
-        left.refusals.indices.allSatisfy { left.refusals[$0] == right.refusals[$0] }
-            && left.bindings == right.bindings && left.allocated == right.allocated
-            && left.expired == right.expired && left.released == right.released
-            && left.packetsToPeers == right.packetsToPeers && left.packetsToClients == right.packetsToClients
-    }
 }

@@ -60,6 +60,14 @@ extension RelayEngine {
         }
     }
 
+    /// The clock is ahead of `tick`, by a second at most. To be asked before the password: what ends may take its user
+    /// along.
+    func endIfOver(_ ask: Ask) {
+        guard let index = tables.allocation(of: ask.client), tables.allocations[index].expiry <= ask.now else { return }
+        counters.expired &+= 1
+        end(index)
+    }
+
     private func refuseDraining(_ ask: Ask, _ proof: Proof) {
         guard let alternate, alternate.ip.isV6 == ask.client.remote.ip.isV6 else {
             return refuse(ask, .insufficientCapacity, .draining, proof, "this relay is being shut down")

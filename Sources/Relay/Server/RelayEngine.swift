@@ -19,6 +19,9 @@ package final class RelayEngine {
     package let outbox = RelayOutbox()
     @exclusivity(unchecked) package internal(set) var counters = RelayCounters()
 
+    /// It is in every challenge. RFC 8489 §14.9 allows 763; an answer has room for 1,024 in all.
+    package static let realmBytesMax = 128
+
     let settings: RelaySettings
     let tokens: RelayTokens
     let allocationBandwidth: Bandwidth
@@ -44,6 +47,9 @@ package final class RelayEngine {
         precondition(
             (1...1 << 24).contains(limits.allocations) && (1...1 << 16).contains(limits.connections),
             "tickets name places with 24 bits, and CONNECTION-ID connections with 16")
+        precondition(
+            (1...Self.realmBytesMax).contains(settings.realm.utf8.count), "a realm has 1 to \(Self.realmBytesMax) bytes"
+        )
         precondition(
             limits.lifetimeDefault <= limits.lifetimeMax && limits.lifetimeMax <= .seconds(ExpiryWheel.span),
             "lifetimes are within the wheel's horizon")
@@ -128,6 +134,7 @@ extension RelayEngine {
         case (.request, .binding): answerBinding(ask)
         case (.request, .allocate), (.request, .refresh), (.request, .createPermission), (.request, .channelBind),
             (.request, .connect), (.request, .connectionBind):
+            if ask.message.method == .allocate { endIfOver(ask) }
             guard let proof = authenticate(ask) else { return }
             var ask = ask
             if ask.message.method == .allocate, ask.request.dontFragment.isThere, !settings.canSetDontFragment {

@@ -95,6 +95,14 @@ import Testing
         #expect(streams == 2)
     }
 
+    @Test func `numbers of RFC 5766 begin a message where they are asked for`() throws {
+        let bytes: Bytes = [0x7F, 0xFE, 0, 1, 9, 0, 0, 0]
+        var offset = 0
+        var deframer = TURNDeframer(takesOldChannels: true)
+        #expect(try deframer.next(in: bytes.span.bytes, from: &offset) == .message(0..<5))
+        #expect(offset == 8)
+    }
+
     @Test func `a stream of something else ends`() {
         for bytes in [
             Bytes("GET / HTTP/1.1\r\n\r\n".utf8), [0x16, 3, 1, 2], [0x50, 0, 0, 0], [0, 1, 0, 3], [0xFF, 1, 1, 1],
