@@ -8,7 +8,8 @@ import time
 from harness import CHEAP_PASSWORDS, UNLIMITED, Server, check, equal, error_code, eventually, expect
 
 SETTINGS = UNLIMITED + CHEAP_PASSWORDS
-RELAY = ["calls.relays=turn:relay.example.org:3478?transport=udp", "calls.relay_secret=relay and server know it"]
+RELAY = ["calls.relays=turn:relay.example.org:3478?transport=udp", "calls.relay_secret=relay and server know it",
+         "calls.probe_relays=false"]
 
 
 def people(server, *names):

@@ -9,6 +9,7 @@ from calling import people
 from harness import (
     CHEAP_PASSWORDS, UNLIMITED, Client, Options, PostgreSQL, Server, check, equal, error_code, expect,
 )
+from websocket import WebSocket
 
 SETTINGS = UNLIMITED + CHEAP_PASSWORDS
 WRITERS = 4
@@ -150,3 +151,106 @@ def every_acknowledged_message_outlives_a_kill_once_and_in_order():
             body = {"content": name, "client_id": name}
             server.call("POST", f"/v1/channels/{room}/messages", body, alice[1]).status_is(201)
         equal(len(history(server, alice[1], room)), len(told.attempted))
+
+
+# MARK: Sockets
+
+
+@check
+def what_is_said_reaches_the_sockets_of_all_dialects():
+    with Server(*SETTINGS) as server:
+        alice, bob, eve = people(server, "alice", "bob", "eve")
+        room = room_of(server, alice, bob)
+        device = "00000000-0000-4000-8000-000000000001"
+        reference = WebSocket(server, f"/ws?token={bob[1]}")
+        reference.say(type="subscribe", channels=[room])
+        rooms = WebSocket(server, "/ws", bob[1])
+        rooms.say(event="join_chatroom", data={"chatroom_id": room})
+        design = WebSocket(server, f"/v1/ws/channels/{room}", bob[1])
+        calls = WebSocket(server, f"/api/v1/chat/ws/{device}")
+        calls.say(type="auth", token=bob[1])
+        calls.say(type="join_conversation", conversation_id=room)
+        expect(reference.hear_until("subscribed")["data"]["recovered"], "subscribed with a gap")
+        rooms.hear_until("chatroom_joined", "event")
+        design.hear_until("subscribed")
+        calls.hear_until("conversation_joined")
+        server.call("POST", f"/v1/channels/{room}/messages", {"content": "to all"}, alice[1]).status_is(201)
+        equal(reference.hear_until("message")["data"]["content"], "to all")
+        heard = rooms.hear_until("message_received", "event")["data"]["message"]
+        equal((heard["username"], heard["content"]["text"]), ("alice", "to all"))
+        equal(design.hear_until("message.created")["data"]["content"], "to all")
+        equal(calls.hear_until("message_received")["data"]["conversation_id"], room)
+        reference.say(type="send_message", id=7, data={"channel_id": room, "content": "back", "client_id": "c1"})
+        sent = reference.hear_until("message_sent")
+        equal((sent["ref"], sent["data"]["client_id"]), (7, "c1"))
+        equal(design.hear_until("message.created")["data"]["content"], "back")
+        # Others find nothing, in each style's words.
+        outside = WebSocket(server, "/ws", eve[1])
+        outside.say(event="join_chatroom", data={"chatroom_id": room})
+        equal(outside.hear_until("error", "event")["data"]["code"], "CHATROOM_NOT_FOUND")
+        shut = WebSocket(server, f"/v1/ws/channels/{room}", eve[1])
+        while shut.hear() is not None:
+            pass
+        equal(shut.code, 4004)
+        # Who logs out is not followed by what is said.
+        server.call("POST", "/v1/auth/logout", token=bob[1]).status_is(200)
+        while design.hear() is not None:
+            pass
+        equal(design.code, 4001)
+
+
+@check
+def who_comes_back_misses_nothing_that_was_said():
+    with Server(*SETTINGS) as server:
+        alice, bob = people(server, "alice", "bob")
+        room = room_of(server, alice, bob)
+        socket = WebSocket(server, "/v1/ws/connect", bob[1])
+        socket.say(type="subscribe", channels="*")
+        place = socket.hear_until("subscribed")
+        said = 0
+
+        def say(count):
+            nonlocal said
+            for _ in range(count):
+                server.call("POST", f"/v1/channels/{room}/messages", {"content": str(said)}, alice[1]).status_is(201)
+                said += 1
+
+        say(3)
+        for number in range(3):
+            heard = socket.hear_until("message.created")
+            equal(heard["data"]["content"], str(number))
+        socket.break_off()
+        say(40)
+        server.kill()
+        server.start()
+        say(2)
+        again = WebSocket(server, "/v1/ws/connect", server.token("bob"))
+        again.say(type="subscribe", channels=[{"id": room, "epoch": heard["epoch"], "offset": heard["offset"]}])
+        told = again.hear_until("subscribed")
+        equal((told["epoch"], told["data"]["recovered"]), (place["epoch"], True))
+        for number in range(3, said):
+            equal(again.hear_until("message.created")["data"]["content"], str(number))
+        wrong = WebSocket(server, "/v1/ws/connect", server.token("bob"))
+        wrong.say(type="subscribe", channels=[{"id": room, "epoch": heard["epoch"] + 1, "offset": 1}])
+        equal(wrong.hear_until("subscribed")["data"]["recovered"], False)
+
+
+@check
+def a_channel_has_a_call_and_who_is_removed_is_out_of_it():
+    with Server(*SETTINGS) as server:
+        alice, bob = people(server, "alice", "bob")
+        room = room_of(server, alice, bob)
+        joined = server.call("POST", f"/v1/channels/{room}/voice/join", token=alice[1]).status_is(200).json["data"]
+        equal(joined["signaling_url"], f"/v1/ws/voice/{room}")
+        socket = WebSocket(server, f"/v1/ws/voice/{room}?token={bob[1]}")
+        equal(socket.hear_until("joined")["call_id"], joined["id"])
+        there = server.call("GET", f"/v1/channels/{room}/voice/participants", token=alice[1]).json["data"]
+        equal({one["user_id"] for one in there["participants"]}, {alice[0], bob[0]})
+        server.call("DELETE", f"/v1/channels/{room}/members/{bob[0]}", token=alice[1]).status_is(204)
+        while socket.hear() is not None:
+            pass
+        expect(socket.code in (4004, 4005), "closed with", socket.code)
+        there = server.call("GET", f"/v1/channels/{room}/voice/participants", token=alice[1]).json["data"]
+        equal([one["user_id"] for one in there["participants"]], [alice[0]])
+        refused = WebSocket(server, f"/v1/ws/voice/{room}", bob[1])
+        expect(refused.hear() is None and refused.code == 4004, refused.code)

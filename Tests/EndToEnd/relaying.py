@@ -186,6 +186,28 @@ def a_server_tells_its_own_relay_and_it_works():
 
 
 @check
+def a_relay_that_does_not_answer_is_not_told_until_it_does():
+    with Relay(tls=False) as relay:
+        url = relay.url("udp")
+        dead = "turn:127.0.0.1:9?transport=tcp"
+        with Server(*UNLIMITED, *CHEAP_PASSWORDS, "relay.enabled=false", f"calls.relays={url},{dead}",
+                    "calls.relay_probe_interval=5s", f"calls.relay_secret={SECRET}") as server:
+            server.register("alice")
+            token = server.token("alice")
+
+            def told():
+                servers = server.call("GET", "/calls/ice-config", token=token).status_is(200).json["ice_servers"]
+                return [one for entry in servers for one in entry["urls"]]
+
+            eventually(lambda: told() == [url], 20, "the dead relay is told, or the good one is not")
+            expect("a relay does not answer" in server.log_text(), server.log_text())
+            expect("plexichat_relays_unhealthy 1" in server.call("GET", "/metrics").body.decode(), "no metric")
+            relay.process.terminate()
+            relay.process.wait(20)
+            eventually(lambda: told() == [], 40, "a relay that has gone is told")
+
+
+@check
 def a_server_without_a_relay_tells_none():
     with Server(*UNLIMITED, *CHEAP_PASSWORDS, "relay.enabled=false") as server:
         server.register("alice")

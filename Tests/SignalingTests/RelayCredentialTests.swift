@@ -25,6 +25,18 @@ import Testing
         #expect(configuration.servers[1].credential?.exposed == "r/wT/sePk7Jq/DLVkQ2N6b4QL3k=")
     }
 
+    @Test func `who does not answer is left out until it does, and only changes are news`() {
+        let options = options
+        let (udp, tls) = (options.relays[0], options.relays[1])
+        #expect(!options.health.note(udp, isHealthy: true))
+        #expect(options.health.note(udp, isHealthy: false) && !options.health.note(udp, isHealthy: false))
+        #expect(options.configuration(for: .random(), now: .now()).servers.map(\.urls) == [options.openServers, [tls]])
+        #expect(options.health.note(tls, isHealthy: false))
+        #expect(options.configuration(for: .random(), now: .now()).servers.map(\.urls) == [options.openServers])
+        #expect(options.health.note(udp, isHealthy: true))
+        #expect(options.configuration(for: .random(), now: .now()).servers.map(\.urls) == [options.openServers, [udp]])
+    }
+
     @Test func `without a secret no relay is told`() {
         var without = options
         without.secret = nil

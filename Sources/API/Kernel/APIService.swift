@@ -143,7 +143,8 @@ extension APIService {
         if let refusal { throw refusal }
         // Before the choice between two claimants: the path's owner words it.
         let bringsToken = try sole?.isSocket == true && QueryParameters(head.query).contains(Route.tokenParameter)
-        if progress.caller == nil, !match.isForAnyone, !bringsToken { throw RequestFault.missingToken }
+        let saysLater = sole?.asksLater == true && head.headers.contains("upgrade")
+        if progress.caller == nil, !match.isForAnyone, !bringsToken, !saysLater { throw RequestFault.missingToken }
 
         let query: QueryParameters
         let body: JSONBody

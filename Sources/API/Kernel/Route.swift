@@ -86,6 +86,8 @@ package final class Route: Sendable {
     package let contentSecurityPolicy: String?
     /// Becomes a WebSocket.
     package let isSocket: Bool
+    /// A socket that may open before it is known who is there: its first message says so.
+    package let asksLater: Bool
     package let operation: Operation
     /// The names between braces in `path`, in order.
     let parameterNames: [String]
@@ -94,7 +96,7 @@ package final class Route: Sendable {
         dialect: Dialect = .manual, method: HTTPMethod, path: String, access: RouteAccess, status: HTTPStatus,
         emptyStatus: HTTPStatus? = nil, limit: LimitClass, query: [Parameter], body: RouteBody, answer: Schema?,
         answerType: String = "application/json", summary: String, contentSecurityPolicy: String? = nil,
-        isSocket: Bool = false, operation: @escaping Operation
+        isSocket: Bool = false, asksLater: Bool = false, operation: @escaping Operation
     ) {
         self.dialect = dialect
         self.method = method
@@ -110,6 +112,7 @@ package final class Route: Sendable {
         self.summary = summary
         self.contentSecurityPolicy = contentSecurityPolicy
         self.isSocket = isSocket
+        self.asksLater = asksLater
         self.operation = operation
         parameterNames = Router.parameterNames(ofPattern: path)
     }
@@ -125,7 +128,8 @@ package final class Route: Sendable {
         Route(
             dialect: dialect, method: method, path: path, access: access, status: status,
             emptyStatus: emptyStatus, limit: limit, query: query, body: body, answer: answer, answerType: answerType,
-            summary: summary, contentSecurityPolicy: policy, isSocket: isSocket, operation: operation)
+            summary: summary, contentSecurityPolicy: policy, isSocket: isSocket, asksLater: asksLater,
+            operation: operation)
     }
 }
 
@@ -133,13 +137,14 @@ extension Route {
     /// A row that becomes a WebSocket. Browsers can set no header there, so a caller may come as `?token=` instead: the
     /// kernel lets it pass, and the operation has to look at it (`SocketCaller`).
     package static func socket(
-        _ path: String, _ access: RouteAccess, _ summary: String, query: [Parameter] = [],
+        _ path: String, _ access: RouteAccess, _ summary: String, query: [Parameter] = [], asksLater: Bool = false,
         _ operation: @escaping Operation
     ) -> Route {
         let token = Parameter(tokenParameter, .text, "An access or signaling token, where no header can be set")
         return Route(
             method: .get, path: path, access: access, status: .switchingProtocols, limit: .standard,
-            query: [token] + query, body: .none, answer: nil, summary: summary, isSocket: true, operation: operation)
+            query: [token] + query, body: .none, answer: nil, summary: summary, isSocket: true,
+            asksLater: asksLater, operation: operation)
     }
 
     static let tokenParameter = "token"

@@ -9,29 +9,32 @@ import Wire
 enum LiveRows {
     /// reference's and rooms' documents share it; the socket speaks the style of its first message.
     static let shared: [Route] = [
-        .socket("/ws", .user, "Chat as it happens, in the style of the first message") { call in
+        .socket("/ws", .user, "Chat as it happens, in the style of the first message", asksLater: true) { call in
             let live = try live(call)
             return try await open(call, live, [live.reference, live.rooms])
         }
     ]
 
     static let design: [Route] = [
-        .socket("/v1/ws/connect", .user, "Chat as it happens") { call in
+        .socket("/v1/ws/connect", .user, "Chat as it happens", asksLater: true) { call in
             let live = try live(call)
             return try await open(call, live, [live.design])
         },
-        .socket("/v1/ws/channels/{id}", .standing(.member), "What happens in one channel") { call in
+        .socket("/v1/ws/channels/{id}", .standing(.member), "What happens in one channel", asksLater: true) { call in
             let live = try live(call)
             return try await open(call, live, [live.design], bound: try call.conversationID("id"))
         },
-        .socket("/v1/ws/dm/{conversation_id}", .standing(.member), "What happens in one direct conversation") { call in
+        .socket(
+            "/v1/ws/dm/{conversation_id}", .standing(.member), "What happens in one direct conversation",
+            asksLater: true
+        ) { call in
             let live = try live(call)
             return try await open(call, live, [live.design], bound: try call.conversationID("conversation_id"))
         },
     ]
 
     static let calls: [Route] = [
-        .socket("/api/v1/chat/ws/{device_id}", .user, "Chat as it happens, on one device") { call in
+        .socket("/api/v1/chat/ws/{device_id}", .user, "Chat as it happens, on one device", asksLater: true) { call in
             let live = try live(call)
             guard let device = ClientDeviceID(call.parameter("device_id")) else {
                 throw RequestFault.validation(FieldFault("device_id", .format, "must be a UUID"))

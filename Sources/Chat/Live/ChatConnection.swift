@@ -300,6 +300,8 @@ package final class ChatConnection: @unchecked Sendable {
                 }
                 begin(id, number, at: from, isRecovered: true)
                 guard await pass(page.events, of: id, number) else { return }
+                // Behind its last event: what is not there any more was passed over.
+                followed[id]?.log.read(upTo: page.position)
                 if !page.hasMore, goLive(id, number) { return }
             }
         } catch {

@@ -13,6 +13,8 @@ extension Configuration {
         package var relays: [String] = []
         package var relaySecret: Secret?
         package var relayCredentialLifetime = Duration.hours(4)
+        package var probeRelays = true
+        package var relayProbeInterval = Duration.minutes(1)
         package var presenceLease = Duration.minutes(2)
         package var reconnectURL: String?
         package var drainTime = Duration.seconds(5)
@@ -54,6 +56,12 @@ extension Configuration {
                 .duration(.minutes(5) ... .hours(48)),
                 "How long they are good for. A relay looks at the time again when it is refreshed: choose more than a "
                     + "long call takes."),
+            Key(
+                "calls.probe_relays", \.calls.probeRelays, .flag,
+                "Look now and then whether those servers answer, our own relay too, and leave out who does not."),
+            Key(
+                "calls.relay_probe_interval", \.calls.relayProbeInterval, .duration(.seconds(5) ... .hours(1)),
+                "Between the end of one round of that and the next."),
             Key(
                 "calls.presence_lease", \.calls.presenceLease, .duration(.seconds(10) ... .minutes(15)),
                 "How long somebody counts as there after a device of theirs was last heard of."),

@@ -15,6 +15,8 @@ package enum CallEffect: Sendable, Equatable {
     case admit(UserID, MediaPermissions)
     case setPermissions(UserID, MediaPermissions)
     case cut(UserID)
+    /// The relays' credentials of this session are worth nothing from now on.
+    case revoke(session: UUID)
     case closeRoom
     /// Whether somebody is in a call now, for their presence.
     case presence(UserID, isInCall: Bool)
@@ -154,25 +156,29 @@ package struct CallMachine: Sendable {
             call.participants.append(
                 CallParticipant(
                     user: user, state: .left, session: session(), invitedAt: now, permissions: permissions))
-            return enter(user, device, now)
+            return enter(user, device, now, session())
         }
         switch participant.state {
         case .removed: throw .removed
-        case .joined: return try comeBack(participant, device, now)
+        case .joined: return try comeBack(participant, device, now, session())
         case .invited, .ringing, .left, .declined, .missed, .busy:
             // To have been in it is no right to come in: the place may have other members by now.
             guard call.shape != .standing || isMember else { throw .notJoined }
             guard !call.isLocked || user == call.host else { throw .locked }
-            return enter(user, device, now)
+            return enter(user, device, now, session())
         }
     }
 
-    private mutating func enter(_ user: UserID, _ device: DeviceID, _ now: Timestamp) -> Effects {
+    private mutating func enter(
+        _ user: UserID, _ device: DeviceID, _ now: Timestamp, _ session: UUID
+    ) -> Effects {
         let wasCalled = call.participant(user)?.isCalled == true
         rings[user] = nil
         emptyUntil = nil
         let until = now + times.resume
         change(user) {
+            // The relays' credentials of the last time were revoked with it.
+            if $0.joinedAt != nil { $0.session = session }
             $0.state = .joined
             $0.device = device
             $0.link = .expected(until: until)
@@ -193,7 +199,7 @@ package struct CallMachine: Sendable {
 
     /// A second join: from the same device it changes nothing, from another one it is refused unless the first is lost.
     private mutating func comeBack(
-        _ participant: CallParticipant, _ device: DeviceID, _ now: Timestamp
+        _ participant: CallParticipant, _ device: DeviceID, _ now: Timestamp, _ session: UUID
     ) throws(CallError) -> Effects {
         if participant.device == device {
             if case .expected? = participant.link {
@@ -204,12 +210,14 @@ package struct CallMachine: Sendable {
         }
         guard participant.isLost else { throw .answeredElsewhere }
         let until = now + times.resume
+        // What the lost device still sends must not mix with what the new one will.
+        var effects: Effects = [.cut(participant.user)] + revocation(of: participant.user)
         change(participant.user) {
             $0.device = device
             $0.link = .expected(until: until)
+            $0.session = session
         }
-        // What the lost device still sends must not mix with what the new one will.
-        var effects: Effects = [.cut(participant.user), .admit(participant.user, effective(participant.user))]
+        effects.append(.admit(participant.user, effective(participant.user)))
         tell(.updated(participant.user), to: call.joined, &effects)
         return effects
     }
@@ -498,12 +506,16 @@ package struct CallMachine: Sendable {
             $0.link = nil
             $0.leftAt = now
         }
-        effects += [.cut(user), .presence(user, isInCall: false)]
+        effects += [.cut(user), .presence(user, isInCall: false)] + revocation(of: user)
         tell(.left(user, reason), to: call.present + [user], &effects)
         guard call.host == user, let heir = call.participants.filter(\.isJoined).min(by: Self.cameBefore) else {
             return
         }
         pass(hostTo: heir.user, &effects)
+    }
+
+    private func revocation(of user: UserID) -> Effects {
+        call.participant(user).map { [.revoke(session: $0.session)] } ?? []
     }
 
     private static func cameBefore(_ left: CallParticipant, _ right: CallParticipant) -> Bool {
@@ -558,7 +570,7 @@ package struct CallMachine: Sendable {
                 $0.link = nil
                 $0.leftAt = now
             }
-            effects += [.cut(user), .presence(user, isInCall: false)]
+            effects += [.cut(user), .presence(user, isInCall: false)] + revocation(of: user)
         }
         for user in called {
             change(user) { $0.state = .missed }

@@ -128,6 +128,7 @@ struct CallRepository: Sendable {
         CAST(\(participant.measurements?.json) AS TEXT) \
         FROM calls c, users u WHERE c.id = \(call) AND u.id = \(participant.user) \
         ON CONFLICT (call_id, user_id) DO UPDATE SET place = excluded.place, state = excluded.state, \
+        session_id = excluded.session_id, \
         permissions = excluded.permissions, joined_at = excluded.joined_at, left_at = excluded.left_at, \
         measurements = excluded.measurements
         """

@@ -44,6 +44,12 @@ package enum LeaveReason: String, Sendable {
     case callEnded = "call_ended"
 }
 
+/// The relay of this server, as far as calls command it.
+package protocol RelayGate: Sendable {
+    /// Ends what this session has there; its credentials are worth nothing from now on.
+    func revoke(session: String) async
+}
+
 /// Carries notices to the sockets of people. Called in the order of events, from the call service's executor: it must
 /// neither wait nor call back into the service; queueing is its own business.
 package protocol CallEvents: Sendable {

@@ -29,6 +29,7 @@ package actor CallService {
     private let presence: PresenceBook
     private let media: any CallMedia
     private let events: any CallEvents
+    private let relay: (any RelayGate)?
     let clock: Clock
     package nonisolated let options: CallOptions
     /// Live calls, for who asks from outside.
@@ -46,13 +47,15 @@ package actor CallService {
     /// `node` names this server among those that share the database.
     package init(
         node: String, database: any Database, accounts: AccountService, presence: PresenceBook, media: any CallMedia,
-        events: any CallEvents, clock: Clock = .system, options: CallOptions = CallOptions()
+        events: any CallEvents, relay: (any RelayGate)? = nil, clock: Clock = .system,
+        options: CallOptions = CallOptions()
     ) {
         repository = CallRepository(database: database, node: node)
         self.accounts = accounts
         self.presence = presence
         self.media = media
         self.events = events
+        self.relay = relay
         self.clock = clock
         self.options = options
     }
@@ -520,6 +523,7 @@ package actor CallService {
             await media.setPermissions(permissions, of: user, in: id)
         case .cut(let user):
             if let measured = await media.cut(user, from: id) { live[id]?.machine.measured(user, measured) }
+        case .revoke(let session): await relay?.revoke(session: "\(session)")
         case .closeRoom: await media.close(id)
         case .presence(let user, let isInCall): presence.setInCall(user, isInCall)
         }

@@ -141,7 +141,7 @@ package struct CallParticipant: Sendable, Equatable {
     package internal(set) var device: DeviceID?
     package internal(set) var link: Link?
     /// Stands for this person in this call where the person must not be named: relay credentials.
-    package let session: UUID
+    package internal(set) var session: UUID
     package let invitedAt: Timestamp
     /// The first time.
     package internal(set) var joinedAt: Timestamp?

@@ -4,6 +4,7 @@
 
 package import Base
 import Crypto
+import Synchronization
 
 package struct RelayOptions: Sendable {
     /// `stun:` and `stuns:`, which ask for no password.
@@ -14,8 +15,24 @@ package struct RelayOptions: Sendable {
     package var secret: Secret?
     /// Relays check the time again when an allocation is refreshed: a call that is longer has to ask for new ones.
     package var lifetime = Duration.hours(4)
+    /// Which of them answer, as far as anybody has looked.
+    package var health = RelayHealth()
 
     package init() {}
+}
+
+/// Relays that do not answer: clients are not told of them until they do again.
+package final class RelayHealth: Sendable {
+    private let out = Mutex<Set<String>>([])
+
+    package init() {}
+
+    /// True when that is news.
+    package func note(_ url: String, isHealthy: Bool) -> Bool {
+        out.withLock { isHealthy ? $0.remove(url) != nil : $0.insert(url).inserted }
+    }
+
+    package var unhealthy: Set<String> { out.withLock { $0 } }
 }
 
 package struct ICEServer: Sendable, Equatable {
@@ -43,14 +60,22 @@ extension RelayOptions {
     /// neither.
     package func configuration(for session: UUID, now: Timestamp) -> ICEConfiguration {
         let expiry = now.secondsSinceEpoch + lifetime.components.seconds
+        let unhealthy = health.unhealthy
+        let open = openServers.filter { !unhealthy.contains($0) }
+        let healthy = relays.filter { !unhealthy.contains($0) }
         var servers: [ICEServer] = []
-        if !openServers.isEmpty { servers.append(ICEServer(urls: openServers, username: nil, credential: nil)) }
-        if let secret, !relays.isEmpty {
-            let username = "\(expiry):\(session)"
-            let credential = Base64.encode(HMAC.sha1(Bytes(username.utf8), key: secret))
-            servers.append(ICEServer(urls: relays, username: username, credential: Private(credential)))
+        if !open.isEmpty { servers.append(ICEServer(urls: open, username: nil, credential: nil)) }
+        if let (username, credential) = credentials(for: session, expiry: expiry), !healthy.isEmpty {
+            servers.append(ICEServer(urls: healthy, username: username, credential: Private(credential)))
         }
         return ICEConfiguration(
             servers: servers, lifetime: lifetime, expiresAt: Timestamp(secondsSinceEpoch: expiry))
+    }
+
+    /// `nil` where there is no secret to make them with.
+    package func credentials(for session: UUID, expiry: Int64) -> (username: String, password: String)? {
+        guard let secret else { return nil }
+        let username = "\(expiry):\(session)"
+        return (username, Base64.encode(HMAC.sha1(Bytes(username.utf8), key: secret)))
     }
 }

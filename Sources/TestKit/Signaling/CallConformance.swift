@@ -38,6 +38,28 @@ package enum CallConformance {
             try await requireCallRefusal(.over(.ended)) { try await calls.service.join(id, by: bob) }
             try await requireCallRefusal(.over(.ended)) { try await calls.service.end(id, by: bob) }
         },
+        Check("who goes loses the relays' credentials, and comes back with others") { calls in
+            let (alice, bob) = (try await calls.person("alice"), try await calls.person("bob"))
+            let carol = try await calls.person("carol")
+            let id = try await calls.call(alice, bob, carol)
+            _ = try await calls.service.join(id, by: bob)
+            func session(_ principal: Principal) async throws -> String {
+                let call = try await calls.service.call(id, for: principal)
+                return call.participant(principal.user).map { "\($0.session)" } ?? ""
+            }
+            let first = try await session(bob)
+            try require(calls.world.revoked.isEmpty, "somebody's are revoked who is there")
+            try await calls.service.leave(id, by: bob)
+            try requireEqual(calls.world.revoked, [first])
+            _ = try await calls.service.join(id, by: bob)
+            let second = try await session(bob)
+            try require(second != first, "the session is the one that was revoked")
+            let sessions = [try await session(alice), second]
+            try await calls.service.endForAll(id, by: alice)
+            try requireEqual(Set(calls.world.revoked), Set([first] + sessions))
+            let stored = try await calls.service.call(id, for: bob).participant(bob.user)?.session
+            try requireEqual(stored.map { "\($0)" }, second)
+        },
         Check("what nobody answers is missed, and what is declined is declined") { calls in
             let (alice, bob) = (try await calls.person("alice"), try await calls.person("bob"))
             let missed = try await calls.call(alice, bob)

@@ -4,7 +4,7 @@ package import Base
 package import Signaling
 import Synchronization
 
-package final class TestCallWorld: CallEvents, CallMedia {
+package final class TestCallWorld: CallEvents, CallMedia, RelayGate {
     package struct Told: Sendable {
         package let notice: CallNotice
         package let users: [UserID]
@@ -17,6 +17,7 @@ package final class TestCallWorld: CallEvents, CallMedia {
         var closed: Set<CallID> = []
         var measurements: [UserID: ParticipantMeasurements] = [:]
         var isAvailable = true
+        var revoked: [String] = []
     }
 
     private let state = Mutex(State())
@@ -31,6 +32,10 @@ package final class TestCallWorld: CallEvents, CallMedia {
         state.withLock { $0.measurements[user] = measurements }
     }
     package func switchMediaOff() { state.withLock { $0.isAvailable = false } }
+
+    /// Sessions whose relay credentials are worth nothing any more.
+    package var revoked: [String] { state.withLock { $0.revoked } }
+    package func revoke(session: String) async { state.withLock { $0.revoked.append(session) } }
 
     package func told(_ user: UserID) -> [CallNotice.Event] {
         state.withLock { $0.told.filter { $0.users.contains(user) }.map(\.notice.event) }

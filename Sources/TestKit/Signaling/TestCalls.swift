@@ -26,8 +26,7 @@ package final class TestCalls: Sendable {
         presence = PresenceBook(database: domain.database, clock: domain.clock.clock)
         service = CallService(
             node: node, database: domain.database, accounts: domain.service, presence: presence, media: world,
-            events: world,
-            clock: domain.clock.clock, options: options)
+            events: world, relay: world, clock: domain.clock.clock, options: options)
         domain.service.setEvents(service)
         try await service.start()
     }

@@ -5,6 +5,8 @@ import Accounts
 import Base
 import Configuration
 import Media
+import Net
+import Relay
 import Signaling
 
 enum CallAssembly {
@@ -12,6 +14,8 @@ enum CallAssembly {
         let calls: CallAccess
         /// `nil` when the server takes no part in calls.
         let signaling: SignalingAccess?
+        /// `nil` where nobody looks at relays.
+        let relays: RelayWatch?
     }
 
     static func start(
@@ -23,10 +27,10 @@ enum CallAssembly {
         let presence = PresenceBook(
             database: storage.database, options: configuration.presenceOptions,
             tell: { sockets.presenceChanged($0, $1) })
+        let options = configuration.callOptions(with: relay)
         let service = CallService(
             node: try NodeIdentity.load(configuration), database: storage.database, accounts: accounts,
-            presence: presence, media: sockets, events: sockets,
-            options: configuration.callOptions(with: relay))
+            presence: presence, media: sockets, events: sockets, relay: relay?.server, options: options)
         do {
             try await service.start()
         } catch {
@@ -40,9 +44,32 @@ enum CallAssembly {
                 try await service.principal(ofSignalingToken: token)
             }
         }
-        return Parts(calls: CallAccess(service: service, presence: presence), signaling: signaling)
+        return Parts(
+            calls: CallAccess(service: service, presence: presence), signaling: signaling,
+            relays: try watch(options.relays, configuration, storage, metrics))
     }
 }
+
+extension CallAssembly {
+    private static func watch(
+        _ relays: RelayOptions, _ configuration: Configuration, _ storage: Storage, _ metrics: Metrics
+    ) throws(StartFailure) -> RelayWatch? {
+        metrics.sampled("plexichat_relays_unhealthy", "Relays that clients are not told of, for they do not answer.") {
+            Double(relays.health.unhealthy.count)
+        }
+        guard configuration.calls.probeRelays, !(relays.openServers + relays.relays).isEmpty else { return nil }
+        do {
+            let pool = try BlockingPool(name: "resolver", threads: 1, queueLimit: 8)
+            return RelayWatch(
+                relays, probe: RelayProbeOptions(), every: configuration.calls.relayProbeInterval,
+                resolver: HostResolver(pool: pool), on: storage.shards.first)
+        } catch {
+            throw StartFailure("threads", error, remedy: "Raise the process's limit of threads.")
+        }
+    }
+}
+
+extension RelayServer: RelayGate {}
 
 /// A server that takes no part in calls: nobody rings, and nobody gets media that would have to obey.
 private struct NoMedia: CallEvents, CallMedia {

@@ -87,6 +87,7 @@ final class Maintenance: Sendable {
 
     /// A turn that takes longer than the interval (the database hangs) is not joined by the next ones.
     private func advanceCalls() {
+        calls.relays?.advance()
         guard !isAdvancing.exchange(true, ordering: .relaxed) else { return }
         Task {
             calls.calls.presence.advance()

@@ -98,23 +98,14 @@ struct RunningServer: Sendable {
             throw error
         }
         let limiter = RateLimiter(configuration.rateLimitPolicy)
-        let settings = LiveSettings(loaded) { changed in
-            accounts.setRegistration(isOpen: changed.accounts.registration == .open)
-            LogOutput.configure(level: changed.logging.level)
-            limiter.adopt(changed.rateLimitPolicy)
-        }
         let chat = ChatAssembly.make(configuration, storage, accounts, calls: parts.calls.service, metrics)
-        let sockets: [(any LoginSockets)?] = [parts.signaling?.hub, chat.live.hub]
-        let logins = LoginWatch(
-            sockets: sockets.compactMap { $0 }, calls: parts.calls.service, presence: parts.calls.presence,
-            accounts: accounts)
-        accounts.setEvents(logins)
+        let logins = watchLogins(of: accounts, parts, chat)
         let services = Services(
             accounts: accounts, health: health, metrics: metrics,
             documentation: configuration.documentation, areMetricsPublic: configuration.metrics.isPublic,
             media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) },
             signaling: parts.signaling, calls: parts.calls, chat: chat.chat, live: chat.live,
-            settings: settings)
+            settings: liveSettings(loaded, accounts, limiter))
         let api = APIService(
             services: services, limiter: limiter, load: load,
             idempotency: idempotency, options: configuration.apiOptions(web: web), clock: .system,
@@ -140,6 +131,29 @@ struct RunningServer: Sendable {
     }
 
     // MARK: Parts
+
+    /// What administrators change while the server runs, and what takes it up at once.
+    private static func liveSettings(
+        _ loaded: LoadedConfiguration, _ accounts: AccountService, _ limiter: RateLimiter
+    ) -> LiveSettings {
+        LiveSettings(loaded) { changed in
+            accounts.setRegistration(isOpen: changed.accounts.registration == .open)
+            LogOutput.configure(level: changed.logging.level)
+            limiter.adopt(changed.rateLimitPolicy)
+        }
+    }
+
+    /// Sockets of calls and of chat end with their logins.
+    private static func watchLogins(
+        of accounts: AccountService, _ calls: CallAssembly.Parts, _ chat: ChatAssembly.Parts
+    ) -> LoginWatch {
+        let sockets: [(any LoginSockets)?] = [calls.signaling?.hub, chat.live.hub]
+        let logins = LoginWatch(
+            sockets: sockets.compactMap { $0 }, calls: calls.calls.service, presence: calls.calls.presence,
+            accounts: accounts)
+        accounts.setEvents(logins)
+        return logins
+    }
 
     static func makeAccounts(
         _ configuration: Configuration, _ storage: Storage
