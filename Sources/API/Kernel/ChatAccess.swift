@@ -141,7 +141,8 @@ enum ChatFields {
     /// The domain's `emojiPerMessage` and `reactionsPerMessage` are below it, whatever is configured.
     static let shownReactions = 10_000
     static let shownAttachments = 1_000
-    static let shownKeys = 10_000
+    /// As the domain has it (`ChatOptions.recipientKeys`). More would not fit into a body, either.
+    static let shownKeys = 1_000
     static let shownStatuses = 100_000
     static let searchTokens = Schema.array(.text(1...64), limit: 1_000)
 }
