@@ -17,7 +17,7 @@ SWIFT = $$(scripts/find-swift || echo false)
 RELEASE := --configuration release --static-swift-stdlib
 SWIFT_SOURCES := Sources Tests Package.swift
 
-.PHONY: help run build test lint format fuzz fuzz-all bench-http bench-store bench-media bench-calls bench-crypto bench-relay constant-time kill-test e2e docs clean
+.PHONY: help run build test lint format fuzz fuzz-all bench-http bench-store bench-media bench-calls bench-chat bench-crypto bench-relay constant-time kill-test e2e docs clean
 
 help: ## List the targets.
 	@echo "make TARGET, where TARGET is one of:"
@@ -68,6 +68,10 @@ bench-media: ## Measure media forwarding against a loop of C that does the least
 bench-calls: ## Measure signaling: offers, idle sockets, a change that reaches everybody, and joins beside Janus.
 	@scripts/install bench
 	@scripts/bench-calls
+
+bench-chat: ## Measure durable messages, pages of history and searches.
+	@scripts/install bench
+	@scripts/bench-chat
 
 bench-crypto: ## Measure keys and age files against a loop of C, and look for secrets that decide about time.
 	@scripts/install bench
