@@ -8,6 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { createApp } from '../../web/app/app.js';
 import { sessionStore } from '../../web/app/session-store.js';
 import { PlexiAPI } from '../../web/plexichat-api.js';
+import { PlexiChat, chatURL } from '../../web/plexichat-chat.js';
 import { PlexiCall, PlexiLine, signalingURL } from '../../web/plexichat-call.js';
 import { faultsOf, installDocument, nameOf } from './support/app-dom.js';
 import { fakeDevices } from './support/app-world.js';
@@ -48,6 +49,7 @@ function partsFor(api) {
   return {
     makeCall: (/** @type {any} */ more) => new PlexiCall({ ...more, url, token, env }),
     makeLine: () => new PlexiLine({ url, token, env }),
+    makeChat: () => new PlexiChat({ url: chatURL(/** @type {any} */ (new URL(server.url))), token, api, env }),
   };
 }
 
