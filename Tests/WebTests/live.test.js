@@ -273,7 +273,7 @@ test('a server that stops ends the calls, and nobody waits for it to come back',
 
 test('chat: what one writes the other has, a lost socket misses nothing, threads, reactions, edits, an invitation', options, async () => {
   const { PlexiChat, chatURL } = await import('../../web/plexichat-chat.js');
-  const people = await Promise.all(['cora', 'dave'].map((name) => person(name)));
+  const people = await Promise.all(['cora', 'dorian'].map((name) => person(name)));
   const [cora, dave] = people.map(({ api, userId, sockets }) => {
     const env = { WebSocket: class extends TestWebSocket { constructor(url) { super(url); sockets.push(this); } } };
     const chat = new PlexiChat({ url: chatURL(new URL(server.url)), token: () => api.accessToken(), api, env });
