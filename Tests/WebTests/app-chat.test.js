@@ -143,7 +143,14 @@ test('a message that becomes stored stays the same element, and so does the focu
   assert.equal(document.querySelector('.message'), before);
   server.react(stored, BEN, '👍');
   await settle();
-  assert.equal(buttons('👍 by Ben Bitdiddle').length, 1);
+  const thumb = buttons('👍 by Ben Bitdiddle')[0];
+  const words = document.querySelector('.message__text');
+  thumb.focus();
+  server.react(stored, CY, '👍');
+  server.react(stored, CY, '🎉');
+  await settle();
+  assert.equal(nameOf(thumb, document), '👍 by Ben Bitdiddle and Cy D. Fect');
+  assert.deepEqual([document.activeElement.isConnected, document.querySelector('.message__text') === words], [true, true], 'nothing is drawn, or read aloud, anew');
 });
 
 test('edits, deletions, reactions and replies of one\'s own', async () => {

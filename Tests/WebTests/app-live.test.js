@@ -124,6 +124,31 @@ test('an account is made, somebody calls, is answered, seen, and stands in the h
   assert.equal(toasts().includes('failed'), false, toasts());
 });
 
+test('somebody writes: it is in the list, is read, answered, and edited where both see it', options, async () => {
+  const chat = partsFor(other).makeChat();
+  chat.open();
+  const direct = await other.request('POST', '/v1/dm/conversations', { body: { user_id: app.self } });
+  assert.ok(direct.ok, JSON.stringify(direct));
+  const id = direct.value.data.id;
+  await chat.show(id);
+  chat.send(id, 'Are you there?');
+  app.navigate({ name: 'chats' });
+  await eventually(() => shown().includes('Are you there?') && shown().includes('one unread message'), 'the message in the list');
+  assert.deepEqual(faultsOf(document_()), []);
+  app.navigate({ name: 'chat', id });
+  await eventually(() => document_().querySelector('.message__text')?.textContent === 'Are you there?', 'the message');
+  await eventually(() => chat.state.reads[id]?.[app.self] !== undefined, 'the receipt');
+  const line = document_().querySelector('textarea');
+  line.value = 'Yes';
+  line.dispatchEvent(Object.assign(new Event('keydown', { cancelable: true }), { key: 'Enter' }));
+  const answer = await eventually(() => chat.state.timelines[id].messages[1], 'the answer');
+  assert.equal(answer.text, 'Yes');
+  assert.equal(await chat.edit(chat.state.timelines[id].messages[0], 'Were you there?'), null);
+  await eventually(() => shown().includes('Were you there? (edited)') && !shown().includes('Sending'), 'the edit');
+  assert.deepEqual(faultsOf(document_()), []);
+  chat.close();
+});
+
 /** RFC 6238 with what the server's apps use: SHA-1, 30 seconds, six digits. @param {string} secret in Base32 */
 function codeNow(secret) {
   const bits = [...secret.replace(/[\s=]/g, '')].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');

@@ -17,6 +17,11 @@ export const sorted = (list) => [...list].sort((a, b) =>
 /** In place of the one with its id, or new. @param {List} list @param {Conversation} conversation @returns {Conversation[]} */
 export function withConversation(list, conversation) {
   const old = list.find((one) => one.id === conversation.id);
+  // What has happened since the server looked counts more than what it saw.
+  if (old?.lastMessage && (conversation.lastActivityAt ?? '') < old.lastMessage.createdAt) {
+    const { lastMessage, lastMessageId, lastActivityAt, unread } = old;
+    return sorted([...list.filter((one) => one.id !== conversation.id), { ...conversation, lastMessage, lastMessageId, lastActivityAt, unread, other: conversation.other ?? old.other }]);
+  }
   const line = conversation.lastMessage ?? (old?.lastMessageId === conversation.lastMessageId ? old?.lastMessage ?? null : null);
   const whole = { ...conversation, lastMessage: line, other: conversation.other ?? old?.other ?? null };
   return sorted([...list.filter((one) => one.id !== conversation.id), whole]);

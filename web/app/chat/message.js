@@ -1,7 +1,7 @@
 // @ts-check
 // One message, and what can be done with it.
 
-import { h, replace, setData, setText } from '../dom.js';
+import { h, keyed, replace, setAria, setData, setText } from '../dom.js';
 import { confirm, openDialog } from '../dialog.js';
 import { face, iconButton } from '../parts.js';
 import { problemText } from '../problems.js';
@@ -14,6 +14,9 @@ import { partsOf } from './words.js';
 /** What most people mean most of the time; a short list is quicker than a whole keyboard. */
 const emoji = /** @type {const} */ ([['👍', 'emoji.yes'], ['👎', 'emoji.no'], ['❤️', 'emoji.heart'], ['😂', 'emoji.laugh'],
   ['🎉', 'emoji.party'], ['😮', 'emoji.wow'], ['😢', 'emoji.sad'], ['🙏', 'emoji.thanks'], ['👀', 'emoji.eyes'], ['✅', 'emoji.done']]);
+
+/** What the tools of a message depend on. */
+const permissions = ['send_messages', 'add_reactions', 'use_threads', 'manage_messages'];
 
 /**
  * @typedef {object} Doing what the screen does for its messages
@@ -32,8 +35,6 @@ export const wordNodes = (words, terms) => partsOf(words, terms).map((part) => {
 /** @param {import('../app.js').App} app @param {Doing} doing @param {MessageRow} first */
 export function messageElement(app, doing, first) {
   let row = first;
-  /** What is drawn; the next row is compared with it. */
-  let drawn = '';
   const element = h('div', { class: 'message', role: 'article' });
   const tell = (/** @type {import('../../chat/types.js').CallProblem | null | undefined} */ problem) => {
     if (problem) app.announce.show(problemText(problem), 'error');
@@ -83,36 +84,64 @@ export function messageElement(app, doing, first) {
     return h('button', { class: 'button button--quiet message__thread', type: 'button', on: { click: () => openThread(row.message) } }, text('chat.answers', { count: message.replyCount }));
   }
 
-  function draw() {
+  const words = () => {
     const { message } = row;
-    setData(element, { continued: row.isContinued, pending: message.pending, own: row.isOwn });
-    replace(element, row.isContinued ? null : face(row.author),
-      h('div', { class: 'message__body' },
-        h('p', { class: `message__head${row.isContinued ? ' only-read' : ''}` }, h('span', { class: 'message__author' }, row.author), ' ',
-          h('time', { class: 'message__time', datetime: message.createdAt, title: row.whole }, row.time)),
-        row.quote === null ? null : h('blockquote', { class: 'message__quote' }, row.quote.author === '' ? null : h('strong', {}, row.quote.author, ' '), row.quote.words),
-        row.note === '' ? h('p', { class: 'message__text' }, wordNodes(message.text ?? ''), message.isEdited ? h('span', { class: 'message__note' }, ' ', text('chat.edited')) : null)
-          : h('p', { class: 'message__note' }, row.note),
-        message.pending === 'sending' ? h('p', { class: 'message__note' }, text('chat.sending')) : null, failed(),
-        row.reactions.length === 0 ? null : h('div', { class: 'message__reactions' }, row.reactions.map((one) => h('button', {
-          class: 'reaction', type: 'button', disabled: !doing.may('add_reactions'), aria: { pressed: one.isOwn, label: text('chat.reaction', { emoji: one.emoji, names: one.names }) }, title: one.names,
-          on: { click: () => void react(one.emoji) },
-        }, `${one.emoji} ${one.count}`))),
-        thread(), row.readBy === '' ? null : h('p', { class: 'message__note' }, row.readBy)),
-      tools());
-  }
+    return [
+      row.quote === null ? null : h('blockquote', { class: 'message__quote' }, row.quote.author === '' ? null : h('strong', {}, row.quote.author, ' '), row.quote.words),
+      row.note === '' ? h('p', { class: 'message__text' }, wordNodes(message.text ?? ''), message.isEdited ? h('span', { class: 'message__note' }, ' ', text('chat.edited')) : null)
+        : h('p', { class: 'message__note' }, row.note),
+    ];
+  };
+  const head = () => [h('span', { class: 'message__author' }, row.author), ' ',
+    h('time', { class: 'message__time', datetime: row.message.createdAt, title: row.whole }, row.time)];
+  const reactions = h('div', { class: 'message__reactions' });
+  const places = { face: h('div', {}), head: h('p', { class: 'message__head' }), words: h('div', {}), sending: h('div', {}), thread: h('div', {}), readBy: h('div', {}), tools: h('div', {}) };
+  element.append(places.face, h('div', { class: 'message__body' }, places.head, places.words, places.sending, reactions, places.thread, places.readBy), places.tools);
+
+  /** What each place is drawn from, and what it then has. @type {[any, () => unknown, () => any][]} */
+  const parts = [
+    [places.face, () => [row.isContinued, row.author], () => (row.isContinued ? null : face(row.author))],
+    [places.head, () => [row.author, row.time, row.whole], head],
+    [places.words, () => [row.message.text, row.message.isEdited, row.note, row.quote], words],
+    [places.sending, () => [row.message.pending, row.message.problem?.code], () => (row.message.pending === 'sending' ? h('p', { class: 'message__note' }, text('chat.sending')) : failed())],
+    [places.thread, () => [row.message.threadId, row.message.replyCount], thread],
+    [places.readBy, () => row.readBy, () => (row.readBy === '' ? null : h('p', { class: 'message__note' }, row.readBy))],
+    [places.tools, () => [row.message.isDeleted, row.message.pending, row.message.text === null, row.message.threadId, row.author, row.isOwn, permissions.map(doing.may)], tools],
+  ];
+  /** @type {string[]} */
+  const drawn = [];
 
   return {
     element,
     update(/** @type {MessageRow} */ next) {
       row = next;
-      const all = JSON.stringify(next);
-      // Drawn anew only if something is another: what is focused or being read stays.
-      if (all === drawn) return;
-      drawn = all;
-      draw();
+      setData(element, { continued: row.isContinued, pending: row.message.pending, own: row.isOwn });
+      places.head.classList.toggle('only-read', row.isContinued);
+      // Only what is another is drawn anew: the focus stays where it is, and nothing is read aloud twice.
+      parts.forEach(([place, from, make], index) => {
+        const state = JSON.stringify(from());
+        if (drawn[index] === state) return;
+        drawn[index] = state;
+        replace(place, make());
+      });
+      reactions.hidden = row.reactions.length === 0;
+      keyed(reactions, row.reactions, (one) => one.emoji, reactionButton);
     },
   };
+
+  /** @param {import('./view.js').ReactionLine} first */
+  function reactionButton({ emoji: sign }) {
+    const button = h('button', { class: 'reaction', type: 'button', on: { click: () => void react(sign) } });
+    return {
+      element: button,
+      update(/** @type {import('./view.js').ReactionLine} */ one) {
+        setText(button, `${sign} ${one.count}`);
+        setAria(button, { pressed: one.isOwn, label: text('chat.reaction', { emoji: sign, names: one.names }) });
+        button.disabled = !doing.may('add_reactions');
+        button.title = one.names;
+      },
+    };
+  }
 }
 
 /** @param {string} words */
