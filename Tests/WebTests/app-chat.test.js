@@ -185,6 +185,33 @@ test('edits, deletions, reactions and replies of one\'s own', async () => {
   good();
 });
 
+test('an edit that is given up is not sent, one that fails comes back to the line', async () => {
+  const channel = server.channel();
+  const mine = server.say(channel, ADA, 'mine');
+  await open(`#/chat/${channel}`);
+  await press('Edit your message');
+  await key(field('Message'), { key: 'Escape' });
+  assert.equal(field('Message').value, '');
+  await press('Edit your message');
+  await press('Reply to Ada');
+  assert.equal(field('Message').value, '');
+  await key(field('Message'), { key: 'Escape' });
+  // Another device was faster, and this page has not heard of it.
+  await press('Edit your message');
+  server.isMute = true;
+  server.rewrite(mine, 'mine, by phone');
+  await write('mine, by desk');
+  assert.match(toasts(), /edited on another device/);
+  assert.equal(field('Message').value, 'mine, by desk');
+  assert.equal(server.channels.get(channel).messages.length, 1);
+  server.isMute = false;
+  server.rewrite(mine, 'mine, by phone again');
+  await settle();
+  await press('Edit your message');
+  await write('mine, at last');
+  assert.equal(server.channels.get(channel).messages[0].content, 'mine, at last');
+});
+
 test('a thread is answered beside the conversation, and closes back to the line', async () => {
   const channel = server.channel();
   server.say(channel, BEN, 'root');

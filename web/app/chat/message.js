@@ -53,6 +53,7 @@ export function messageElement(app, doing, first) {
     tell(await app.chat?.remove(row.message));
   }
 
+  /** They outlive what they were drawn for: what they do is done to the message as it is then. */
   function tools() {
     const { message, isOwn } = row;
     if (message.isDeleted || message.pending !== null) return null;
@@ -60,10 +61,10 @@ export function messageElement(app, doing, first) {
     const name = (/** @type {import('../text.js').Key} */ key) => text(key, { name: row.author });
     return h('div', { class: 'message__tools' },
       doing.may('add_reactions') ? iconButton('smile', name('chat.reactTo'), { on: { click: pick } }) : null,
-      canSend && openThread !== null ? iconButton('reply', name('chat.replyTo'), { on: { click: () => doing.reply(message) } }) : null,
+      canSend && openThread !== null ? iconButton('reply', name('chat.replyTo'), { on: { click: () => doing.reply(row.message) } }) : null,
       openThread !== null && doing.may('use_threads') && message.threadId === null
-        ? iconButton('thread', name('chat.threadOf'), { on: { click: () => openThread(message) } }) : null,
-      isOwn && canSend && message.text !== null ? iconButton('edit', text('chat.edit'), { on: { click: () => doing.edit(message) } }) : null,
+        ? iconButton('thread', name('chat.threadOf'), { on: { click: () => openThread(row.message) } }) : null,
+      isOwn && canSend && message.text !== null ? iconButton('edit', text('chat.edit'), { on: { click: () => doing.edit(row.message) } }) : null,
       isOwn || doing.may('manage_messages') ? iconButton('delete', name('chat.deleteOf'), { on: { click: () => void remove() } }) : null);
   }
 

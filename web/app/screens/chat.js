@@ -39,7 +39,7 @@ export function chatScreen(app, { id }) {
   const rows = h('div', { class: 'chat__rows' });
   const log = h('div', { class: 'chat__log', role: 'log', tabindex: '0', aria: { live: 'polite', label: text('chat.log') }, on: { scroll: scrolled } }, older, place, rows);
   const typing = h('p', { class: 'chat__typing', role: 'status' });
-  const line = composer({ id: 'chat-line', label: text('chat.write'), onSend, onTyping: (is) => (is ? app.chat?.typing(id) : app.chat?.stopTyping(id)), onCancel: () => { [replyingTo, editing] = [null, null]; } });
+  const line = composer({ id: 'chat-line', label: text('chat.write'), onSend, onTyping: (is) => (is ? app.chat?.typing(id) : app.chat?.stopTyping(id)), onCancel: stopEditing });
   const readOnly = h('p', { class: 'notice', hidden: true }, text('chat.readOnly'));
   const beside = h('div', { class: 'chat__beside', hidden: true });
   const element = h('div', { class: 'chat' },
@@ -51,27 +51,43 @@ export function chatScreen(app, { id }) {
   const doing = {
     may: (permission) => conversation()?.permissions.includes(permission) ?? false,
     reply(message) {
-      [replyingTo, editing] = [message, null];
+      stopEditing();
+      replyingTo = message;
       line.setContext(text('chat.replying', { name: app.directory.nameOf(message.authorId) }));
       line.input.focus();
     },
-    edit(message) {
-      [replyingTo, editing] = [null, message];
-      line.input.value = message.text ?? '';
-      line.setContext(text('chat.editing'));
-      line.input.focus();
-    },
+    edit: (message) => beginEditing(message, message.text ?? ''),
     openThread: (message) => openSide(threadPanel(app, message, doing, closeSide)),
   };
+
+  /** @param {Message} message @param {string} words */
+  function beginEditing(message, words) {
+    [replyingTo, editing] = [null, message];
+    line.input.value = words;
+    line.setContext(text('chat.editing'));
+    line.input.focus();
+  }
+
+  /** What was there to be edited is no message to be sent. */
+  function stopEditing() {
+    if (editing !== null) line.input.value = '';
+    [replyingTo, editing] = [null, null];
+  }
+
+  /** What could not be stored is not lost: it comes back to the line, for the message as it is now. @param {Message} message @param {string} words */
+  async function edit(message, words) {
+    const problem = await app.chat?.edit(message, words);
+    if (!problem) return;
+    app.announce.show(problemText(problem), 'error');
+    const present = timeline()?.messages.find((one) => one.id === message.id);
+    if (element.isConnected && line.input.value === '' && present !== undefined && !present.isDeleted) beginEditing(present, words);
+  }
 
   /** @param {string} words */
   function onSend(words) {
     if (editing !== null) {
-      const edited = editing;
+      void edit(editing, words);
       editing = null;
-      void app.chat?.edit(edited, words).then((problem) => {
-        if (problem) app.announce.show(problemText(problem), 'error');
-      });
       return true;
     }
     const isTaken = app.chat?.send(id, words, { replyTo: replyingTo?.id ?? null }) ?? false;
