@@ -300,7 +300,9 @@ export class PlexiChat extends EventTarget {
   #isHole(id, place) {
     const asked = this.#gaps.get(id);
     if (asked?.offset === place.offset) return asked.isAnswered;
-    if (this.#socket.send(say.resume([{ id, place }], 'gap'))) this.#gaps.set(id, { offset: place.offset, isAnswered: false });
+    this.#gaps.set(id, { offset: place.offset, isAnswered: false });
+    // Too much waits to be sent: the next event asks.
+    if (!this.#socket.send(say.resume([{ id, place }], 'gap'))) this.#gaps.delete(id);
     return false;
   }
 
