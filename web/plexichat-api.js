@@ -338,6 +338,13 @@ export class PlexiAPI extends EventTarget {
   // Requests
 
   /**
+   * For the parts of the SDK that have rows of their own (`ChatAPI`): with the session, its renewal, and errors as values.
+   * @param {string} method @param {string} path @param {{body?: object, once?: boolean}} [options]
+   * @returns {Promise<Result<any>>} the body as it came
+   */
+  request(method, path, { body, once } = {}) { return this.#request(method, path, { body, once }); }
+
+  /**
    * @param {string} method @param {string} path
    * @param {{body?: object, anonymous?: boolean, once?: boolean}} [options] `once`: a second try has no second effect
    * @returns {Promise<Result<any>>}

@@ -8,6 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { createApp } from '../../web/app/app.js';
 import { sessionStore } from '../../web/app/session-store.js';
 import { PlexiAPI } from '../../web/plexichat-api.js';
+import { PlexiChat, chatURL } from '../../web/plexichat-chat.js';
 import { PlexiCall, PlexiLine, signalingURL } from '../../web/plexichat-call.js';
 import { faultsOf, installDocument, nameOf } from './support/app-dom.js';
 import { fakeDevices } from './support/app-world.js';
@@ -48,6 +49,7 @@ function partsFor(api) {
   return {
     makeCall: (/** @type {any} */ more) => new PlexiCall({ ...more, url, token, env }),
     makeLine: () => new PlexiLine({ url, token, env }),
+    makeChat: () => new PlexiChat({ url: chatURL(/** @type {any} */ (new URL(server.url))), token, api, env }),
   };
 }
 
@@ -120,6 +122,31 @@ test('an account is made, somebody calls, is answered, seen, and stands in the h
   app.navigate({ name: 'history' });
   await eventually(() => shown().includes('Howard') && shown().includes('Incoming'), 'the call in the history');
   assert.equal(toasts().includes('failed'), false, toasts());
+});
+
+test('somebody writes: it is in the list, is read, answered, and edited where both see it', options, async () => {
+  const chat = partsFor(other).makeChat();
+  chat.open();
+  const direct = await other.request('POST', '/v1/dm/conversations', { body: { user_id: app.self } });
+  assert.ok(direct.ok, JSON.stringify(direct));
+  const id = direct.value.data.id;
+  await chat.show(id);
+  chat.send(id, 'Are you there?');
+  app.navigate({ name: 'chats' });
+  await eventually(() => shown().includes('Are you there?') && shown().includes('one unread message'), 'the message in the list');
+  assert.deepEqual(faultsOf(document_()), []);
+  app.navigate({ name: 'chat', id });
+  await eventually(() => document_().querySelector('.message__text')?.textContent === 'Are you there?', 'the message');
+  await eventually(() => chat.state.reads[id]?.[app.self] !== undefined, 'the receipt');
+  const line = document_().querySelector('textarea');
+  line.value = 'Yes';
+  line.dispatchEvent(Object.assign(new Event('keydown', { cancelable: true }), { key: 'Enter' }));
+  const answer = await eventually(() => chat.state.timelines[id].messages[1], 'the answer');
+  assert.equal(answer.text, 'Yes');
+  assert.equal(await chat.edit(chat.state.timelines[id].messages[0], 'Were you there?'), null);
+  await eventually(() => shown().includes('Were you there? (edited)') && !shown().includes('Sending'), 'the edit');
+  assert.deepEqual(faultsOf(document_()), []);
+  chat.close();
 });
 
 /** RFC 6238 with what the server's apps use: SHA-1, 30 seconds, six digits. @param {string} secret in Base32 */

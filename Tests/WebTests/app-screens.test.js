@@ -8,6 +8,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { createApp } from '../../web/app/app.js';
 import { problem } from '../../web/call/problems.js';
 import { faultsOf, installDocument, nameOf } from './support/app-dom.js';
+import { ChatServer } from './support/chat-server.js';
+import { PlexiChat } from '../../web/plexichat-chat.js';
 import { callState, participant, track, trackStats } from './support/app-states.js';
 import { FakeAPI, FakeCall, FakeLine, fakeDevices, id, settle } from './support/app-world.js';
 
@@ -62,6 +64,7 @@ async function open({ hash = '', user = id(1), canEncrypt = true, media = device
     api: /** @type {any} */ (api), session: { remember(on) { api.remembered = on; }, save() { api.userId = null; } },
     makeCall: /** @type {any} */ ((/** @type {any} */ options) => { const call = new FakeCall(options); calls.push(call); return call; }),
     makeLine: /** @type {any} */ (() => { const line = new FakeLine(); lines.push(line); return line; }),
+    makeChat: () => new PlexiChat({ url: 'wss://chat.example.org/v1/ws/connect', token: async () => 'T', api: new ChatServer(), env: { WebSocket: new ChatServer().Socket } }),
     mediaDevices: media, local: null, tab,
     encryption: { canEncrypt, makeKey: () => 'k'.repeat(43), secretOf: (key) => (key === 'k'.repeat(43) ? new Uint8Array(32) : null), makeWorker: /** @type {any} */ (() => ({})) },
     useKey: null, windows: /** @type {any} */ (windows), notifier,

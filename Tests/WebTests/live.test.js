@@ -270,3 +270,61 @@ test('a server that stops ends the calls, and nobody waits for it to come back',
     server = first;
   }
 });
+
+test('chat: what one writes the other has, a lost socket misses nothing, threads, reactions, edits, an invitation', options, async () => {
+  const { PlexiChat, chatURL } = await import('../../web/plexichat-chat.js');
+  const people = await Promise.all(['cora', 'dorian'].map((name) => person(name)));
+  const [cora, dave] = people.map(({ api, userId, sockets }) => {
+    const env = { WebSocket: class extends TestWebSocket { constructor(url) { super(url); sockets.push(this); } } };
+    const chat = new PlexiChat({ url: chatURL(new URL(server.url)), token: () => api.accessToken(), api, env });
+    chat.open();
+    return { chat, userId, sockets };
+  });
+  await eventually(() => cora.chat.state.isListed && dave.chat.state.isListed, 'both lists');
+  const channel = good(await cora.chat.rest.createChannel({ name: 'plans', visibility: 'private' }));
+  const { code } = good(await cora.chat.rest.invite(channel.id, { maxUses: 5, hours: 24 }));
+  assert.equal(good(await dave.chat.rest.accept(code)).id, channel.id);
+  for (const { chat } of [cora, dave]) {
+    await eventually(() => chat.state.conversations.some((one) => one.id === channel.id), 'the channel in the list');
+    await chat.show(channel.id);
+  }
+  const messages = ({ chat }) => chat.state.timelines[channel.id].messages;
+  const agree = (what) => eventually(() => {
+    const shape = (side) => JSON.stringify(messages(side).map(({ id, text, replyCount, reactions, isEdited, isDeleted, pending }) => [id, text, replyCount, reactions, isEdited, isDeleted, pending]));
+    return shape(cora) === shape(dave) && !shape(cora).includes('sending') && messages(cora).length > 0;
+  }, what);
+  cora.chat.send(channel.id, 'one');
+  cora.chat.send(channel.id, 'two');
+  await eventually(() => messages(dave).length === 2, 'both messages');
+  await agree('both have the same');
+  assert.deepEqual(messages(dave).map((one) => one.text), ['one', 'two']);
+  assert.equal(dave.chat.state.conversations.find((one) => one.id === channel.id).unread, 2);
+  dave.chat.markRead(channel.id);
+  await eventually(() => cora.chat.state.reads[channel.id]?.[dave.userId] === messages(cora)[1].id, 'the receipt');
+  dave.chat.typing(channel.id);
+  await eventually(() => cora.chat.state.typing[channel.id]?.includes(dave.userId), 'the typing');
+
+  dave.sockets.at(-1).cut();
+  cora.chat.send(channel.id, 'while you were away');
+  assert.equal(await cora.chat.toggleReaction(messages(cora)[0], '👍'), null);
+  dave.chat.send(channel.id, 'and I wrote');
+  await eventually(() => messages(dave).length === 4 && messages(cora).length === 4, 'what was missed, and what was written');
+  await agree('after the loss');
+  cora.chat.send(channel.id, 'an answer', { threadId: messages(cora)[0].id });
+  await eventually(() => messages(dave)[0].replyCount === 1, 'the thread');
+  assert.equal(await cora.chat.edit(messages(cora)[1], 'two, edited'), null);
+  assert.equal(await cora.chat.remove(messages(cora).find((one) => one.text === 'while you were away')), null);
+  await eventually(() => messages(dave).some((one) => one.isDeleted) && messages(dave).some((one) => one.text === 'two, edited'), 'the edit and the deletion');
+  await agree('in the end');
+  const { items } = good(await dave.chat.rest.thread(messages(dave)[0].id));
+  assert.deepEqual(items.map((one) => one.text), ['an answer']);
+  assert.equal(good(await dave.chat.rest.search('edited')).items[0].message.text, 'two, edited');
+  assert.equal(good(await dave.chat.rest.members(channel.id)).items.length, 2);
+  const direct = good(await dave.chat.rest.direct(cora.userId));
+  dave.chat.learn(direct);
+  dave.chat.send(direct.id, 'hi');
+  await eventually(() => cora.chat.state.conversations.find((one) => one.id === direct.id)?.lastMessage?.text === 'hi', 'the direct message');
+  assert.equal(cora.chat.state.conversations.find((one) => one.id === direct.id).other.id, dave.userId);
+  assert.equal(good(await cora.chat.rest.joinVoice(channel.id)).type, 'video');
+  for (const { chat } of [cora, dave]) chat.close();
+});

@@ -20,6 +20,7 @@ import { text } from './text.js';
 /** @typedef {import('../plexichat-call.js').PlexiCall} PlexiCall */
 /** @typedef {import('../plexichat-call.js').PlexiLine} PlexiLine */
 /** @typedef {import('../plexichat-call.js').CallOptions} CallOptions */
+/** @typedef {import('../plexichat-chat.js').PlexiChat} PlexiChat */
 /** @typedef {import('../api/answers.js').User} User */
 /** @typedef {import('../api/answers.js').Challenge} Challenge */
 /** @typedef {import('./preferences.js').Preferences} Preferences */
@@ -30,6 +31,7 @@ import { text } from './text.js';
  * @property {{ remember: (on: boolean) => void, save: (session: null) => void }} session where tokens are kept after the next login
  * @property {(options: Pick<CallOptions, 'callId' | 'kind' | 'encryption'>) => PlexiCall} makeCall
  * @property {() => PlexiLine} makeLine
+ * @property {() => PlexiChat} makeChat
  * @property {import('./devices.js').MediaSource | null} mediaDevices
  * @property {{ canEncrypt: boolean, makeKey: () => string, secretOf: (key: string) => Uint8Array | null, makeWorker: () => Worker }} encryption
  * @property {((challenge: Challenge) => Promise<{ ok: true } | { ok: false, problem: any }>) | null} useKey asks for a security key
@@ -57,6 +59,7 @@ import { text } from './text.js';
  * @property {boolean} isOnline
  * @property {'connecting' | 'open' | 'waiting' | 'closed'} line
  * @property {Preferences} preferences
+ * @property {import('../chat/types.js').ChatState | null} chat null while nobody is logged in
  * @property {number} names counts up when a name has become known
  */
 
@@ -67,7 +70,7 @@ export function createApp(world) {
   const stored = preferencesIn(world.local);
   /** @type {import('./store.js').Store<AppState>} */
   const store = createStore({
-    user: null, isOnline: globalThis.navigator?.onLine !== false, line: 'closed', preferences: stored.load(), names: 0,
+    user: null, isOnline: globalThis.navigator?.onLine !== false, line: 'closed', preferences: stored.load(), names: 0, chat: null,
   });
   const announce = createAnnouncer(document);
   const directory = createDirectory(world.api, () => store.set(({ names }) => ({ names: names + 1 })));
@@ -75,6 +78,8 @@ export function createApp(world) {
   const shell = createShell(store);
   /** @type {PlexiLine | null} */
   let line = null;
+  /** @type {PlexiChat | null} */
+  let chat = null;
   /** @type {Screen | null} */
   let screen = null;
   /** @type {Route} */
@@ -91,6 +96,9 @@ export function createApp(world) {
     canUseKey: world.useKey !== null,
     makeCall: world.makeCall,
     get line() { return line; },
+    get chat() { return chat; },
+    /** Through which the screens of chat look at people and times. @returns {import('./chat/view.js').Eyes} */
+    get eyes() { return { self: world.api.userId, nameOf: directory.nameOf, now: new Date(world.now()) }; },
     get self() { return world.api.userId; },
 
     /** @param {Route} to @param {{ replace?: boolean }} [options] */
@@ -176,6 +184,9 @@ export function createApp(world) {
     leaveLine() {
       line?.close();
       line = null;
+      chat?.close();
+      chat = null;
+      store.set({ chat: null });
       app.presence.stop();
       incoming.stop();
     },
@@ -193,6 +204,7 @@ export function createApp(world) {
       addEventListener('online', () => {
         store.set({ isOnline: true });
         line?.networkChanged();
+        chat?.networkChanged();
       });
       addEventListener('offline', () => store.set({ isOnline: false }));
       document.addEventListener('visibilitychange', () => app.presence.setVisible(!document.hidden));
@@ -208,6 +220,7 @@ export function createApp(world) {
 
   function signedIn() {
     openLine();
+    openChat();
     app.presence.start(!document.hidden);
     void readAccount();
   }
@@ -249,6 +262,20 @@ export function createApp(world) {
       // Logged out in another window, which shares the session.
       if (world.api.userId === null) signedOut('left');
       else if (problem.code !== 'network') announce.show(problemText(problem), 'error');
+    });
+    opened.open();
+  }
+
+  function openChat() {
+    chat?.close();
+    const opened = world.makeChat();
+    chat = opened;
+    store.set({ chat: opened.state });
+    opened.addEventListener('change', () => { if (opened === chat) store.set({ chat: opened.state }); });
+    opened.addEventListener('problem', (event) => {
+      const { detail } = /** @type {CustomEvent} */ (event);
+      // That the server is away the line says already, and the end of the session too.
+      if (opened === chat && !['network', 'signed_out'].includes(detail.code)) announce.show(problemText(detail), 'error');
     });
     opened.open();
   }

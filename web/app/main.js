@@ -4,6 +4,7 @@
 
 import { credentialJSON, PlexiAPI, requestOptions } from '../plexichat-api.js';
 import { PlexiCall, PlexiLine, signalingURL } from '../plexichat-call.js';
+import { PlexiChat, chatURL } from '../plexichat-chat.js';
 import { canEncrypt, fragmentOf, makeSecret, makeWorker, secretFrom } from '../sframe.js';
 import { createApp } from './app.js';
 import { createNotifier } from './notify.js';
@@ -23,6 +24,7 @@ const app = createApp({
   api, session, local, tab,
   makeCall: (options) => new PlexiCall({ ...options, url, token }),
   makeLine: () => new PlexiLine({ url, token }),
+  makeChat: () => new PlexiChat({ url: chatURL(location), token, api }),
   mediaDevices: navigator.mediaDevices ?? null,
   encryption: {
     canEncrypt: canEncrypt(),

@@ -9,6 +9,9 @@
  *   | { name: 'reset', token: string }
  *   | { name: 'people' }
  *   | { name: 'history' }
+ *   | { name: 'chats' }
+ *   | { name: 'chat', id: string }
+ *   | { name: 'join', code: string }
  *   | { name: 'settings' }
  *   | { name: 'ready', people: string[], kind: CallKind }
  *   | { name: 'call', id: string, key?: string }
@@ -23,7 +26,9 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const keyText = /^[A-Za-z0-9_-]{16,128}$/;
 /** `plp_` and 43 characters (docs/protocol/tokens.md), with room for what comes after. */
 const resetToken = /^[A-Za-z0-9_-]{20,128}$/;
-const plain = new Set(['login', 'register', 'forgot', 'people', 'history', 'settings']);
+/** 24 characters of base64url, with room for what comes after. */
+const invitationCode = /^[A-Za-z0-9_-]{16,128}$/;
+const plain = new Set(['login', 'register', 'forgot', 'people', 'chats', 'history', 'settings']);
 
 /** @param {unknown} text */
 export const isIdentifier = (text) => typeof text === 'string' && uuid.test(text);
@@ -38,6 +43,11 @@ export function parseRoute(hash) {
   const path = (mark < 0 ? text : text.slice(0, mark)).split('/').filter((part) => part !== '');
   const query = new URLSearchParams(mark < 0 ? '' : text.slice(mark + 1));
   const [first, second] = path;
+  // The server's own form of an invitation (docs/protocol/chat.md): `#join=CODE`.
+  if (text.startsWith('join=')) {
+    const code = text.slice('join='.length);
+    return invitationCode.test(code) ? { name: 'join', code } : { name: 'missing' };
+  }
   if (first === undefined) return { name: 'people' };
   if (path.length === 1 && first === 'login') {
     const then = query.get('then');
@@ -50,6 +60,7 @@ export function parseRoute(hash) {
   }
   if (path.length === 1 && first === 'ready') return parseReady(query);
   if (path.length === 2 && first === 'call' && second !== undefined) return parseCall(second, query);
+  if (path.length === 2 && first === 'chat' && isIdentifier(second)) return { name: 'chat', id: /** @type {string} */ (second) };
   if (path.length === 1 && plain.has(first)) return /** @type {Route} */ ({ name: first });
   return { name: 'missing' };
 }
@@ -79,6 +90,8 @@ export function formatRoute(route) {
     case 'ready': return `#/ready?with=${route.people.join(',')}&kind=${route.kind}`;
     case 'call': return `#/call/${route.id}${route.key === undefined ? '' : `?key=${route.key}`}`;
     case 'login': return route.then === undefined ? '#/login' : `#/login?then=${encodeURIComponent(route.then)}`;
+    case 'chat': return `#/chat/${route.id}`;
+    case 'join': return `#join=${route.code}`;
     case 'reset': return `#/reset?token=${route.token}`;
     case 'missing': return '#/people';
     default: return `#/${route.name}`;

@@ -10,6 +10,7 @@ import { text } from './text.js';
 /** @typedef {import('./router.js').Route} Route */
 
 const tabs = /** @type {const} */ ([
+  { name: 'chats', icon: 'chat', label: 'chats.title' },
   { name: 'people', icon: 'people', label: 'people.title' },
   { name: 'history', icon: 'history', label: 'history.title' },
   { name: 'settings', icon: 'settings', label: 'settings.title' },
@@ -22,9 +23,10 @@ const bare = new Set(['login', 'register', 'forgot', 'reset', 'call']);
 export function createShell(store) {
   const root = /** @type {HTMLElement} */ (document.getElementById('app'));
   const skip = /** @type {HTMLElement} */ (document.getElementById('skip'));
+  const unread = h('span', {});
   const links = tabs.map((tab) => ({
     name: tab.name,
-    element: h('a', { class: 'tabs__link', href: formatRoute({ name: tab.name }) }, icon(tab.icon), h('span', {}, text(tab.label))),
+    element: h('a', { class: 'tabs__link', href: formatRoute({ name: tab.name }) }, icon(tab.icon), h('span', {}, text(tab.label)), tab.name === 'chats' ? unread : null),
   }));
   const me = h('div', { class: 'rail__me' });
   const warning = h('div', { role: 'status' });
@@ -47,6 +49,9 @@ export function createShell(store) {
   store.watch((state) => state.user, (user) => {
     replace(me, user === null ? null : face(user.displayName), user === null ? null : h('span', {}, user.displayName));
   });
+  store.watch((state) => (state.chat?.conversations ?? []).filter((one) => one.unread > 0 && !one.isMuted).length, (count) => {
+    replace(unread, count === 0 ? null : [h('span', { class: 'badge', aria: { hidden: true } }, count), h('span', { class: 'only-read' }, text('chats.unreadIn', { count }))]);
+  });
   store.watch((state) => (state.isOnline ? state.line : 'offline'), (line) => {
     const words = line === 'offline' ? text('app.offline') : line === 'waiting' ? text('app.lineLost') : null;
     replace(warning, words === null ? null : h('p', { class: 'notice notice--warning' }, icon('warning'), h('span', { class: 'notice__words' }, words)));
@@ -62,7 +67,7 @@ export function createShell(store) {
         if (!shell.isConnected) replace(root, shell);
       }
       for (const link of links) {
-        if (link.name === route.name) link.element.setAttribute('aria-current', 'page');
+        if (link.name === (route.name === 'chat' ? 'chats' : route.name)) link.element.setAttribute('aria-current', 'page');
         else link.element.removeAttribute('aria-current');
       }
       globalThis.scrollTo?.(0, 0);

@@ -48,6 +48,13 @@ export const PROBLEMS = Object.freeze({
   left: { text: 'You have left the call', retry: false },
   replaced: { text: 'The call goes on in another window', retry: false },
   connection_lost: { text: 'The connection was lost for too long', retry: true },
+  // Conversations.
+  message_too_long: { text: 'The message is longer than the server takes', retry: false },
+  edited_since: { text: 'The message was edited meanwhile', retry: false },
+  archived: { text: 'The conversation is archived', retry: false },
+  invitation_invalid: { text: 'The invitation is not known, or not good any more', retry: false },
+  conversation_full: { text: 'The conversation has all the members it may have', retry: false },
+  last_owner: { text: 'The last owner cannot go without handing over', retry: false },
   // What is spoken.
   participant_absent: { text: 'Whom you mean is not in the call', retry: false },
   not_joined: { text: 'This needs somebody who is in the call', retry: false },
@@ -96,7 +103,8 @@ const NAMES = Object.freeze({
   limit_exceeded: 'limit_reached', quota_exceeded: 'limit_reached', service_unavailable: 'unavailable',
   not_implemented: 'not_built_yet', internal_error: 'server_error', internal_server_error: 'server_error',
   user_already_in_call: 'already_in_call', call_ended: 'call_over', removed_from_call: 'removed',
-  not_in_call: 'not_joined', idempotency_pending: 'conflict', idempotency_mismatch: 'conflict',
+  version_conflict: 'edited_since', channel_full: 'conversation_full', chatroom_full: 'conversation_full',
+  chatroom_invite_invalid: 'invitation_invalid', not_in_call: 'not_joined', idempotency_pending: 'conflict', idempotency_mismatch: 'conflict',
 });
 
 /**

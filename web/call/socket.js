@@ -13,6 +13,11 @@ import { problem } from './problems.js';
 /** @typedef {import('./types.js').Environment} Environment */
 /** @typedef {import('./types.js').CallProblem} CallProblem */
 /** @typedef {import('./messages.js').ServerMessage} ServerMessage */
+/**
+ * What is spoken on the socket; signaling where nothing else is named. `read` answers null for what is no message, and
+ * objects with a `kind`, of which the socket itself looks at `unknown`, `pong` and `error` (with a `problem`).
+ * @typedef {{read: (data: unknown) => any, ping: (id: number) => object}} Language
+ */
 
 /** A phone that wakes needs seconds to open a socket; a network that swallows packets never does it. */
 export const OPEN_TIMEOUT = 10_000;
@@ -44,6 +49,7 @@ export class SignalSocket {
   /** @type {string} */ #url;
   /** @type {() => Promise<string|null>} */ #token;
   /** @type {SocketHandlers} */ #handlers;
+  /** @type {Language} */ #language;
 
   /** @type {WebSocket|null} */ #socket = null;
   /** Each try has a number: what an older one still says is not heard. */
@@ -65,12 +71,13 @@ export class SignalSocket {
   #filledAt = 0;
   /** @type {any} */ #drain = null;
 
-  /** @param {{url: string, token: () => Promise<string|null>, env: Environment, handlers: SocketHandlers}} options */
-  constructor({ url, token, env, handlers }) {
+  /** @param {{url: string, token: () => Promise<string|null>, env: Environment, handlers: SocketHandlers, language?: Language}} options */
+  constructor({ url, token, env, handlers, language = { read: readMessage, ping } }) {
     this.#url = url;
     this.#token = token;
     this.#env = env;
     this.#handlers = handlers;
+    this.#language = language;
   }
 
   get url() { return this.#url; }
@@ -142,7 +149,7 @@ export class SignalSocket {
 
   #ping() {
     this.#pingedAt = this.#env.now();
-    this.#write(ping(++this.#pingID));
+    this.#write(this.#language.ping(++this.#pingID));
   }
 
   /** Ends this socket, not the session, and opens another. @param {number} code */
@@ -155,7 +162,7 @@ export class SignalSocket {
   /** @param {unknown} data */
   #received(data) {
     this.#heardAt = this.#env.now();
-    const message = readMessage(data);
+    const message = this.#language.read(data);
     // What cannot be read is passed over: a join or an answer that is missed has its own timeout.
     if (message === null || message.kind === 'unknown' || message.kind === 'pong') return;
     // Once joined, an error is about one message and no reason for a closing, save a flood.

@@ -80,7 +80,7 @@ class FakeText extends FakeNode {
 const reflected = { className: 'class', id: 'id', htmlFor: 'for', title: 'title', href: 'href', name: 'name', placeholder: 'placeholder', autocomplete: 'autocomplete', role: 'role', inputMode: 'inputmode' };
 const flags = ['hidden', 'disabled', 'checked', 'autofocus', 'autoplay', 'playsInline', 'noValidate', 'selected'];
 /** Elements whose properties a script asks for by `in`. */
-const only = { htmlFor: ['label'], value: ['input', 'select', 'option'], checked: ['input'], disabled: ['button', 'input', 'select'], href: ['a'], name: ['input'], type: ['button', 'input'], placeholder: ['input'], autocomplete: ['input', 'form'], muted: ['video', 'audio'], autoplay: ['video', 'audio'], playsInline: ['video'], noValidate: ['form'], selected: ['option'], inputMode: ['input'], srcObject: ['video', 'audio'], maxLength: ['input'], spellcheck: ['input'] };
+const only = { htmlFor: ['label'], value: ['input', 'select', 'option', 'textarea'], checked: ['input'], disabled: ['button', 'input', 'select', 'textarea'], href: ['a'], name: ['input'], type: ['button', 'input'], placeholder: ['input'], autocomplete: ['input', 'form'], muted: ['video', 'audio'], autoplay: ['video', 'audio'], playsInline: ['video'], noValidate: ['form'], selected: ['option'], inputMode: ['input'], srcObject: ['video', 'audio'], maxLength: ['input'], spellcheck: ['input'] };
 
 export class FakeElement extends FakeNode {
   constructor(tag, namespace = null) {
@@ -125,7 +125,7 @@ export class FakeElement extends FakeNode {
     if (has('value')) this.value = '';
     if (only.srcObject.includes(tag)) this.play = async () => {};
     if (tag === 'dialog') this.open = false;
-    this.tabIndexValue = ['a', 'button', 'input', 'select'].includes(tag) ? 0 : -1;
+    this.tabIndexValue = ['a', 'button', 'input', 'select', 'textarea'].includes(tag) ? 0 : -1;
   }
 
   get tabIndex() { return this.tabIndexValue; }
@@ -280,7 +280,7 @@ export function nameOf(element, document) {
   const label = element.getAttribute('aria-label');
   if (label !== null) return label;
   const id = element.getAttribute('id');
-  if (['input', 'select'].includes(element.localName)) {
+  if (['input', 'select', 'textarea'].includes(element.localName)) {
     return id === null ? '' : document.querySelector(`label[for="${id}"]`)?.textContent ?? '';
   }
   return spoken(element);
@@ -303,7 +303,7 @@ export function faultsOf(document) {
     if (ids.has(id)) faults.push(`two elements have the id ${id}`);
     ids.add(id);
   }
-  for (const element of document.querySelectorAll('button, a, input, select, dialog, nav, aside')) {
+  for (const element of document.querySelectorAll('button, a, input, select, textarea, dialog, nav, aside')) {
     if (element.hidden) continue;
     if (nameOf(element, document).trim() === '') faults.push(`<${element.localName} class="${element.getAttribute('class')}"> has no name`);
   }

@@ -2,7 +2,10 @@
 // From a route to its screen.
 
 import { callScreen } from './call.js';
+import { chatScreen } from './chat.js';
+import { chatsScreen } from './chats.js';
 import { historyScreen } from './history.js';
+import { joinScreen } from './join.js';
 import { missingScreen } from './missing.js';
 import { peopleScreen } from './people.js';
 import { readyScreen } from './ready.js';
@@ -22,6 +25,9 @@ export function screenFor(app, route) {
     case 'forgot': return forgotScreen(app);
     case 'reset': return resetScreen(app, route);
     case 'people': return peopleScreen(app);
+    case 'chats': return chatsScreen(app);
+    case 'chat': return chatScreen(app, route);
+    case 'join': return joinScreen(app, route);
     case 'history': return historyScreen(app);
     case 'settings': return settingsScreen(app);
     case 'ready': return readyScreen(app, route);

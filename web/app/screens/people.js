@@ -121,6 +121,7 @@ export function peopleScreen(app) {
     const call = (/** @type {'audio' | 'video'} */ kind) => () => app.navigate({ name: 'ready', people: [user.id], kind });
     const element = h('li', { class: 'row' }, box, picture, h('div', { class: 'row__words' }, name, note),
       h('div', { class: 'row__tools' },
+        iconButton('chat', text('people.write', { name: user.displayName }), { on: { click: () => void write(user.id) } }),
         iconButton('call', text('people.callAudio', { name: user.displayName }), { on: { click: call('audio') } }),
         iconButton('camera', text('people.callVideo', { name: user.displayName }), { on: { click: call('video') } })));
     return {
@@ -134,6 +135,14 @@ export function peopleScreen(app) {
         box.checked = chosen.has(user.id);
       },
     };
+  }
+
+  async function write(/** @type {string} */ userId) {
+    const answer = await app.chat?.rest.direct(userId);
+    if (!isOpen || answer === undefined) return;
+    if (!answer.ok) return app.announce.show(problemText(answer.problem), 'error');
+    app.chat?.learn(answer.value);
+    app.navigate({ name: 'chat', id: answer.value.id });
   }
 
   /** Who is selected stays so while somebody searches for the next. */
