@@ -23,7 +23,7 @@ final class RelayStream: ConnectionProtocol {
     init(_ transport: Transport, local: IPAddress, _ owner: RelayShard) {
         self.transport = transport
         self.local = local
-        deframer = TURNDeframer(limit: Self.messageBytesMax, takesOldChannels: owner.options.acceptsOldChannels)
+        deframer = TURNDeframer(limit: Self.messageBytesMax, takesOldChannels: owner.options.acceptsOldNumbers)
         self.owner = owner
     }
 
