@@ -144,6 +144,10 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
     ) {
         let bytes = UnsafeRawBufferPointer(start: packet.start, count: packet.count)
         guard let peer = clients.receiveDTLS(bytes, from: remote, listener, now: now) else { return }
+        if let old = clients.takeReplaced() {
+            engine.connectionClosed(old, now: now)
+            drain()
+        }
         while let message = peer.session.takeApplicationData() {
             deliver(message, from: peer.path, now, wallClock)
         }
