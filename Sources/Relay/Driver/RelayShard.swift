@@ -185,6 +185,8 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
     /// One whole message of a stream.
     func deliver(_ packet: RelayPacket, from stream: RelayStream, _ now: Instant, _ wallClock: Timestamp) {
         engine.receive(packet, from: stream.path, now: now, wallClock: wallClock)
+        // What one read brings may be more messages than the outbox holds.
+        if !engine.outbox.hasRoom { drain() }
     }
 
     func streamEnded(_ stream: RelayStream) {

@@ -87,7 +87,7 @@ final class RelayStream: ConnectionProtocol {
     /// False when too much waits: the datagram is lost, whole, and the messages stay in step.
     func send(_ bytes: UnsafeRawBufferPointer, queueMax: Int) -> Bool {
         guard peer == nil, transport.isOpen, transport.queuedBytes &+ bytes.count <= queueMax else { return false }
-        transport.send { $0.append(contentsOf: bytes) }
+        transport.send(message: bytes)
         return true
     }
 
