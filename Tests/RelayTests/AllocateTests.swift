@@ -92,6 +92,23 @@ let peer6 = TransportAddress(IPAddress(v6: 0x2A01_0000_0000_0000, 9), 7_000)
         #expect(dual.permit(peer4, peer6)?.isSuccess == true)
     }
 
+    @Test(arguments: [true, false])
+    func `an additional family as the drafts had it counts with old numbers only`(isTaken: Bool) throws {
+        let stage = openStage { $0.acceptsOldNumbers = isTaken }
+        let client = RelayTestClient(stage)
+        let answer = try #require(client.allocate { $0.add(.draftAdditionalAddressFamily, UInt32(2) << 24) })
+        #expect(answer.addresses(.xorRelayedAddress).map(\.ip) == [RelayStage.v4] + (isTaken ? [RelayStage.v6] : []))
+        let refreshed = client.ask(.refresh) { $0.add(.requestedAddressFamily, UInt32(2) << 24) }
+        #expect(isTaken ? refreshed?.isSuccess == true : refreshed?.code == .peerAddressFamilyMismatch)
+        #expect(client.permit(peer4)?.isSuccess == true)
+        let wrong = RelayTestClient(stage, port: 2)
+        let both = wrong.allocate {
+            $0.add(.requestedAddressFamily, UInt32(1) << 24)
+            $0.add(.draftAdditionalAddressFamily, UInt32(2) << 24)
+        }
+        #expect(isTaken ? both?.code == .badRequest : both?.isSuccess == true)
+    }
+
     @Test func `of two families the one that there is not is named`() throws {
         let stage = openStage()
         stage.opening = .knowsNoV6

@@ -143,7 +143,7 @@ import Wire
     }
 
     @Test func `numbers of RFC 5766 are channels where they are asked for`() throws {
-        let stage = openStage { $0.acceptsOldChannels = true }
+        let stage = openStage { $0.acceptsOldNumbers = true }
         let client = RelayTestClient(stage)
         _ = client.allocate()
         for (number, peer) in [(UInt16(0x5000), peer4), (0x7FFE, other4)] {

@@ -44,7 +44,8 @@ extension Command {
         CommandOption("deny", value: "ADDR/BITS", isRepeatable: true, "Nobody there, whatever else allows it."),
         CommandOption(
             "old-channels",
-            "Take channel numbers up to 0x7ffe, as clients of RFC 5766 choose them (coturn's test client is one)."),
+            "Take numbers from before RFC 8656: channels up to 0x7ffe, and an additional family as its drafts had it "
+                + "(coturn's test client says both)."),
         CommandOption("allocations", value: "COUNT", "Allocations at one time: 4096 for each shard."),
         CommandOption("allocations-per-user", value: "COUNT", "The same of one name: 24."),
         CommandOption(

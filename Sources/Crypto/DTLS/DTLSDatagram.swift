@@ -15,6 +15,9 @@
 
 package struct DTLSDatagram: Equatable, Sendable {
     package static let headerCount = 13
+    /// RFC 6347 §4.2.2: type, length, sequence, offset and length of the fragment.
+    private static let messageHeaderCount = 12
+    static let handshakeType: UInt8 = 22
     /// RFC 6347 §4.1: 2^14 and what protection adds. Longer ones are nobody's records.
     package static let longestFragment = 16_384 + 2_048
     /// Far more than a handshake packs into a datagram. Zero-length records would otherwise let one datagram of
@@ -40,7 +43,7 @@ package struct DTLSDatagram: Equatable, Sendable {
             let epoch = Int(rest[start + 3]) << 8 | Int(rest[start + 4])
             let count = Int(rest[start + 11]) << 8 | Int(rest[start + 12])
             guard count <= Self.longestFragment, rest.count >= Self.headerCount + count else { return nil }
-            if recordCount == 0, type == 22, epoch == 0, count > 0 {
+            if recordCount == 0, type == Self.handshakeType, epoch == 0, count > 0 {
                 startsWithClientHello = rest[start + Self.headerCount] == 1
             }
             recordCount += 1
@@ -49,6 +52,15 @@ package struct DTLSDatagram: Equatable, Sendable {
             rest = rest.dropFirst(Self.headerCount + count)
         }
         guard recordCount > 0 else { return nil }
+    }
+
+    /// The 32 bytes after the headers of the record and the message, and the version (RFC 5246 §7.4.1.2). Of a datagram
+    /// that `startsWithClientHello`; `nil` when they are not there, or it is a later fragment.
+    static func clientRandom(ofHello datagram: UnsafeRawBufferPointer) -> Slice<UnsafeRawBufferPointer>? {
+        let start = headerCount + messageHeaderCount + 2
+        let fragmentOffset = (headerCount + 6)..<(headerCount + 9)
+        guard datagram.count >= start + 32, datagram[fragmentOffset].allSatisfy({ $0 == 0 }) else { return nil }
+        return datagram[start..<start + 32]
     }
 
     /// First bytes of RFC 7983: 20 to 63 is DTLS.

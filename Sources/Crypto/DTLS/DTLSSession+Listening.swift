@@ -37,6 +37,19 @@ extension DTLSSession {
         }
     }
 
+    /// Whether the datagram is the hello of another handshake than the one that this session went through: its client
+    /// has forgotten us (RFC 6347 §4.2.8). It is to be listened to beside this session, which ends when the hello has
+    /// shown its cookie. A repeated hello of this handshake has its random.
+    package func isBegunAnew(by datagram: UnsafeRawBufferPointer) -> Bool {
+        guard role == .server, phase == .established, datagram.first == DTLSDatagram.handshakeType,
+            DTLSDatagram(inspecting: datagram)?.startsWithClientHello == true,
+            let random = DTLSDatagram.clientRandom(ofHello: datagram)
+        else { return false }
+        return withUnsafeTemporaryAllocation(byteCount: random.count, alignment: 1) { own in
+            SSL_get_client_random(session, own.baseAddress, own.count) != random.count || !own.elementsEqual(random)
+        }
+    }
+
     static func setCookieCallbacks(_ context: OpaquePointer) {
         SSL_CTX_set_cookie_generate_cb(context) { session, bytes, count in
             guard let cookie = DTLSSession.cookie(session), let bytes, let count else { return 0 }

@@ -168,6 +168,7 @@ package final class TLSSession {
     }
 
     package var hasCiphertext: Bool { !unsent.isEmpty }
+    package var ciphertextCount: Int { unsent.count }
 
     /// Says close_notify. Reading goes on until the peer's; nothing more can be written.
     package func close() {

@@ -162,6 +162,17 @@ package final class Transport: TurnEndObserver {
         planFlush()
     }
 
+    /// Queues a message that its reader can use alone. Under TLS it is a record of its own (up to 16 KiB, and while
+    /// the socket keeps up): its reader has it with its own last byte, not with that of the messages behind it.
+    package func send(message: UnsafeRawBufferPointer) {
+        guard phase == .open else { return }
+        let taken = output.isEmpty ? security?.encrypt(message) ?? 0 : 0
+        if taken < message.count {
+            output.append(loop.buffers) { $0.append(contentsOf: UnsafeRawBufferPointer(rebasing: message[taken...])) }
+        }
+        planFlush()
+    }
+
     /// Queues a part of a file, which is read when the peer takes it.
     func send(_ region: FileRegion) {
         guard phase == .open, region.length > 0 else { return }
@@ -218,7 +229,7 @@ package final class Transport: TurnEndObserver {
     /// Under TLS nothing of ours can be written before the handshake is done.
     private var hasSomethingToWrite: Bool {
         guard let security else { return !output.isEmpty }
-        return security.hasUnsent || security.takesPlaintext && !output.isEmpty
+        return security.hasUnsent || !security.isHandshaking && !output.isEmpty
     }
 
     private func writeOnce(_ limit: Int) throws -> Int? {

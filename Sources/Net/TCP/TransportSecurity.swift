@@ -15,7 +15,7 @@ final class TransportSecurity {
     /// Also after the peer's close_notify: it may still read.
     var takesPlaintext: Bool { session.phase == .established || session.phase == .ended }
     var isHandshaking: Bool { session.phase == .handshaking }
-    var unsentCount: Int { unsent.count - sent }
+    var unsentCount: Int { unsent.count - sent + session.ciphertextCount }
     var hasUnsent: Bool { sent < unsent.count || session.hasCiphertext }
 
     /// Seals as much of the queue as the session takes; the queue itself is bounded by its owner.
@@ -24,6 +24,12 @@ final class TransportSecurity {
             let count = try queue.take(scratch) { try session.write($0) }
             guard count > 0 else { return }
         }
+    }
+
+    /// Seals as much of the message as the session takes now. Why it takes nothing is told by the next `encrypt` of the
+    /// queue.
+    func encrypt(_ message: UnsafeRawBufferPointer) -> Int {
+        takesPlaintext ? (try? session.write(message)) ?? 0 : 0
     }
 
     /// `nil` when the socket takes nothing now.

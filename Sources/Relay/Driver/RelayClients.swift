@@ -52,6 +52,8 @@ final class RelayClients {
     private var halfOpen = 0
     /// Waits for the next client's second hello: nothing is kept of one that has not shown its cookie.
     private var spare: DTLSSession?
+    /// The association that a client has left without a word, and begun anew from the same port.
+    private var replaced: ClientPath?
     private(set) var streamCount = 0
     private(set) var refusedAssociations: UInt64 = 0
     var associationCount: Int { associations.count }
@@ -142,11 +144,19 @@ final class RelayClients {
     ) -> RelayDTLSPeer? {
         guard let identity else { return nil }
         let source = Source(remote: remote, listener: listener.handle)
-        guard let peer = associations[source] else { return begin(bytes, source, listener, identity, now) }
+        guard let peer = associations[source], !peer.session.isBegunAnew(by: bytes) else {
+            return begin(bytes, source, listener, identity, now)
+        }
         peer.session.receive(bytes, now: now)
         peer.lastHeard = now
         if peer.session.phase != .handshaking { noteOpened(peer) }
         return peer
+    }
+
+    /// Whose association ended because of the datagram that was received last.
+    func takeReplaced() -> ClientPath? {
+        defer { replaced = nil }
+        return replaced
     }
 
     private func noteOpened(_ peer: RelayDTLSPeer) {
@@ -173,12 +183,18 @@ final class RelayClients {
             return nil
         }
         spare = nil
-        guard session.phase == .handshaking else { return nil }
+        guard session.phase == .handshaking else {
+            // What we have not in common is told by an alert; without it the client would say hello until it gives up.
+            flush(session, listener, source.remote)
+            return nil
+        }
         let place = free.last ?? clients.count
         let path = ClientPath(
             remote: source.remote, handle: Self.firstHandle + UInt32(truncatingIfNeeded: place), transport: .dtls)
         let peer = RelayDTLSPeer(path, listener, session, now: now)
         _ = keep(.dtls(peer))
+        // After the new one has its number: the old one's is used again when the engine knows.
+        if let old = associations[source], forget(old) { replaced = old.path }
         associations[source] = peer
         halfOpen += 1
         return peer

@@ -10,8 +10,8 @@ package struct RelayDriverOptions: Sendable {
     package var advertised: [IPAddress] = []
     /// RFC 8656 §7.2 wants the dynamic range; a firewall must let it through.
     package var ports: ClosedRange<UInt16> = 49_152...65_535
-    /// As `RelaySettings.acceptsOldChannels`, for streams. `RelayServer.start` sees to it.
-    var acceptsOldChannels = false
+    /// As `RelaySettings.acceptsOldNumbers`, for streams. `RelayServer.start` sees to it.
+    var acceptsOldNumbers = false
     /// TCP and TLS connections of clients at one time, over all shards. Each is a descriptor and a few KiB.
     package var connections = 4_096
     /// The same from one address (IPv6: one /64). A company behind one address needs dozens.

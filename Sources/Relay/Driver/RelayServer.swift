@@ -93,7 +93,7 @@ package final class RelayServer: Sendable {
         let gate = StreamGate(limit: options.connections, limitPerAddress: options.connectionsPerAddress)
         let policy = service.policy.sparing(sockets.bound)
         var options = options
-        options.acceptsOldChannels = service.settings.acceptsOldChannels
+        options.acceptsOldNumbers = service.settings.acceptsOldNumbers
         var shards: [RelayShard] = []
         var lanes: [StreamLaneBox] = []
         for (number, loop) in group.shards.enumerated() {

@@ -144,6 +144,10 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
     ) {
         let bytes = UnsafeRawBufferPointer(start: packet.start, count: packet.count)
         guard let peer = clients.receiveDTLS(bytes, from: remote, listener, now: now) else { return }
+        if let old = clients.takeReplaced() {
+            engine.connectionClosed(old, now: now)
+            drain()
+        }
         while let message = peer.session.takeApplicationData() {
             deliver(message, from: peer.path, now, wallClock)
         }
@@ -181,6 +185,8 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
     /// One whole message of a stream.
     func deliver(_ packet: RelayPacket, from stream: RelayStream, _ now: Instant, _ wallClock: Timestamp) {
         engine.receive(packet, from: stream.path, now: now, wallClock: wallClock)
+        // What one read brings may be more messages than the outbox holds.
+        if !engine.outbox.hasRoom { drain() }
     }
 
     func streamEnded(_ stream: RelayStream) {

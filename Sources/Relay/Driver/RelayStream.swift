@@ -23,7 +23,7 @@ final class RelayStream: ConnectionProtocol {
     init(_ transport: Transport, local: IPAddress, _ owner: RelayShard) {
         self.transport = transport
         self.local = local
-        deframer = TURNDeframer(limit: Self.messageBytesMax, takesOldChannels: owner.options.acceptsOldChannels)
+        deframer = TURNDeframer(limit: Self.messageBytesMax, takesOldChannels: owner.options.acceptsOldNumbers)
         self.owner = owner
     }
 
@@ -87,7 +87,7 @@ final class RelayStream: ConnectionProtocol {
     /// False when too much waits: the datagram is lost, whole, and the messages stay in step.
     func send(_ bytes: UnsafeRawBufferPointer, queueMax: Int) -> Bool {
         guard peer == nil, transport.isOpen, transport.queuedBytes &+ bytes.count <= queueMax else { return false }
-        transport.send { $0.append(contentsOf: bytes) }
+        transport.send(message: bytes)
         return true
     }
 

@@ -120,7 +120,8 @@ extension RelayEngine {
 
     private func setFamilies(_ ask: Ask, _ wish: inout Wish) throws(Refused) {
         let request = ask.request
-        guard !(request.family.isThere && request.additionalFamily.isThere) else {
+        let additional = additionalFamily(request)
+        guard !(request.family.isThere && additional.isThere) else {
             throw .bad("REQUESTED-ADDRESS-FAMILY and ADDITIONAL-ADDRESS-FAMILY exclude each other")
         }
         if request.family.isThere {
@@ -130,8 +131,8 @@ extension RelayEngine {
         } else {
             wish.v4 = true
         }
-        if request.additionalFamily.isThere {
-            guard ask.uint32(request.additionalFamily).map({ $0 >> 24 }) == 2 else {
+        if additional.isThere {
+            guard ask.uint32(additional).map({ $0 >> 24 }) == 2 else {
                 throw .bad("ADDITIONAL-ADDRESS-FAMILY is IPv6")
             }
             wish.v6 = true
@@ -142,11 +143,16 @@ extension RelayEngine {
         }
     }
 
+    private func additionalFamily(_ request: RelayRequest) -> RelayRequest.Field {
+        settings.acceptsOldNumbers && !request.additionalFamily.isThere
+            ? request.draftAdditionalFamily : request.additionalFamily
+    }
+
     private func setPort(_ ask: Ask, _ wish: inout Wish) throws(Refused) {
         let request = ask.request
         if request.token.isThere {
             guard request.token.length == 8 else { throw .bad("RESERVATION-TOKEN has eight bytes") }
-            guard !request.evenPort.isThere, !request.family.isThere, !request.additionalFamily.isThere else {
+            guard !request.evenPort.isThere, !request.family.isThere, !additionalFamily(request).isThere else {
                 throw .bad("what was reserved has its port and family")
             }
         }

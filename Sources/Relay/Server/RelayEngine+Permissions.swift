@@ -101,7 +101,7 @@ extension RelayEngine {
     }
 
     private func channelNumber(_ number: UInt16) -> UInt16? {
-        settings.acceptsOldChannels && ChannelNumber.old.contains(number)
+        settings.acceptsOldNumbers && ChannelNumber.old.contains(number)
             ? number : ChannelNumber(rawValue: number)?.rawValue
     }
 

@@ -123,7 +123,7 @@ extension RelayEngine {
                 return count(.malformed)
             }
             receive(Ask(message, from: client, now: now, wallClock: wallClock), packet)
-        case 5...7 where settings.acceptsOldChannels: relayChannelData(packet, from: client, now)
+        case 5...7 where settings.acceptsOldNumbers: relayChannelData(packet, from: client, now)
         default: count(.malformed)
         }
     }

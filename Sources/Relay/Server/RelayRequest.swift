@@ -23,6 +23,7 @@ struct RelayRequest {
     private(set) var data = Field()
     private(set) var family = Field()
     private(set) var additionalFamily = Field()
+    private(set) var draftAdditionalFamily = Field()
     private(set) var evenPort = Field()
     private(set) var transport = Field()
     private(set) var dontFragment = Field()
@@ -70,6 +71,7 @@ struct RelayRequest {
     private mutating func noteRare(_ type: STUNAttributeType, _ field: Field) {
         switch type {
         case .userhash: Self.set(&userhash, field)
+        case .draftAdditionalAddressFamily: Self.set(&draftAdditionalFamily, field)
         case .passwordAlgorithm: Self.set(&passwordAlgorithm, field)
         case .passwordAlgorithms: Self.set(&passwordAlgorithms, field)
         case .connectionID: Self.set(&connectionID, field)

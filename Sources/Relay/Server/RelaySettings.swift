@@ -86,9 +86,10 @@ package struct RelaySettings: Sendable {
     package var relaysV6 = true
     /// RFC 6062; 442 without.
     package var relaysTCP = true
-    /// Channel numbers of RFC 5766, up to 0x7FFE. RFC 8656 keeps those above 0x4FFF for others on the same socket, so
-    /// they are refused unless an operator has clients of that time; coturn's own test client is one.
-    package var acceptsOldChannels = false
+    /// Numbers from before RFC 8656, for an operator who has clients of that time; coturn's own test client is one.
+    /// Channels of RFC 5766, up to 0x7FFE: RFC 8656 keeps those above 0x4FFF for others on the same socket. And what the
+    /// drafts of ADDITIONAL-ADDRESS-FAMILY were: without it such a client gets one address where it thinks of two.
+    package var acceptsOldNumbers = false
     /// RFC 8016; 405 without.
     package var allowsMobility = true
     /// The driver can set DF; without it DONT-FRAGMENT gets 420 (RFC 8656 §7.2).

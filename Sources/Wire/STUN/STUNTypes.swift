@@ -80,6 +80,8 @@ package struct STUNAttributeType: RawRepresentable, Hashable, Sendable {
     package static let dontFragment = STUNAttributeType(rawValue: 0x001A)
     package static let reservationToken = STUNAttributeType(rawValue: 0x0022)
     package static let additionalAddressFamily = STUNAttributeType(rawValue: 0x8000)
+    /// ADDITIONAL-ADDRESS-FAMILY before RFC 8656, in its drafts.
+    package static let draftAdditionalAddressFamily = STUNAttributeType(rawValue: 0x8032)
     package static let addressErrorCode = STUNAttributeType(rawValue: 0x8001)
     package static let icmp = STUNAttributeType(rawValue: 0x8004)
 

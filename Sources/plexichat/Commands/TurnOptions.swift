@@ -51,7 +51,7 @@ struct TurnOptions: Sendable {
         if let rate = try Self.number(invocation, "bandwidth", 0...1_000_000_000) {
             settings.limits.bytesPerSecondPerAllocation = rate
         }
-        settings.acceptsOldChannels = invocation.has("old-channels")
+        settings.acceptsOldNumbers = invocation.has("old-channels")
         if let realm = invocation.value("realm") {
             guard (1...127).contains(realm.utf8.count) else { throw Fault(reason: "--realm has 1 to 127 bytes") }
             settings.realm = realm

@@ -131,6 +131,42 @@ import Wire
         }
     }
 
+    /// Asks where it comes from: 20 bytes.
+    private func binding(_ number: UInt64) -> Bytes {
+        var writer = STUNWriter()
+        writer.begin(.request, .binding, STUNTransactionID(0, number))
+        return writer.bytes
+    }
+
+    @Test func `one read may bring more messages than leave at once`() async throws {
+        try await RelayHarness.run { relay in
+            let client = try LoopbackClient(port: relay.port(.tcp))
+            try client.send(binding(0))
+            let length = try client.receive().count
+            let count = 3 * RelayOutbox.datagramLimit
+            try client.send((1...UInt64(count)).flatMap(binding))
+            let answers = try client.receiveExactly(count * length)
+            for index in 0..<count {
+                let answer = Bytes(answers[index * length..<(index + 1) * length])
+                #expect(answer[..<2] == [0x01, 0x01] && answer[8..<20] == binding(UInt64(index + 1))[8..<20])
+            }
+        }
+    }
+
+    @Test func `under TLS each message is a record, however many come at once`() async throws {
+        try await RelayHarness.run { relay in
+            let context = try TLSContext.client(trusting: .certificates(relay.certificate))
+            let client = try LoopbackClient(port: relay.port(.tls), tls: context)
+            try client.send((0..<20).flatMap(binding))
+            for number in 0..<20 as Range<UInt64> {
+                // One record at most.
+                let answer = try client.receive()
+                #expect(answer.count == 20 + Int(answer[2]) << 8 + Int(answer[3]))
+                #expect(answer[8..<20] == binding(number)[8..<20])
+            }
+        }
+    }
+
     @Test func `a port in use is said to be in use`() async throws {
         try await RelayHarness.run { relay in
             let taken = TransportAddress(RelayHarness.loopback, relay.port(.udp))
