@@ -34,12 +34,24 @@ package struct UUID: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// Sixteen bytes in network order; `nil` for any other count.
     package init?(_ bytes: Bytes) {
         guard bytes.count == 16 else { return nil }
-        func word(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
-        self.init(high: word(0..<8), low: word(8..<16))
+        var (high, low): (UInt64, UInt64) = (0, 0)
+        for index in 0..<8 {
+            high = high << 8 | UInt64(bytes[index])
+            low = low << 8 | UInt64(bytes[index + 8])
+        }
+        self.init(high: high, low: low)
     }
 
+    /// Every row that is written has some: one allocation, and no arrays between.
     package var bytes: Bytes {
-        [high, low].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) } }
+        Bytes(unsafeUninitializedCapacity: 16) { bytes, count in
+            for index in 0..<8 {
+                let shift = UInt64(56 - 8 * index)
+                bytes[index] = UInt8(truncatingIfNeeded: high >> shift)
+                bytes[index + 8] = UInt8(truncatingIfNeeded: low >> shift)
+            }
+            count = 16
+        }
     }
 
     /// The 36-character form, in either case; nothing else.
