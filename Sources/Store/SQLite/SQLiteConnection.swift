@@ -217,22 +217,16 @@ final class SQLiteConnection {
             """)
         switch role {
         case .reader: try plain("PRAGMA query_only = ON")
-        case .writer: try configureWriter(location, options)
+        case .writer: try configureWriter(location)
         }
     }
 
-    private func configureWriter(
-        _ location: SQLiteDatabase.Location, _ options: SQLiteDatabase.Options
-    ) throws(StoreError) {
+    private func configureWriter(_ location: SQLiteDatabase.Location) throws(StoreError) {
         guard case .file = location else { return }
         let mode = try query("PRAGMA journal_mode = WAL").first?.text(0)
         guard mode == "wal" else { throw .unavailable("the file system cannot share memory, which SQLite's WAL needs") }
         // FULL: COMMIT returns after the log is synced. The log file is cut to 64 MiB after a burst.
-        try plain(
-            """
-            PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; \
-            PRAGMA wal_autocheckpoint = \(options.checkpointPages)
-            """)
+        try plain("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864")
     }
 
     /// Commands without parameters that are run once.

@@ -31,9 +31,6 @@ package final class SQLiteDatabase: Database {
         package var cachedStatements = 256
         /// Page cache per connection. It grows only as pages are used.
         package var cacheKiB = 4_096
-        /// Pages of 4 KiB in the log after which it is copied into the file. Higher: a page that changes with every
-        /// group is copied less often, and the log is longer to read after a crash and on the disk. Lower: more syncs.
-        package var checkpointPages = 4_000
         /// Bytes of the file to map into memory. Off: a bad disk gives an error when read, but a signal when mapped.
         package var mappedBytes = 0
 
