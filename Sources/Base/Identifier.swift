@@ -1,5 +1,7 @@
 // Identifiers: 128-bit UUIDs, typed by what they name.
 
+import Glibc
+
 /// A UUID (RFC 9562).
 package struct UUID: Hashable, Sendable, Comparable, CustomStringConvertible {
     package let high: UInt64
@@ -12,14 +14,24 @@ package struct UUID: Hashable, Sendable, Comparable, CustomStringConvertible {
 
     /// Version 7: 48 bits of milliseconds, then random. Rows that are made together lie together in an index.
     package static func timeOrdered(at now: Timestamp) -> UUID {
+        // Both words in one call of the kernel: each message is given one of these, and a call is a microsecond.
+        var random: (UInt64, UInt64) = (0, 0)
+        let code = withUnsafeMutableBytes(of: &random) { bytes in
+            bytes.baseAddress.map { getentropy($0, bytes.count) } ?? -1
+        }
+        if code == 0 { return timeOrdered(at: now, random.0, random.1) }
         var generator = SystemRandomNumberGenerator()
         return timeOrdered(at: now, using: &generator)
     }
 
     package static func timeOrdered(at now: Timestamp, using generator: inout some RandomNumberGenerator) -> UUID {
+        timeOrdered(at: now, generator.next(), generator.next())
+    }
+
+    private static func timeOrdered(at now: Timestamp, _ first: UInt64, _ second: UInt64) -> UUID {
         let milliseconds = UInt64(truncatingIfNeeded: now.millisecondsSinceEpoch)
-        let high = milliseconds << 16 | 0x7000 | (generator.next() as UInt64) & 0x0FFF
-        let low = (generator.next() as UInt64) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+        let high = milliseconds << 16 | 0x7000 | first & 0x0FFF
+        let low = second & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
         return UUID(high: high, low: low)
     }
 
@@ -34,12 +46,36 @@ package struct UUID: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// Sixteen bytes in network order; `nil` for any other count.
     package init?(_ bytes: Bytes) {
         guard bytes.count == 16 else { return nil }
-        func word(_ range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
-        self.init(high: word(0..<8), low: word(8..<16))
+        var (high, low): (UInt64, UInt64) = (0, 0)
+        for index in 0..<8 {
+            high = high << 8 | UInt64(bytes[index])
+            low = low << 8 | UInt64(bytes[index + 8])
+        }
+        self.init(high: high, low: low)
     }
 
+    /// Every row that is written has some: one allocation, and no arrays between.
     package var bytes: Bytes {
-        [high, low].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) } }
+        Bytes(unsafeUninitializedCapacity: 16) { bytes, count in
+            for index in 0..<8 {
+                let shift = UInt64(56 - 8 * index)
+                bytes[index] = UInt8(truncatingIfNeeded: high >> shift)
+                bytes[index + 8] = UInt8(truncatingIfNeeded: low >> shift)
+            }
+            count = 16
+        }
+    }
+
+    /// The 32 digits alone, in lower case.
+    package var digits: String {
+        String(unsafeUninitializedCapacity: 32) { text in
+            for index in 0..<32 {
+                let word = index < 16 ? high : low
+                let value = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (index & 15))) & 15
+                text[index] = value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+            }
+            return 32
+        }
     }
 
     /// The 36-character form, in either case; nothing else.

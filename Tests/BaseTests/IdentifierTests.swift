@@ -9,6 +9,7 @@ import Testing
         #expect(uuid.description == text)
         #expect(UUID(uuid.bytes) == uuid)
         #expect(Hex.encode(uuid.bytes) == text.filter { $0 != "-" })
+        #expect(uuid.digits == text.filter { $0 != "-" })
     }
 
     @Test(arguments: [

@@ -33,6 +33,20 @@ import Testing
         #expect(terms(String(repeating: "x ", count: 20_000)).count == 16_000)
     }
 
+    @Test func `text without accents is read as any other`() {
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<500 {
+            let bytes = (0..<Int.random(in: 0...200, using: &generator)).map { _ in
+                UInt8.random(in: 0..<0x80, using: &generator)
+            }
+            let text = String(decoding: bytes, as: UTF8.self)
+            #expect(SearchTerms.read(text) == SearchTerms.readUnicode(text), "\(bytes)")
+        }
+        for text in [String(repeating: "Ab9", count: 40), String(repeating: "x ", count: 20_000), "a", " a", "a "] {
+            #expect(SearchTerms.read(text) == SearchTerms.readUnicode(text))
+        }
+    }
+
     @Test func `the last word of a question may be going on`() {
         #expect(
             SearchRequest.units(of: "two wor") == [

@@ -204,6 +204,24 @@ import Testing
         await database.close()
     }
 
+    @Test func `a refusal at the end of a group leaves nothing of it, and blames no row`() async throws {
+        let database = try SQLiteDatabase(.memory)
+        try await Migrations([Self.table]).apply(to: database)
+        try await insert(1, into: database)
+        await #expect {
+            try await database.transaction { (transaction) async throws(StoreError) in
+                try await transaction.execute("INSERT INTO kept (id, body) VALUES (2, \(Bytes()))")
+                try await transaction.executeLast("INSERT INTO kept (id, body) VALUES (1, \(Bytes()))")
+            }
+        } throws: { error in
+            guard case .misuse(let words)? = error as? StoreError else { return false }
+            return words.contains("kept.id")
+        }
+        try await insert(3, into: database)
+        #expect(try await ids(database) == [1, 3])
+        await database.close()
+    }
+
     @Test func `sixty-four writers share commits`() async throws {
         let folder = try TemporaryFolder()
         let database = try await open(folder.path + "/test.db")

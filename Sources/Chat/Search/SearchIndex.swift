@@ -30,8 +30,8 @@ enum SearchIndex {
         }
     }
 
-    static func term(_ conversation: ConversationID) -> String { "c" + Hex.encode(conversation.bytes) }
-    static func term(_ sender: UserID) -> String { "u" + Hex.encode(sender.bytes) }
+    static func term(_ conversation: ConversationID) -> String { "c" + conversation.uuid.digits }
+    static func term(_ sender: UserID) -> String { "u" + sender.uuid.digits }
     static func term(token: Bytes) -> String { "b" + Hex.encode(token) }
 
     /// `nil`: there is nothing that it could be found by.

@@ -22,6 +22,37 @@ enum SearchTerms {
     private enum Kind { case word, dense, space }
 
     static func read(_ text: String) -> [SearchTerm] {
+        text.utf8.allSatisfy { $0 < 0x80 } ? readASCII(text) : readUnicode(text)
+    }
+
+    /// The same for the commonest text, byte by byte: a letter is one byte, and nothing is dense.
+    private static func readASCII(_ text: String) -> [SearchTerm] {
+        var terms: [SearchTerm] = []
+        var word = Bytes()
+        var start = 0
+        var position = 0
+        func finish() {
+            guard position > start else { return }
+            let text = String(decoding: word, as: UTF8.self)
+            terms.append(SearchTerm(text: text, range: start..<position, beginsUnit: true))
+            word.removeAll(keepingCapacity: true)
+        }
+        for byte in text.utf8 {
+            if isASCIIWord(UInt32(byte)) {
+                if word.count < longestWord { word.append(lowered(byte)) }
+            } else {
+                finish()
+                if terms.count == limit { return terms }
+                start = position + 1
+            }
+            position += 1
+        }
+        finish()
+        return terms
+    }
+
+    /// Any text.
+    static func readUnicode(_ text: String) -> [SearchTerm] {
         var terms: [SearchTerm] = []
         var run: [(scalar: Unicode.Scalar, start: Int, end: Int)] = []
         var kind = Kind.space
@@ -65,11 +96,16 @@ enum SearchTerms {
 
     private static func lower(_ scalar: Unicode.Scalar, into word: inout String.UnicodeScalarView) {
         if scalar.isASCII {
-            let isUpper = (0x41...0x5A).contains(scalar.value)
-            word.append(isUpper ? Unicode.Scalar(UInt8(truncatingIfNeeded: scalar.value) | 0x20) : scalar)
+            word.append(Unicode.Scalar(lowered(UInt8(truncatingIfNeeded: scalar.value))))
             return
         }
         word.append(contentsOf: scalar.properties.lowercaseMapping.unicodeScalars)
+    }
+
+    private static func lowered(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+
+    private static func isASCIIWord(_ value: UInt32) -> Bool {
+        (0x30...0x39).contains(value) || (0x41...0x5A).contains(value) || (0x61...0x7A).contains(value)
     }
 
     /// Full-width letters and digits are those of ASCII, written wider.
@@ -81,8 +117,7 @@ enum SearchTerms {
     private static func kind(of scalar: Unicode.Scalar, after kind: Kind) -> Kind {
         let value = scalar.value
         if value < 0x80 {
-            let isWord = (0x30...0x39).contains(value) || (0x41...0x5A).contains(value) || (0x61...0x7A).contains(value)
-            return isWord ? .word : .space
+            return isASCIIWord(value) ? .word : .space
         }
         if isDense(value) { return .dense }
         switch scalar.properties.generalCategory {

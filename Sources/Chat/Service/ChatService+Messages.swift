@@ -86,11 +86,11 @@ extension ChatService {
             try await transaction.change(MessageTable.edit(id, edit.body, version: version, at: at))
             var changed = stored
             (changed.message.body, changed.message.version, changed.message.editedAt) = (edit.body, version, at)
-            try await transaction.change(SearchIndex.remove(stored.number, engine))
+            try await transaction.index(SearchIndex.remove(stored.number, engine))
             let terms = SearchIndex.terms(of: edit.body, tokens: edit.searchTokens)
             let scope = SearchIndex.Scope(changed.message)
             if let insertion = SearchIndex.insert(stored.number, scope, terms, engine) {
-                try await transaction.change(insertion)
+                try await transaction.index(insertion)
             }
             let complete = try await transaction.reader.complete([changed])[0]
             let event = try await transaction.record(
@@ -122,7 +122,7 @@ extension ChatService {
     ) async throws(ChatError) {
         for message in stored {
             try await transaction.change(MessageTable.empty(message.message.id, at: now))
-            try await transaction.change(SearchIndex.remove(message.number, engine))
+            try await transaction.index(SearchIndex.remove(message.number, engine))
         }
         for statement in MessageTable.removals(stored.map(\.message.id)) { try await transaction.change(statement) }
     }

@@ -66,7 +66,7 @@ extension ChatService {
             (id: try row.identifier(0, MessageKind.self), number: try row.integer(1), sequence: try row.integer(2))
         }
         guard let last = rows.last else { return nil }
-        for row in rows { try await transaction.change(SearchIndex.remove(row.number, engine)) }
+        for row in rows { try await transaction.index(SearchIndex.remove(row.number, engine)) }
         for statement in MessageTable.removals(rows.map(\.id)) { try await transaction.change(statement) }
         try await transaction.change(RetentionTable.removeMessages(id, upTo: last.sequence))
         try await transaction.change(RetentionTable.removeReceipts(id, upTo: last.sequence))

@@ -47,7 +47,7 @@ struct Posting: Sendable {
         }
         if let thread { try await transaction.change(MessageTable.answered(thread, at: place.at)) }
         if let statement = SearchIndex.insert(number, SearchIndex.Scope(message), terms, engine) {
-            try await transaction.change(statement)
+            try await transaction.index(statement)
         }
         let event = try await transaction.record(
             .messageSent(message), in: conversation, by: sender, at: place.at, place.position)

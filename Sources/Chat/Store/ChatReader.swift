@@ -53,6 +53,12 @@ extension Transaction {
     func change(_ statement: Statement) async throws(ChatError) -> Int {
         do { return try await execute(statement) } catch { throw ChatError(error) }
     }
+
+    /// A change of the index, which no body reads; see `Transaction.executeLast`. All of them go this way, so that
+    /// they stay in order.
+    func index(_ statement: Statement) async throws(ChatError) {
+        do { try await executeLast(statement) } catch { throw ChatError(error) }
+    }
 }
 
 extension Row {

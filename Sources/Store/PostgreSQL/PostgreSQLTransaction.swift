@@ -31,6 +31,9 @@ final class PostgreSQLTransaction: Transaction, @unchecked Sendable {
 
     func execute(_ statement: Statement) async throws(StoreError) -> Int { try await perform(statement).changes }
 
+    /// At once: there is nobody to share it with.
+    func executeLast(_ statement: Statement) async throws(StoreError) { _ = try await perform(statement) }
+
     private func perform(_ statement: Statement) async throws(StoreError) -> PostgreSQLConnection.Answer {
         if loop.isCurrent { return try await performHere(statement) }
         // A body that is bound to an actor runs there, not here.

@@ -154,7 +154,8 @@ final class SQLiteConnection {
         return current > 0
     }
 
-    func command(_ sql: StaticString) throws(StoreError) { _ = try execute("\(raw: sql)") }
+    /// What nobody asks the changes of.
+    func command(_ statement: Statement) throws(StoreError) { try run(statement) { _ in } }
 
     /// Writes something durably without changing anything: whether the disk takes writes again.
     func probe() throws(StoreError) {
@@ -164,7 +165,13 @@ final class SQLiteConnection {
 
     // MARK: Opening
 
+    /// SQLite would count what it allocates, under one lock for the whole process; nobody asks for the figure. It
+    /// can be said only before the first connection is opened. Refused (another library in the process was first), it
+    /// costs a little time and nothing else.
+    private static let countsNoMemory = plexi_sqlite3_count_no_memory() == SQLITE_OK
+
     private static func open(_ location: SQLiteDatabase.Location) throws(StoreError) -> OpaquePointer {
+        _ = countsNoMemory
         let path: String
         switch location {
         case .memory: path = ":memory:"

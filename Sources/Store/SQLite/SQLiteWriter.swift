@@ -135,6 +135,7 @@ final class SQLiteWriter: @unchecked Sendable {
             try connection.command("BEGIN IMMEDIATE")
             do throws(StoreError) {
                 try runBodies(on: connection, into: &group)
+                try runLastStatements(of: group, on: connection)
                 try connection.command("COMMIT")
             } catch {
                 if connection.isInTransaction { try? connection.command("ROLLBACK") }
@@ -179,6 +180,23 @@ final class SQLiteWriter: @unchecked Sendable {
         if turn.wantsKeeping, connection.hasOpenForeignKeys { turn.fail(.conflict(constraint: "foreign key")) }
         if !turn.wantsKeeping { try connection.command("ROLLBACK TO body") }
         try connection.command("RELEASE body")
+    }
+
+    /// What the bodies that are kept left for the end. Behind the last savepoint: at each one SQLite's full text index
+    /// writes what it holds in memory as a segment of its own, which it has to merge later. So a group makes one
+    /// segment instead of one for each message.
+    private func runLastStatements(of group: [WriterTurn], on connection: SQLiteConnection) throws(StoreError) {
+        do throws(StoreError) {
+            for turn in group where turn.wantsKeeping {
+                for statement in turn.lastStatements { try connection.command(statement) }
+            }
+        } catch {
+            switch error {
+            case .unavailable, .corrupt: throw error
+            // The other callers of the group have nothing to do with this row.
+            case .conflict, .misuse: throw .misuse("a statement that was left for the end was refused: \(error.words)")
+            }
+        }
     }
 
     /// Does something with the connection, which is opened anew when the last thing that was done broke it.

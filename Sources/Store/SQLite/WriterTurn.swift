@@ -13,6 +13,8 @@ final class WriterTurn: Transaction, @unchecked Sendable {
     /// The first failure of a statement. As in PostgreSQL, nothing of the transaction can be kept after it.
     private(set) var failure: StoreError?
     private(set) var wantsKeeping = false
+    /// What the body wants done behind it.
+    private(set) var lastStatements: [Statement] = []
 
     init(writer: SQLiteWriter) { self.writer = writer }
 
@@ -24,6 +26,10 @@ final class WriterTurn: Transaction, @unchecked Sendable {
 
     func execute(_ statement: Statement) async throws(StoreError) -> Int {
         try await perform { connection throws(StoreError) in try connection.execute(statement) }
+    }
+
+    func executeLast(_ statement: Statement) async throws(StoreError) {
+        try await perform { _ throws(StoreError) in lastStatements.append(statement) }
     }
 
     private func perform<Value: Sendable>(

@@ -45,6 +45,41 @@ extension DatabaseConformance {
             }
             try requireEqual(try await table.ids(), [1])
         },
+        Check("what is left for the end is done in order, with its transaction or not at all") { database in
+            let table = try await Table.make(database)
+            try await database.transaction { (transaction) async throws(StoreError) in
+                try await transaction.executeLast("INSERT INTO \(part: table.name) (id, count) VALUES (1, 1)")
+                try await transaction.executeLast("UPDATE \(part: table.name) SET count = count + 1 WHERE id = 1")
+                try await table.insert(2, in: transaction)
+            }
+            try requireEqual(try await table.row(1).integer(1), 2)
+            try await requireError(DomainError.self) {
+                try await database.transaction { (transaction) async throws(DomainError) in
+                    do throws(StoreError) {
+                        try await transaction.executeLast("DELETE FROM \(part: table.name)")
+                    } catch { throw .init(error) }
+                    throw DomainError.refused
+                }
+            } matches: {
+                $0 == .refused
+            }
+            try requireEqual(try await table.ids(), [1, 2])
+        },
+        Check("what is left for the end by many is kept for each that is kept") { database in
+            let table = try await Table.make(database)
+            await withTaskGroup { group in
+                for id in 0..<60 {
+                    group.addTask {
+                        try? await database.transaction { (transaction) async throws(StoreError) in
+                            try await transaction.executeLast(
+                                "INSERT INTO \(part: table.name) (id, name) VALUES (\(id), \("late"))")
+                            if id.isMultiple(of: 3) { throw StoreError.unavailable("refused by the test") }
+                        }
+                    }
+                }
+            }
+            try requireEqual(try await table.ids(), (0..<60).filter { !$0.isMultiple(of: 3) }.map(Int64.init))
+        },
         Check("a transaction sees its own rows, others see them after the commit") { database in
             let table = try await Table.make(database)
             let inside = try await database.transaction { (transaction) async throws(StoreError) in
