@@ -303,6 +303,16 @@ class Server:
     def descriptor_count(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def open_files(self):
+        """What the server's descriptors lead to. One that it closes between the listing and the look is left out."""
+        files = []
+        for path in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
+            try:
+                files.append(os.readlink(path))
+            except FileNotFoundError:
+                pass
+        return files
+
     # Asking it
 
     @property

@@ -250,7 +250,7 @@ def a_command_beside_the_server_leaves_its_log_in_place():
         for number in range(3):
             plexichat("admin", "token", "admin", *server.options())
             server.register(f"kept{number}")
-        files = [os.readlink(path) for path in pathlib.Path(f"/proc/{server.process.pid}/fd").iterdir()]
+        files = server.open_files()
         expect(not any("(deleted)" in name for name in files), "the server writes to deleted files:", files)
         server.kill()
         server.start()
