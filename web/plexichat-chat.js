@@ -7,6 +7,7 @@
  */
 
 import { ChatAPI } from './api/chat.js';
+import { DeviceAPI } from './api/devices.js';
 import { CLOSE } from './call/closing.js';
 import { environment } from './call/environment.js';
 import { DetailEvent } from './call/events.js';
@@ -16,9 +17,11 @@ import { Timers } from './call/timers.js';
 import { listChanged, patched, sorted, withConversation, without } from './chat/list.js';
 import * as say from './chat/messages.js';
 import { Outbox } from './chat/outbox.js';
-import { changed, draftID, emptyTimeline, withDraft, withNewest, withOlder, withoutDraft, withPending } from './chat/timeline.js';
+import { Sealing } from './chat/sealing.js';
+import { changed, draftID, emptyTimeline, withDraft, withNewest, withOlder, withOpened, withoutDraft, withPending } from './chat/timeline.js';
 
 export { ChatAPI } from './api/chat.js';
+export { DeviceAPI } from './api/devices.js';
 
 /** @typedef {import('./chat/types.js').ChatState} ChatState */
 /** @typedef {import('./chat/types.js').Conversation} Conversation */
@@ -46,6 +49,7 @@ const LIST_AGAIN = 5_000;
  * @property {string} url of `chatURL`
  * @property {() => Promise<string|null>} token
  * @property {Pick<import('./plexichat-api.js').PlexiAPI, 'request' | 'userId'>} api
+ * @property {import('./seal/sealer.js').Sealer|null} [sealer] without one, sealed messages stay closed and none are written
  * @property {Partial<Environment>} [env]
  * @property {() => string} [makeID] names of messages, unique for their sender
  */
@@ -59,11 +63,14 @@ export const chatURL = ({ protocol, host }) => `${protocol === 'https:' ? 'wss' 
  */
 export class PlexiChat extends EventTarget {
   /** REST: what needs no socket. @type {ChatAPI} */ rest;
+  /** Where one's sealed messages can be read. @type {DeviceAPI} */ devices;
+  /** What seals and opens, if this page can. @type {import('./seal/sealer.js').Sealer|null} */ sealer;
   /** @type {ChatOptions['api']} */ #api;
   /** @type {Environment} */ #env;
   /** @type {Timers} */ #timers;
   /** @type {SignalSocket} */ #socket;
   /** @type {() => string} */ #makeID;
+  /** @type {Sealing|null} */ #sealing = null;
   #outbox = new Outbox();
   /** Where each conversation's log stands for us. @type {Map<string, Place>} */ #places = new Map();
   /** At which offset a gap was asked about. @type {Map<string, {offset: number, isAnswered: boolean}>} */ #gaps = new Map();
@@ -77,13 +84,16 @@ export class PlexiChat extends EventTarget {
   #listAgain = false;
 
   /** @param {ChatOptions} options */
-  constructor({ url, token, api, env, makeID }) {
+  constructor({ url, token, api, sealer, env, makeID }) {
     super();
     this.#api = api;
     this.rest = new ChatAPI(api);
+    this.devices = new DeviceAPI(api);
+    this.sealer = sealer ?? null;
     this.#env = environment(env);
     this.#timers = new Timers(this.#env);
     this.#makeID = makeID ?? (() => globalThis.crypto.randomUUID());
+    if (sealer) this.#sealing = new Sealing({ sealer, members: (id) => this.rest.memberIds(id), opened: (message, opened) => this.#opened(message, opened) });
     this.#socket = new SignalSocket({
       url, token, env: this.#env, language: { read: say.readEvent, ping: say.ping },
       handlers: {
@@ -142,7 +152,7 @@ export class PlexiChat extends EventTarget {
   /** All up to the newest message is read. @param {string} id @returns {void} */
   markRead(id) {
     const newest = (this.#state.timelines[id]?.messages ?? []).filter((message) => message.pending === null).at(-1);
-    const conversation = this.#state.conversations.find((one) => one.id === id);
+    const conversation = this.#conversation(id);
     if (!newest || !conversation || conversation.unread === 0) return;
     // Without a socket it stays unread here, too, and is told when the page looks again.
     if (this.#socket.send(say.read(id, newest.id))) this.#set({ conversations: patched(this.#state.conversations, id, { unread: 0 }) });
@@ -171,7 +181,7 @@ export class PlexiChat extends EventTarget {
     if (!this.#outbox.add(draft)) return false;
     const message = /** @type {Message} */ ({
       id: draftID(draft.clientId), conversationId: id, sequence: Infinity, authorId: this.#api.userId ?? '', type: 'text',
-      text, isSealed: false, replyTo, threadId, replyCount: 0, reactions: [], version: 0, clientId: draft.clientId,
+      text, isSealed: this.#conversation(id)?.isSealed ?? false, box: null, unreadable: null, replyTo, threadId, replyCount: 0, reactions: [], version: 0, clientId: draft.clientId,
       isEdited: false, isDeleted: false, createdAt: new Date(this.#env.wallClock()).toISOString(), pending: 'sending', problem: null,
     });
     this.#setTimeline(id, withDraft(this.#state.timelines[id] ?? emptyTimeline, message));
@@ -197,7 +207,10 @@ export class PlexiChat extends EventTarget {
 
   /** @param {Message} message @param {string} text @returns {Promise<CallProblem|null>} what failed */
   async edit(message, text) {
-    const answer = await this.rest.edit(message, text);
+    const { conversationId, clientId } = message;
+    const body = await this.#bodyOf({ conversationId, clientId: clientId ?? '', text }, message.isSealed);
+    if (!body.ok) return body.problem;
+    const answer = await this.rest.edit(message, body.value);
     if (!answer.ok) return answer.problem;
     this.#apply(message.conversationId, { change: 'updated', message: answer.value });
     return null;
@@ -245,6 +258,7 @@ export class PlexiChat extends EventTarget {
       case 'receipt': return event.isRead ? this.#receipt(event.conversationId, event.userId, event.messageId) : undefined;
       case 'added': return void this.#readConversation(event.conversationId);
       case 'removed': return this.forget(event.conversationId);
+      case 'devices': return this.#sealing?.devicesChanged(event.userId);
       case 'error': return this.#refused(event.ref, event.problem);
     }
   }
@@ -252,6 +266,7 @@ export class PlexiChat extends EventTarget {
   #connected() {
     this.#socket.accepted();
     this.#gaps.clear();
+    this.#sealing?.mayHaveMissed();
     const places = [...this.#places].map(([id, place]) => ({ id, place }));
     for (let at = 0; at < places.length; at += PLACES_AT_ONCE) this.#socket.send(say.resume(places.slice(at, at + PLACES_AT_ONCE), 'resume'));
     // After the places: what is followed already keeps its own.
@@ -309,6 +324,7 @@ export class PlexiChat extends EventTarget {
   /** @param {string} id @param {Change} what */
   #apply(id, what) {
     this.#held.get(id)?.push(what);
+    if (what.change === 'joined' || what.change === 'left') this.#sealing?.membersChanged(id);
     if (what.change === 'created' && what.message.authorId === this.#api.userId && what.message.clientId !== null) this.#outbox.take(what.message.clientId);
     const timeline = this.#state.timelines[id];
     if (timeline) this.#setTimeline(id, changed(timeline, what));
@@ -362,13 +378,39 @@ export class PlexiChat extends EventTarget {
 
   /** @param {Draft} draft */
   async #sendNow(draft) {
-    const { clientId, threadId, text } = draft;
+    const { clientId, threadId } = draft;
+    const body = await this.#bodyOf(draft, this.#conversation(draft.conversationId)?.isSealed ?? false);
+    // What may help later is tried again by the outbox.
+    if (!body.ok) return body.problem.retry ? undefined : this.#failed(clientId, body.problem);
     // Sockets have no word for an answer in a thread.
-    if (threadId === null) return void this.#socket.send(say.send(draft, `send:${clientId}`));
-    const answer = await this.rest.answer(threadId, { content: text, clientId });
+    if (threadId === null) return void this.#socket.send(say.send(draft, body.value, `send:${clientId}`));
+    const answer = await this.rest.answer(threadId, body.value, clientId);
     if (answer.ok) this.#stored(answer.value, clientId);
     else if (!answer.problem.retry || answer.problem.code === 'rate_limited') this.#failed(clientId, answer.problem);
   }
+
+  /**
+   * What goes to the server: the text, or it in a box. Nothing that is to be sealed ever goes as text.
+   * @param {{conversationId: string, clientId: string, text: string}} draft @param {boolean} isSealed
+   * @returns {Promise<import('./plexichat-api.js').Result<import('./api/chat.js').Body>>}
+   */
+  async #bodyOf(draft, isSealed) {
+    if (!isSealed) return { ok: true, value: { content: draft.text } };
+    if (!this.#sealing) return { ok: false, problem: problem('sealing_unsupported') };
+    const answer = await this.#sealing.seal(draft, this.#conversation(draft.conversationId));
+    return answer.ok ? { ok: true, value: { sealed: answer.value } } : answer;
+  }
+
+  /** @param {Message} message @param {import('./chat/sealing.js').Opened} opened */
+  #opened(message, opened) {
+    const timeline = this.#state.timelines[message.conversationId];
+    if (timeline) this.#setTimeline(message.conversationId, withOpened(timeline, message, opened));
+    const last = this.#conversation(message.conversationId)?.lastMessage;
+    if (last?.id === message.id) this.#set({ conversations: [...this.#state.conversations] });
+  }
+
+  /** @param {string} id */
+  #conversation(id) { return this.#state.conversations.find((one) => one.id === id); }
 
   /** @param {string} id @param {string} userId @param {boolean} isTyping */
   #typing(id, userId, isTyping) {
@@ -386,7 +428,7 @@ export class PlexiChat extends EventTarget {
     this.#set({ reads: { ...this.#state.reads, [id]: { ...this.#state.reads[id], [userId]: messageId } } });
     if (userId !== this.#api.userId) return;
     // Read on another device. How much is left only the server knows, unless it was the last.
-    const conversation = this.#state.conversations.find((one) => one.id === id);
+    const conversation = this.#conversation(id);
     if (!conversation || conversation.unread === 0) return;
     if (conversation.lastMessageId === messageId) this.#set({ conversations: patched(this.#state.conversations, id, { unread: 0 }) });
     else void this.#readConversation(id);
@@ -423,7 +465,7 @@ export class PlexiChat extends EventTarget {
     for (const { id } of missing) {
       const answer = await this.rest.messages(id, { size: 1 });
       const [message] = answer.ok ? answer.value.items : [];
-      const present = this.#state.conversations.find((one) => one.id === id);
+      const present = this.#conversation(id);
       if (message && present && present.lastMessage === null) this.#set({ conversations: patched(this.#state.conversations, id, { lastMessage: message, lastMessageId: message.id }) });
     }
   }
@@ -432,7 +474,7 @@ export class PlexiChat extends EventTarget {
   async #readConversation(id) {
     const answer = await this.rest.conversation(id);
     // Of a direct one this row does not tell who the other is.
-    if (answer.ok && answer.value.type === 'direct' && !this.#state.conversations.find((one) => one.id === id)?.other) return this.#readList();
+    if (answer.ok && answer.value.type === 'direct' && !this.#conversation(id)?.other) return this.#readList();
     if (answer.ok && answer.value.role !== null) {
       this.learn(answer.value);
       await this.#readLines();
@@ -459,20 +501,35 @@ export class PlexiChat extends EventTarget {
 
   /** @param {string} id @param {Timeline} timeline */
   #setTimeline(id, timeline) {
-    if (this.#state.timelines[id] !== timeline) this.#set({ timelines: { ...this.#state.timelines, [id]: Object.freeze(timeline) } });
+    if (this.#state.timelines[id] === timeline) return;
+    const known = this.#sealing ? { ...timeline, messages: timeline.messages.map((one) => this.#sealing?.known(one) ?? one) } : timeline;
+    this.#set({ timelines: { ...this.#state.timelines, [id]: Object.freeze(known) } });
+    this.#sealing?.look(known.messages);
   }
 
   /** @param {Partial<ChatState>} change */
   #set(change) {
     const keys = /** @type {(keyof ChatState)[]} */ (Object.keys(change));
     if (keys.every((key) => this.#state[key] === change[key])) return;
-    this.#state = Object.freeze({ ...this.#state, ...change });
+    this.#state = Object.freeze({ ...this.#state, ...change, ...this.#withLines(change.conversations) });
     if (this.#isTelling) return;
     this.#isTelling = true;
     queueMicrotask(() => {
       this.#isTelling = false;
       this.#tell('change', { state: this.#state });
     });
+  }
+
+  /** Last lines that are sealed, open as far as they can be. @param {readonly Conversation[]} [conversations] @returns {Partial<ChatState>} */
+  #withLines(conversations) {
+    const sealing = this.#sealing;
+    if (!sealing || !conversations) return {};
+    const lines = conversations.map((one) => {
+      const lastMessage = sealing.known(one.lastMessage);
+      return lastMessage === one.lastMessage ? one : { ...one, lastMessage };
+    });
+    sealing.look(lines.map((one) => one.lastMessage));
+    return { conversations: lines };
   }
 
   /** @param {string} type @param {unknown} detail */

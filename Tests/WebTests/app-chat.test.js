@@ -3,11 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp } from '../../web/app/app.js';
 import { partsOf } from '../../web/app/chat/words.js';
 import { rowsOf, typingText } from '../../web/app/chat/view.js';
 import { formatRoute, parseRoute } from '../../web/app/router.js';
-import { PlexiChat } from '../../web/plexichat-chat.js';
+import { DeviceAPI, PlexiChat } from '../../web/plexichat-chat.js';
+import { Sealer, memoryKeyStore } from '../../web/plexichat-seal.js';
 import { faultsOf, installDocument, nameOf } from './support/app-dom.js';
 import { FakeAPI, FakeCall, FakeLine, fakeDevices, id, settle } from './support/app-world.js';
 import { ADA, BEN, CY, ChatServer } from './support/chat-server.js';
@@ -35,8 +37,8 @@ afterEach(() => {
   page.restore();
 });
 
-/** @param {string} hash */
-async function open(hash) {
+/** @param {string} hash @param {{ canSeal?: boolean }} [page] */
+async function open(hash, { canSeal = false } = {}) {
   const api = new FakeAPI();
   api.userId = ADA;
   location.hash = hash;
@@ -44,7 +46,9 @@ async function open(hash) {
   app = createApp({
     api: /** @type {any} */ (api), session: { remember() {}, save() {} }, makeLine: /** @type {any} */ (() => new FakeLine()),
     makeCall: /** @type {any} */ ((/** @type {any} */ options) => { const call = new FakeCall(options); calls.push(call); return call; }),
-    makeChat: () => new PlexiChat({ url: 'wss://h/v1/ws/connect', token: async () => 'T', api: server, makeID: () => `k${(made += 1)}`, env: { WebSocket: /** @type {any} */ (server.Socket) } }),
+    makeChat: (tell) => new PlexiChat({
+      sealer: canSeal ? new Sealer({ userId: ADA, deviceName: 'Firefox, Linux', store: memoryKeyStore(), rows: new DeviceAPI(/** @type {any} */ (server)), tell }) : null,
+      url: 'wss://h/v1/ws/connect', token: async () => 'T', api: server, makeID: () => `k${(made += 1)}`, env: { WebSocket: /** @type {any} */ (server.Socket) } }),
     mediaDevices: fakeDevices().source, local: null, tab: null, useKey: null, windows: null, notifier: null,
     encryption: { canEncrypt: false, makeKey: () => '', secretOf: () => null, makeWorker: /** @type {any} */ (() => ({})) },
     sounds: { play: () => () => {}, useDevice() {} }, now: () => Date.parse('2026-03-05T10:00:00Z'),
@@ -348,4 +352,80 @@ test('rows: a line for each day, one name for what is said in a breath, who has 
 test('addresses of chat, and what is none', () => {
   for (const hash of ['#/chats', `#/chat/${id(9)}`, '#join=Abcdefghijklmnopqrstuvwx']) assert.equal(formatRoute(parseRoute(hash)), hash);
   for (const bad of ['#/chat/x', '#join=', '#join=a b', '#join=../../x']) assert.equal(parseRoute(bad).name, 'missing', bad);
+});
+
+/** WebCrypto answers from other threads. */
+async function sealed() {
+  for (let round = 0; round < 12; round += 1) {
+    await sleep(2);
+    await settle();
+  }
+}
+const KEY = (/** @type {number} */ fill) => Buffer.alloc(32, fill).toString('base64');
+const device = (/** @type {number} */ number, /** @type {string} */ key) => ({ id: `10000000-0000-4000-8000-00000000000${number}`, name: 'Phone', algorithm: 'x25519', identity_key: key });
+
+test('a sealed conversation says so, its switch works, and two people compare a number', async () => {
+  const direct = server.channel({ type: 'direct', other: BEN });
+  server.addDevice(BEN, device(1, KEY(1)));
+  await open(`#/chat/${direct}`, { canSeal: true });
+  const badge = () => document.querySelectorAll('.badge').some((/** @type {any} */ one) => one.textContent.includes('Sealed') && !one.parentNode.hidden);
+  assert.equal(badge(), false);
+  await press('Members');
+  const [toggle] = document.querySelectorAll('input').filter((/** @type {any} */ one) => nameOf(one, document).trim() === 'Seal messages end to end');
+  toggle.checked = true;
+  toggle.dispatchEvent(new Event('change'));
+  await sealed();
+  assert.equal(server.channels.get(direct).isSealed, true);
+  assert.equal(badge(), true);
+  await press('Safety number');
+  await sealed();
+  assert.match(document.body.textContent, /(\d{5} ){11}\d{5}/);
+  await press('We see the same');
+  await sealed();
+  await press('Safety number');
+  await sealed();
+  assert.match(document.body.textContent, /You have compared this number with Ben Bitdiddle/);
+  good();
+  // A device that was not there before is told.
+  server.addDevice(BEN, device(2, KEY(2)));
+  await sealed();
+  app.chat.send(direct, 'hello');
+  await sealed();
+  assert.match(toasts(), /Ben Bitdiddle has a new device/);
+  server.addDevice(BEN, device(1, KEY(9)));
+  await sealed();
+  app.chat.send(direct, 'hello again');
+  await sealed();
+  assert.match(toasts(), /came with another key/);
+  assert.deepEqual(server.channels.get(direct).messages.map((/** @type {any} */ one) => one.content), [null, null]);
+});
+
+test('the settings list one\'s devices, and the one that is here is forgotten with its key', async () => {
+  server.addDevice(ADA, { ...device(3, KEY(3)), name: '' });
+  await open('#/settings', { canSeal: true });
+  await sealed();
+  const names = () => document.querySelectorAll('.row__name').map((/** @type {any} */ one) => one.textContent).filter((/** @type {string} */ one) => /device|Firefox/.test(one));
+  // The page registers itself while it looks.
+  app.reload();
+  await sealed();
+  assert.deepEqual(names(), ['A device', 'Firefox, Linux (this one)']);
+  good();
+  const before = await app.chat.sealer.device();
+  await press('Remove Firefox, Linux');
+  assert.match(document.body.textContent, /will never again read/);
+  await press('Remove');
+  await sealed();
+  const after = await app.chat.sealer.device();
+  assert.notEqual(after.value.id, before.value.id);
+  assert.ok(!server.devices.get(ADA)?.some(({ id: one }) => one === before.value.id));
+});
+
+test('a page that cannot seal shows the switch, and why it does not work', async () => {
+  const channel = server.channel({ isSealed: true });
+  await open(`#/chat/${channel}`);
+  await press('Members');
+  const [toggle] = document.querySelectorAll('input').filter((/** @type {any} */ one) => nameOf(one, document).trim() === 'Seal messages end to end');
+  assert.deepEqual([toggle.checked, toggle.disabled], [true, true]);
+  assert.match(shown(), /This browser cannot seal messages/);
+  good();
 });

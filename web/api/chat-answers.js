@@ -31,6 +31,7 @@ export function readChatMessage(value) {
   return {
     id, conversationId, sequence, authorId, type: text(value.type) ?? 'text',
     text: isDeleted ? null : text(value.content), isSealed: !isDeleted && value.encrypted === true,
+    box: !isDeleted && isObject(value.sealed) ? value.sealed : null, unreadable: null,
     replyTo: text(value.reply_to), threadId: text(value.thread_id),
     replyCount: count(value.reply_count) ?? 0, reactions: readReactions(value.reactions),
     version: count(value.version) ?? 1, clientId: text(value.client_id), isEdited: value.is_edited === true, isDeleted,
@@ -51,7 +52,7 @@ export function readConversation(value) {
     id: value.id, type: value.type, visibility: text(value.visibility) ?? 'private', title: text(value.name) ?? '',
     description: text(value.description), memberCount: count(value.member_count) ?? 0, role: text(value.role),
     permissions: texts(value.permissions), isArchived: value.is_archived === true, isMuted: value.is_muted === true,
-    unread: count(value.unread_count) ?? 0, lastMessageId: text(value.last_message_id), lastMessage: null,
+    isSealed: value.is_encrypted === true, unread: count(value.unread_count) ?? 0, lastMessageId: text(value.last_message_id), lastMessage: null,
     lastActivityAt: text(value.last_activity_at) ?? text(value.created_at), other: null,
   };
 }
@@ -68,7 +69,7 @@ export function readDirect(value) {
   return {
     id: value.id, type: 'direct', visibility: 'private', title: displayName, description: null, memberCount: 2,
     role: 'member', permissions: DIRECT, isArchived: false, isMuted: value.is_muted === true,
-    unread: count(value.unread_count) ?? 0, lastMessageId: lastMessage?.id ?? null, lastMessage,
+    isSealed: value.is_encrypted === true, unread: count(value.unread_count) ?? 0, lastMessageId: lastMessage?.id ?? null, lastMessage,
     lastActivityAt: text(value.last_activity_at) ?? text(value.created_at),
     other: { id: user.id, username: text(user.username) ?? '', displayName },
   };

@@ -14,6 +14,7 @@ import { pageOf, readChatMessage, readConversation, readDirect, readHit, readInv
 /** @typedef {import('../chat/types.js').Conversation} Conversation */
 /** @typedef {import('./chat-answers.js').Member} Member */
 /** @typedef {import('./chat-answers.js').Hit} Hit */
+/** What a message says. @typedef {{content: string}|{sealed: object}} Body */
 /** @typedef {Pick<import('../plexichat-api.js').PlexiAPI, 'request'>} Requests */
 /** @template T @typedef {import('../plexichat-api.js').Result<T>} Result */
 /** @template T @typedef {import('./chat-answers.js').Page<T>} Page */
@@ -22,6 +23,8 @@ import { pageOf, readChatMessage, readConversation, readDirect, readHit, readInv
 const PAGE = 50;
 /** Pages of a list that are read at once: as many conversations as a socket may follow. */
 const LIST_PAGES = 10;
+/** As many members as there may be devices that one message is sealed for, and a page that shows that there are more. */
+const SEALED_PAGES = 21;
 
 export class ChatAPI {
   /** @type {Requests} */ #api;
@@ -47,9 +50,9 @@ export class ChatAPI {
   /** @param {string} id @returns {Promise<Result<Conversation>>} */
   conversation(id) { return this.#get(`/v1/channels/${part(id)}`, one(readConversation)); }
 
-  /** @param {{name: string, description?: string, visibility: 'private'|'public'|'invite_only'}} channel @returns {Promise<Result<Conversation>>} */
-  async createChannel({ name, description, visibility }) {
-    const body = { name, visibility, ...(description ? { description } : {}) };
+  /** @param {{name: string, description?: string, visibility: 'private'|'public'|'invite_only', isSealed?: boolean}} channel @returns {Promise<Result<Conversation>>} */
+  async createChannel({ name, description, visibility, isSealed = false }) {
+    const body = { name, visibility, is_encrypted: isSealed, ...(description ? { description } : {}) };
     return read(await this.#api.request('POST', '/v1/channels', { body, once: true }), one(readConversation));
   }
 
@@ -66,6 +69,17 @@ export class ChatAPI {
 
   /** @param {string} id @param {number} [page] @returns {Promise<Result<Page<Member>>>} */
   members(id, page = 1) { return this.#get(`/v1/channels/${part(id)}/members?page=${page}&per_page=${PAGE}`, pageOf(readMember)); }
+
+  /** Everybody's id, for as many members as one can seal for. @param {string} id @returns {Promise<Result<string[]>>} */
+  async memberIds(id) {
+    const answer = await this.#all(`/v1/channels/${part(id)}/members`, readMember, SEALED_PAGES);
+    return answer.ok ? { ok: true, value: answer.value.map(({ userId }) => userId) } : answer;
+  }
+
+  /** Whether what is written from now on is sealed. @param {string} id @param {boolean} isSealed @returns {Promise<Result<Conversation>>} */
+  async setSealed(id, isSealed) {
+    return read(await this.#api.request('PUT', `/v1/channels/${part(id)}`, { body: { is_encrypted: isSealed } }), one(readConversation));
+  }
 
   // Invitations
 
@@ -91,9 +105,9 @@ export class ChatAPI {
     return this.#get(`/v1/channels/${part(id)}/messages?${query}`, pageOf(readChatMessage));
   }
 
-  /** @param {Pick<Message, 'id' | 'version'>} message that is edited; another's edit in between is `edited_since` @param {string} content @returns {Promise<Result<Message>>} */
-  async edit({ id, version }, content) {
-    return read(await this.#api.request('PUT', `/v1/messages/${part(id)}`, { body: { content, version } }), one(readChatMessage));
+  /** @param {Pick<Message, 'id' | 'version'>} message that is edited; another's edit in between is `edited_since` @param {Body} words @returns {Promise<Result<Message>>} */
+  async edit({ id, version }, words) {
+    return read(await this.#api.request('PUT', `/v1/messages/${part(id)}`, { body: { ...words, version } }), one(readChatMessage));
   }
 
   /** @param {string} id @returns {Promise<Result<null>>} */
@@ -108,9 +122,9 @@ export class ChatAPI {
   /** Oldest first. @param {string} id @param {number} [page] @returns {Promise<Result<{root: Message, items: Message[], hasMore: boolean}>>} */
   thread(id, page = 1) { return this.#get(`/v1/messages/${part(id)}/thread?page=${page}&per_page=${PAGE}`, readThread); }
 
-  /** Answers in the thread of `id`, or begins it. @param {string} id @param {{content: string, clientId: string}} answer @returns {Promise<Result<Message>>} */
-  async answer(id, { content, clientId }) {
-    const body = { content, client_id: clientId };
+  /** Answers in the thread of `id`, or begins it. @param {string} id @param {Body} words @param {string} clientId @returns {Promise<Result<Message>>} */
+  async answer(id, words, clientId) {
+    const body = { ...words, client_id: clientId };
     return read(await this.#api.request('POST', `/v1/messages/${part(id)}/thread`, { body, once: true }), one(readChatMessage));
   }
 
@@ -128,11 +142,11 @@ export class ChatAPI {
   /** @template T @param {string} path @param {(body: any) => T|null} reader @returns {Promise<Result<T>>} */
   async #get(path, reader) { return read(await this.#api.request('GET', path), reader); }
 
-  /** @template T @param {string} path @param {(value: unknown) => T|null} reader @returns {Promise<Result<T[]>>} */
-  async #all(path, reader) {
+  /** @template T @param {string} path @param {(value: unknown) => T|null} reader @param {number} [pages] @returns {Promise<Result<T[]>>} */
+  async #all(path, reader, pages = LIST_PAGES) {
     /** @type {T[]} */
     const all = [];
-    for (let page = 1; page <= LIST_PAGES; page += 1) {
+    for (let page = 1; page <= pages; page += 1) {
       const answer = await this.#get(`${path}${path.includes('?') ? '&' : '?'}page=${page}&per_page=${PAGE}`, pageOf(reader));
       if (!answer.ok) return answer;
       all.push(...answer.value.items);

@@ -12,6 +12,7 @@ import { createPresence } from './presence.js';
 import { screenFor } from './screens/index.js';
 import { createShell } from './shell.js';
 import { createStore } from './store.js';
+import { tellNews } from './chat/sealing.js';
 import { createIncoming } from './incoming.js';
 import { text } from './text.js';
 
@@ -31,7 +32,7 @@ import { text } from './text.js';
  * @property {{ remember: (on: boolean) => void, save: (session: null) => void }} session where tokens are kept after the next login
  * @property {(options: Pick<CallOptions, 'callId' | 'kind' | 'encryption'>) => PlexiCall} makeCall
  * @property {() => PlexiLine} makeLine
- * @property {() => PlexiChat} makeChat
+ * @property {(tell: (news: import('../seal/book.js').News) => void) => PlexiChat} makeChat `tell`: somebody's devices are others
  * @property {import('./devices.js').MediaSource | null} mediaDevices
  * @property {{ canEncrypt: boolean, makeKey: () => string, secretOf: (key: string) => Uint8Array | null, makeWorker: () => Worker }} encryption
  * @property {((challenge: Challenge) => Promise<{ ok: true } | { ok: false, problem: any }>) | null} useKey asks for a security key
@@ -268,7 +269,7 @@ export function createApp(world) {
 
   function openChat() {
     chat?.close();
-    const opened = world.makeChat();
+    const opened = world.makeChat((news) => { if (opened === chat) tellNews(app, news); });
     chat = opened;
     store.set({ chat: opened.state });
     opened.addEventListener('change', () => { if (opened === chat) store.set({ chat: opened.state }); });

@@ -98,3 +98,10 @@ export function nameList(names, shown = 2) {
   if (names.length === 1) return names[0] ?? '';
   return text('names.and', { names: names.slice(0, -1).join(', '), last: names[names.length - 1] ?? '' });
 }
+
+/** What a browser calls itself, in two words for a list of devices. @param {string} agent @returns {string} */
+export function browserName(agent) {
+  const browser = [['Edg/', 'Edge'], ['OPR/', 'Opera'], ['Firefox/', 'Firefox'], ['Chrome/', 'Chrome'], ['Safari/', 'Safari']].find(([sign]) => agent.includes(sign));
+  const system = [['Android', 'Android'], ['iPhone', 'iPhone'], ['iPad', 'iPad'], ['Windows', 'Windows'], ['Mac OS', 'macOS'], ['CrOS', 'ChromeOS'], ['Linux', 'Linux']].find(([sign]) => agent.includes(sign));
+  return `${browser?.[1] ?? 'Browser'}${system ? `, ${system[1]}` : ''}`;
+}

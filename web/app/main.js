@@ -4,9 +4,11 @@
 
 import { credentialJSON, PlexiAPI, requestOptions } from '../plexichat-api.js';
 import { PlexiCall, PlexiLine, signalingURL } from '../plexichat-call.js';
-import { PlexiChat, chatURL } from '../plexichat-chat.js';
+import { DeviceAPI, PlexiChat, chatURL } from '../plexichat-chat.js';
+import { Sealer, browserKeyStore } from '../plexichat-seal.js';
 import { canEncrypt, fragmentOf, makeSecret, makeWorker, secretFrom } from '../sframe.js';
 import { createApp } from './app.js';
+import { browserName } from './format.js';
 import { createNotifier } from './notify.js';
 import { storageOf } from './preferences.js';
 import { sessionStore } from './session-store.js';
@@ -20,11 +22,15 @@ const api = new PlexiAPI({ store: session });
 const url = signalingURL(location);
 const token = () => api.accessToken();
 
+/** Pages of addresses without TLS have no keys. @param {(news: import('../seal/book.js').News) => void} tell */
+const makeSealer = (tell) => (api.userId === null || globalThis.indexedDB === undefined || globalThis.crypto?.subtle === undefined ? null
+  : new Sealer({ userId: api.userId, deviceName: browserName(navigator.userAgent), store: browserKeyStore(indexedDB), rows: new DeviceAPI(api), tell }));
+
 const app = createApp({
   api, session, local, tab,
   makeCall: (options) => new PlexiCall({ ...options, url, token }),
   makeLine: () => new PlexiLine({ url, token }),
-  makeChat: () => new PlexiChat({ url: chatURL(location), token, api }),
+  makeChat: (tell) => new PlexiChat({ url: chatURL(location), token, api, sealer: makeSealer(tell) }),
   mediaDevices: navigator.mediaDevices ?? null,
   encryption: {
     canEncrypt: canEncrypt(),

@@ -54,6 +54,10 @@ export const PROBLEMS = Object.freeze({
   archived: { text: 'The conversation is archived', retry: false },
   invitation_invalid: { text: 'The invitation is not known, or not good any more', retry: false },
   conversation_full: { text: 'The conversation has all the members it may have', retry: false },
+  // Sealed ones.
+  sealing_unsupported: { text: 'This browser cannot seal messages', retry: false },
+  no_device: { text: 'Somebody here has no device yet that can read sealed messages', retry: false },
+  too_many_devices: { text: 'The conversation has too many devices to seal for', retry: false },
   last_owner: { text: 'The last owner cannot go without handing over', retry: false },
   // What is spoken.
   participant_absent: { text: 'Whom you mean is not in the call', retry: false },

@@ -49,7 +49,7 @@ export function listChanged(list, id, what, self) {
       return old.lastMessage?.id === what.message.id ? patched(list, id, { lastMessage: what.message }) : list;
     case 'deleted':
       return old.lastMessage?.id === what.messageId
-        ? patched(list, id, { lastMessage: { ...old.lastMessage, text: null, isSealed: false, isDeleted: true } }) : list;
+        ? patched(list, id, { lastMessage: { ...old.lastMessage, text: null, isSealed: false, box: null, isDeleted: true } }) : list;
     case 'joined': return patched(list, id, { memberCount: old.memberCount + 1 });
     case 'left': return patched(list, id, { memberCount: Math.max(0, old.memberCount - 1) });
     case 'renamed':

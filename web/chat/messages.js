@@ -35,7 +35,8 @@ import { isObject } from '../call/problems.js';
  *   | {kind: 'change', conversationId: string, place: Place|null, what: Change}
  *   | {kind: 'typing', conversationId: string, userId: string, isTyping: boolean}
  *   | {kind: 'receipt', conversationId: string, userId: string, messageId: string, isRead: boolean}
- *   | {kind: 'added'|'removed', conversationId: string}} ChatEvent
+ *   | {kind: 'added'|'removed', conversationId: string}
+ *   | {kind: 'devices', userId: string}} ChatEvent
  */
 
 /** A message that is longer is none of this server's: it takes and sends 512 KiB at most. */
@@ -81,6 +82,7 @@ function readControl(value) {
         && { kind: 'receipt', conversationId, userId: data.user_id, messageId: data.message_id, isRead: data.status === 'read' };
     case 'channel.added': return conversationId && { kind: 'added', conversationId };
     case 'channel.removed': return conversationId && { kind: 'removed', conversationId };
+    case 'devices.changed': return text(data.user_id) && { kind: 'devices', userId: data.user_id };
     default: return null;
   }
 }
@@ -131,9 +133,9 @@ export const ping = (id) => ({ type: 'ping', id });
 export const resume = (places, ref) => ({ type: 'subscribe', channels: places.map(({ id, place }) => ({ id, ...place })), id: ref });
 /** @param {string} ref */
 export const followAll = (ref) => ({ type: 'subscribe', channels: ['*'], id: ref });
-/** @param {{conversationId: string, text: string, clientId: string, replyTo: string|null}} message @param {string} ref */
-export const send = ({ conversationId, text: content, clientId, replyTo }, ref) =>
-  ({ type: 'send_message', channel_id: conversationId, content, client_id: clientId, ...(replyTo ? { reply_to: replyTo } : {}), id: ref });
+/** @param {{conversationId: string, clientId: string, replyTo: string|null}} message @param {{content: string}|{sealed: object}} body @param {string} ref */
+export const send = ({ conversationId, clientId, replyTo }, body, ref) =>
+  ({ type: 'send_message', channel_id: conversationId, ...body, client_id: clientId, ...(replyTo ? { reply_to: replyTo } : {}), id: ref });
 /** @param {string} id @param {boolean} isTyping */
 export const typing = (id, isTyping) => ({ type: isTyping ? 'typing_start' : 'typing_stop', channel_id: id });
 /** @param {string} id @param {string} messageId */

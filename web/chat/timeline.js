@@ -42,7 +42,7 @@ export function changed(timeline, what) {
     case 'created': return withStored(timeline, what.message);
     case 'updated': return edited(timeline, what.message);
     case 'deleted':
-      return replaced(timeline, what.messageId, (old) => ({ ...old, text: null, isSealed: false, isDeleted: true, reactions: [] }));
+      return replaced(timeline, what.messageId, (old) => ({ ...old, text: null, isSealed: false, box: null, isDeleted: true, reactions: [] }));
     case 'reacted': case 'unreacted': {
       const { userId, emoji } = what;
       return replaced(timeline, what.messageId, (old) => {
@@ -72,6 +72,10 @@ function edited(timeline, message) {
   return replaced(timeline, message.id, (old) => (old.isDeleted || old.version >= message.version ? old
     : { ...message, reactions: old.reactions, replyCount: old.replyCount }));
 }
+
+/** A sealed message is open, or cannot be opened. @param {Timeline} timeline @param {Pick<Message, 'id' | 'version'>} message @param {import('./sealing.js').Opened} opened @returns {Timeline} */
+export const withOpened = (timeline, { id, version }, opened) =>
+  replaced(timeline, id, (old) => (old.version === version && old.box !== null ? { ...old, ...opened } : old));
 
 /** @param {Timeline} timeline @param {Message} draft @returns {Timeline} */
 export const withDraft = (timeline, draft) => ({ ...timeline, messages: [...timeline.messages, draft] });

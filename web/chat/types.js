@@ -18,8 +18,10 @@
  * @property {number} sequence 1, 2, 3 …; of what is not stored yet, Infinity
  * @property {string} authorId
  * @property {string} type
- * @property {string|null} text null where it is sealed or deleted
+ * @property {string|null} text null where it is deleted, or sealed and not open
  * @property {boolean} isSealed
+ * @property {object|null} box the sealed body; nothing for pages
+ * @property {string|null} unreadable why a sealed one cannot be opened, for good
  * @property {string|null} replyTo the message that it quotes
  * @property {string|null} threadId the message that began the thread, for answers
  * @property {number} replyCount
@@ -45,6 +47,7 @@
  * @property {readonly string[]} permissions
  * @property {boolean} isArchived
  * @property {boolean} isMuted
+ * @property {boolean} isSealed what is written in it is sealed
  * @property {number} unread
  * @property {string|null} lastMessageId
  * @property {Message|null} lastMessage null where there is none, or it was not asked for

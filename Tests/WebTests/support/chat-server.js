@@ -14,6 +14,8 @@ const names = new Map([[ADA, 'Ada'], [BEN, 'Ben Bitdiddle'], [CY, 'Cy D. Fect']]
 const ok = (/** @type {any} */ data, pagination = {}) => ({ ok: true, value: { success: true, data, pagination } });
 const refused = (/** @type {string} */ code) => ({ ok: false, problem: { code, text: code, retry: code === 'network', retryAfter: null, info: {} } });
 
+const sealedOf = (/** @type {any} */ { sealed = null }) => ({ sealed, encrypted: sealed !== null });
+
 export class ChatServer {
   /** @type {Map<string, any>} */ channels = new Map();
   /** @type {any[]} */ sockets = [];
@@ -26,10 +28,10 @@ export class ChatServer {
   #last = 100;
   userId = ADA;
 
-  /** @param {{name?: string, type?: string, other?: string, visibility?: string, isMember?: boolean}} [what] */
-  channel({ name = 'general', type = 'channel', other, visibility = 'public', isMember = true } = {}) {
+  /** @param {{name?: string, type?: string, other?: string, visibility?: string, isMember?: boolean, isSealed?: boolean}} [what] */
+  channel({ name = 'general', type = 'channel', other, visibility = 'public', isMember = true, isSealed = false } = {}) {
     const channelID = id(this.#last += 1);
-    this.channels.set(channelID, { id: channelID, type, name, other, visibility, isMember, log: [], messages: [], members: [ADA, other ?? BEN], read: 0 });
+    this.channels.set(channelID, { id: channelID, type, name, other, visibility, isMember, isSealed, log: [], messages: [], members: [ADA, other ?? BEN], read: 0 });
     return channelID;
   }
 
@@ -50,9 +52,9 @@ export class ChatServer {
     return message;
   }
 
-  /** @param {any} message @param {string} content */
-  rewrite(message, content) {
-    Object.assign(message, { content, version: message.version + 1, is_edited: true });
+  /** @param {any} message @param {string|null} content @param {any} [sealed] */
+  rewrite(message, content, sealed = null) {
+    Object.assign(message, { content, sealed, encrypted: sealed !== null, version: message.version + 1, is_edited: true });
     this.log(message.channel_id, 'message.updated', { ...message });
   }
   /** @param {any} message */
@@ -126,7 +128,7 @@ export class ChatServer {
       if (said.channels[0] === '*') socket.say({ type: 'ok', data: {}, ref: said.id });
     }
     if (said.type === 'send_message') {
-      const message = this.say(said.channel_id, ADA, said.content, { client_id: said.client_id, reply_to: said.reply_to ?? null });
+      const message = this.say(said.channel_id, ADA, said.content ?? null, { ...sealedOf(said), client_id: said.client_id, reply_to: said.reply_to ?? null });
       socket.say({ type: 'message_sent', data: { client_id: said.client_id, message }, ref: said.id });
     }
   }
@@ -153,6 +155,7 @@ export class ChatServer {
 
   /** @param {string} method @param {URL} url @param {any} body */
   #answer(method, url, body) {
+    if (url.pathname.startsWith('/api/v1/chat/devices')) return this.#device(method, url.pathname.split('/')[5], body);
     const [, version, kind, key, part, last] = url.pathname.split('/');
     const all = [...this.channels.values()];
     if (version === 'chatrooms') return this.#invitation(kind, key);
@@ -166,7 +169,7 @@ export class ChatServer {
     }
     if (kind === 'messages') return this.#message(method, key, part, last, body);
     if (key === undefined) {
-      if (method === 'POST') return ok(this.#show(this.channels.get(this.channel({ name: body.name, visibility: body.visibility }))));
+      if (method === 'POST') return ok(this.#show(this.channels.get(this.channel({ name: body.name, visibility: body.visibility, isSealed: body.is_encrypted }))));
       return ok(all.filter((one) => one.type !== 'direct' && (one.isMember || !url.searchParams.has('joined'))).map((one) => this.#show(one)));
     }
     const channel = this.channels.get(key);
@@ -175,6 +178,7 @@ export class ChatServer {
     if (part === 'members' && method === 'GET') return ok(channel.members.map((/** @type {string} */ user) => ({ user_id: user, username: 'x', display_name: names.get(user), role: user === ADA ? 'owner' : 'member' })));
     if (part === 'members') channel.isMember = false;
     if (part === 'join') channel.isMember = true;
+    if (method === 'PUT' && part === undefined) channel.isSealed = body.is_encrypted;
     if (part === 'voice') return ok({ id: id(50), caller_id: ADA, type: 'video', status: 'ongoing', participants: [] });
     return ok(this.#show(channel));
   }
@@ -200,12 +204,31 @@ export class ChatServer {
     if (part === 'thread' && method === 'GET') return ok({ root: message, replies });
     if (part === 'thread') {
       message.reply_count += 1;
-      return ok(this.say(message.channel_id, ADA, body.content, { thread_id: key, client_id: body.client_id }));
+      return ok(this.say(message.channel_id, ADA, body.content ?? null, { ...sealedOf(body), thread_id: key, client_id: body.client_id }));
     }
     if (method === 'DELETE') this.erase(message);
     else if (body.version !== message.version) return refused('edited_since');
-    else this.rewrite(message, body.content);
+    else this.rewrite(message, body.content ?? null, body.sealed);
     return ok({ ...message });
+  }
+
+  /** Registered devices, by person. @type {Map<string, any[]>} */ devices = new Map();
+
+  /** @param {string} user @param {any} device */
+  addDevice(user, device) {
+    const others = (this.devices.get(user) ?? []).filter((one) => one.id !== device.id);
+    this.devices.set(user, [...others, { name: '', version: 1, signed_key: null, seen_at: '2026-03-05T09:00:00Z', ...device }]);
+    this.tell({ type: 'devices.changed', data: { user_id: user, version: 1 } });
+  }
+
+  /** @param {string} method @param {string} key @param {any} body */
+  #device(method, key, body) {
+    const list = (/** @type {any} */ value) => ({ ok: true, value });
+    if (method === 'GET') return list({ data: this.devices.get(ADA) ?? [], count: 0, version: 1 });
+    if (key === 'query') return list({ data: body.user_ids.map((/** @type {string} */ user) => ({ user_id: user, version: 1, devices: this.devices.get(user) ?? [] })), count: 0 });
+    if (method === 'PUT') this.addDevice(ADA, { id: key, ...body });
+    else this.devices.set(ADA, (this.devices.get(ADA) ?? []).filter((one) => one.id !== key));
+    return list({ id: key });
   }
 
   /** @param {any} channel @param {URLSearchParams} query */
@@ -221,14 +244,14 @@ export class ChatServer {
     const last = one.messages.at(-1);
     return {
       id: one.id, type: one.type, visibility: one.visibility, name: one.type === 'direct' ? names.get(one.other) : one.name, description: null, member_count: one.members.length,
-      role: one.isMember ? 'owner' : null, permissions: one.isMember ? ['view', 'send_messages', 'add_reactions', 'use_threads', 'invite_members', 'join_voice'] : [],
-      is_archived: false, is_muted: false, unread_count: one.messages.length - one.read, last_message_id: last?.id ?? null,
+      role: one.isMember ? 'owner' : null, permissions: one.isMember ? ['view', 'send_messages', 'add_reactions', 'use_threads', 'invite_members', 'join_voice', 'manage_channel'] : [],
+      is_archived: false, is_muted: false, is_encrypted: one.isSealed, unread_count: one.messages.length - one.read, last_message_id: last?.id ?? null,
       last_activity_at: last?.created_at ?? null, created_at: '2026-03-01T00:00:00Z',
     };
   }
   /** @param {any} one */
   #direct(one) {
-    const { id: key, is_muted, unread_count, last_activity_at, created_at } = this.#show(one);
-    return { id: key, is_muted, unread_count, last_activity_at, created_at, last_message: one.messages.at(-1) ?? null, user: { id: one.other, username: 'ben', display_name: names.get(one.other) } };
+    const { id: key, is_muted, is_encrypted, unread_count, last_activity_at, created_at } = this.#show(one);
+    return { id: key, is_muted, is_encrypted, unread_count, last_activity_at, created_at, last_message: one.messages.at(-1) ?? null, user: { id: one.other, username: 'ben', display_name: names.get(one.other) } };
   }
 }

@@ -8,6 +8,7 @@ import { formatRoute } from '../router.js';
 import { text } from '../text.js';
 import { composer } from './composer.js';
 import { messageElement } from './message.js';
+import { sealingSettings } from './sealing.js';
 import { messageRow } from './view.js';
 
 /** @typedef {import('../app.js').App} App */
@@ -96,7 +97,7 @@ export function membersPanel(app, conversation, onClose) {
     app.navigate({ name: 'chats' });
   }));
   const isGroup = conversation.type !== 'direct';
-  const inner = panel(text('chat.members'), onClose, place, list,
+  const inner = panel(text('chat.members'), onClose, sealingSettings(app, conversation), place, list,
     isGroup && conversation.permissions.includes('invite_members') ? [invite, status, linkPlace] : null, isGroup ? leave : null);
 
   async function load() {

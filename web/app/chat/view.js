@@ -2,7 +2,7 @@
 // From the SDK's state to what is shown of a conversation: rows, lines, words. Pure, and the place to begin reading.
 
 import { dayAndTime, nameList } from '../format.js';
-import { text } from '../text.js';
+import { hasText, text } from '../text.js';
 
 /** @typedef {import('../../chat/types.js').Message} Message */
 /** @typedef {import('../../chat/types.js').Conversation} Conversation */
@@ -20,7 +20,7 @@ import { text } from '../text.js';
  * @property {boolean} isContinued the one before it is by the same person and a moment older
  * @property {string} time
  * @property {string} whole the time with its day, for who asks
- * @property {string} note in place of text: sealed, deleted
+ * @property {string} note in place of text: sealed and not open, deleted
  * @property {{ author: string, words: string } | null} quote
  * @property {ReactionLine[]} reactions
  * @property {string} readBy
@@ -66,8 +66,9 @@ export function messageRow(message, isContinued, known, readBy, eyes) {
 }
 
 /** @param {Message} message */
-const noteOf = (message) => (message.isDeleted ? text('chat.deleted') : message.isSealed ? text('chat.sealed')
-  : message.text === null ? text('chat.unknown') : '');
+const noteOf = (message) => (message.isDeleted ? text('chat.deleted') : message.text !== null ? ''
+  : message.unreadable !== null && hasText(`chat.unreadable.${message.unreadable}`) ? text(`chat.unreadable.${message.unreadable}`)
+    : message.isSealed ? text('chat.sealed') : text('chat.unknown'));
 
 /** @param {Message} message */
 const wordsOf = (message) => message.text ?? noteOf(message);

@@ -3,6 +3,7 @@
 
 import { composer } from '../chat/composer.js';
 import { dayElement, messageElement } from '../chat/message.js';
+import { sealedBadge } from '../chat/sealing.js';
 import { membersPanel, threadPanel } from '../chat/side.js';
 import { rowsOf, typingText } from '../chat/view.js';
 import { h, keyed, replace, setAria, setText } from '../dom.js';
@@ -31,6 +32,7 @@ export function chatScreen(app, { id }) {
   const timeline = () => app.store.get().chat?.timelines[id];
 
   const heading = h('h1', { tabindex: '-1' }, text('chats.untitled'));
+  const sealed = h('span', { hidden: true }, sealedBadge());
   const call = iconButton('call', text('chat.call'), {});
   call.addEventListener('click', () => busy(call, startCall));
   const members = iconButton('people', text('chat.members'), { on: { click: () => toggleMembers() } });
@@ -44,7 +46,7 @@ export function chatScreen(app, { id }) {
   const beside = h('div', { class: 'chat__beside', hidden: true });
   const element = h('div', { class: 'chat' },
     h('div', { class: 'chat__main' },
-      h('div', { class: 'bar chat__head' }, heading, h('div', { class: 'row__tools' }, call, members)),
+      h('div', { class: 'bar chat__head' }, h('div', { class: 'chat__title' }, heading, sealed), h('div', { class: 'row__tools' }, call, members)),
       log, typing, line.element, readOnly), beside);
 
   /** @type {import('../chat/message.js').Doing} */
@@ -155,6 +157,7 @@ export function chatScreen(app, { id }) {
     const [one, shown] = [conversation(), timeline()];
     if (chat === null) return;
     if (one !== undefined) setText(heading, one.title === '' ? text('chats.untitled') : one.title);
+    sealed.hidden = !(one?.isSealed ?? false);
     const canWrite = one !== undefined && !one.isArchived && doing.may('send_messages');
     line.element.hidden = !canWrite;
     readOnly.hidden = canWrite || one === undefined;

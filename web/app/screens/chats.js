@@ -6,7 +6,7 @@ import { wordNodes } from '../chat/message.js';
 import { openDialog } from '../dialog.js';
 import { h, icon, keyed, replace, setData, setText } from '../dom.js';
 import { form } from '../form.js';
-import { emptyNote, face, field, notice, segments, waitingNote } from '../parts.js';
+import { emptyNote, face, field, notice, segments, toggle, waitingNote } from '../parts.js';
 import { problemText } from '../problems.js';
 import { formatRoute } from '../router.js';
 import { text } from '../text.js';
@@ -108,16 +108,18 @@ export function chatsScreen(app) {
 function newChannel(app) {
   /** @type {'private' | 'public'} */
   let visibility = 'private';
+  let isSealed = false;
   const name = field({ label: text('chats.new.name'), input: { maxLength: 100, autocomplete: 'off' } });
   const who = segments({
     label: text('chats.new.who'), value: visibility, onChange: (value) => { visibility = value === 'public' ? 'public' : 'private'; },
     options: [{ value: 'private', label: text('chats.new.private') }, { value: 'public', label: text('chats.new.public') }],
   });
+  const seal = app.chat?.sealer ? toggle({ label: text('seal.on'), hint: text('seal.on.hint'), isOn: false, onChange: (on) => { isSealed = on; } }).element : null;
   const dialog = openDialog({
     title: text('chats.new'), content: [form({
-      fields: [{ name: 'name', part: name, rules: { required: true } }], more: [who], submit: text('chats.new.submit'),
+      fields: [{ name: 'name', part: name, rules: { required: true } }], more: [who, seal], submit: text('chats.new.submit'),
       async onSubmit({ name: words }) {
-        const answer = await app.chat?.rest.createChannel({ name: words.trim(), visibility });
+        const answer = await app.chat?.rest.createChannel({ name: words.trim(), visibility, isSealed });
         if (answer === undefined) return null;
         if (!answer.ok) return problemText(answer.problem);
         dialog.close();

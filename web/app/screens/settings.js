@@ -2,6 +2,7 @@
 // One's name, the look, devices, and how calls begin.
 
 import { h, icon } from '../dom.js';
+import { deviceList } from '../chat/sealing.js';
 import { deviceSettings } from '../device-settings.js';
 import { busy, field, segments, toggle } from '../parts.js';
 import { problemText } from '../problems.js';
@@ -19,6 +20,7 @@ export function settingsScreen(app) {
   const you = yourName(app);
   const devices = deviceSettings(app, { withCamera: true });
   const security = securitySettings(app);
+  const sealing = deviceList(app);
   /** @param {'startsMuted' | 'startsWithoutVideo' | 'mirror' | 'ring' | 'shortcuts'} name @param {string} label @param {string} [hint] */
   const preference = (name, label, hint) =>
     toggle({ label, hint, isOn: preferences[name], onChange: (on) => app.setPreferences({ [name]: on }) }).element;
@@ -41,13 +43,15 @@ export function settingsScreen(app) {
       preference('ring', text('settings.ring')),
       notifications(app),
       preference('shortcuts', text('settings.shortcuts'), text('settings.shortcuts.hint'))),
-    section(text('security.title'), security.element));
+    section(text('security.title'), security.element),
+    section(text('seal.devices'), sealing.element));
   return {
     title: text('settings.title'), element,
     close() {
       you.close();
       devices.close();
       security.close();
+      sealing.close();
       app.media.closeAll();
     },
   };
