@@ -3,6 +3,7 @@
 import API
 import Accounts
 import Base
+import Chat
 import Configuration
 import Media
 import Net
@@ -20,13 +21,17 @@ enum CallAssembly {
 
     static func start(
         _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, _ media: MediaService?,
-        _ relay: EmbeddedRelay?, _ metrics: Metrics
+        _ relay: EmbeddedRelay?, chat: ChatHub, _ metrics: Metrics
     ) async throws(StartFailure) -> Parts {
         let hub = media.map { SignalingHub(media: $0, resumeGrace: configuration.calls.resumeGrace) }
         let sockets: any CallEvents & CallMedia = if let hub { hub } else { NoMedia() }
         let presence = PresenceBook(
             database: storage.database, options: configuration.presenceOptions,
-            tell: { sockets.presenceChanged($0, $1) })
+            tell: { user, presence in
+                sockets.presenceChanged(user, presence)
+                chat.presenceChanged(user, presence.inChat)
+            })
+        chat.setPresence(presence)
         let options = configuration.callOptions(with: relay)
         let service = CallService(
             node: try NodeIdentity.load(configuration), database: storage.database, accounts: accounts,

@@ -16,9 +16,8 @@ enum ChatAssembly {
     /// `calls` are those of conversations: who is removed from one is cut from its call.
     static func make(
         _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, calls: any CallGate,
-        _ metrics: Metrics
+        hub: ChatHub, _ metrics: Metrics
     ) -> Parts {
-        let hub = ChatHub()
         let service = ChatService(database: storage.database, accounts: accounts, gate: calls, events: hub)
         hub.setChat(service)
         metrics.sampled("plexichat_chat_sockets", "Open chat sockets.") { Double(hub.connectionCount) }

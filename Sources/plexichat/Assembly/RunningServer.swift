@@ -3,6 +3,7 @@
 import API
 import Accounts
 import Base
+import Chat
 import Configuration
 import Crypto
 import Glibc
@@ -90,15 +91,19 @@ struct RunningServer: Sendable {
             throw error
         }
         let parts: CallAssembly.Parts
+        // Made first: who is there, calls know, and tell it.
+        let chatHub = ChatHub()
         do {
-            parts = try await CallAssembly.start(configuration, storage, accounts, media, relay, metrics)
+            parts = try await CallAssembly.start(
+                configuration, storage, accounts, media, relay, chat: chatHub, metrics)
         } catch {
             await relay?.server.stop()
             await media?.stop()
             throw error
         }
         let limiter = RateLimiter(configuration.rateLimitPolicy)
-        let chat = ChatAssembly.make(configuration, storage, accounts, calls: parts.calls.service, metrics)
+        let chat = ChatAssembly.make(
+            configuration, storage, accounts, calls: parts.calls.service, hub: chatHub, metrics)
         let logins = watchLogins(of: accounts, parts, chat)
         let services = Services(
             accounts: accounts, health: health, metrics: metrics,
@@ -120,7 +125,7 @@ struct RunningServer: Sendable {
             throw error
         }
         let maintenance = Maintenance(
-            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat.chat, logins: logins, load: load,
+            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat, logins: logins, load: load,
             tls: tls)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
