@@ -68,7 +68,8 @@ extension CallsRoutes {
                 }
             },
             .get(
-                "/api/v1/chat/users/{user_id}/devices/changes", .user, "What has changed of somebody's devices, in order",
+                "/api/v1/chat/users/{user_id}/devices/changes", .user,
+                "What has changed of somebody's devices, in order",
                 query: [Parameter("after", .count, "The version up to which it is known; 0 where it is not given")],
                 answer: .object([
                     .required("data", .array(CallsDevicePresenter.changeSchema, limit: ChatService.deviceListLimit)),

@@ -42,7 +42,8 @@ extension ChatService {
         let (now, options) = (clock.now(), options)
         let event = try await database.transaction { (transaction) async throws(ChatError) -> ChatEvent? in
             let (_, stored) = try await transaction.reader.storedVisible(id, principal.user)
-            let known = try await transaction.reader.number(ReceiptTable.failureCount(of: id, principal.user, but: device))
+            let others = ReceiptTable.failureCount(of: id, principal.user, but: device)
+            let known = try await transaction.reader.number(others)
             guard known < options.devicesPerUser else { throw .limitReached(.devices, options.devicesPerUser) }
             let change = ReceiptTable.failed(id, principal.user, device, at: now)
             guard try await transaction.change(change) == 1 else { return nil }

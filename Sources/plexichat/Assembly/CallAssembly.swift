@@ -17,14 +17,17 @@ enum CallAssembly {
         let signaling: SignalingAccess?
         /// `nil` where nobody looks at relays.
         let relays: RelayWatch?
+        /// Chat is built later, but who is there is known here and told over its sockets, too.
+        let chatHub: ChatHub
     }
 
     static func start(
         _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, _ media: MediaService?,
-        _ relay: EmbeddedRelay?, chat: ChatHub, _ metrics: Metrics
+        _ relay: EmbeddedRelay?, _ metrics: Metrics
     ) async throws(StartFailure) -> Parts {
         let hub = media.map { SignalingHub(media: $0, resumeGrace: configuration.calls.resumeGrace) }
         let sockets: any CallEvents & CallMedia = if let hub { hub } else { NoMedia() }
+        let chat = ChatHub(limits: configuration.liveLimits)
         let presence = PresenceBook(
             database: storage.database, options: configuration.presenceOptions,
             tell: { user, presence in
@@ -51,7 +54,7 @@ enum CallAssembly {
         }
         return Parts(
             calls: CallAccess(service: service, presence: presence), signaling: signaling,
-            relays: try watch(options.relays, configuration, storage, metrics))
+            relays: try watch(options.relays, configuration, storage, metrics), chatHub: chat)
     }
 }
 

@@ -3,7 +3,6 @@
 import API
 import Accounts
 import Base
-import Chat
 import Configuration
 import Crypto
 import Glibc
@@ -91,19 +90,15 @@ struct RunningServer: Sendable {
             throw error
         }
         let parts: CallAssembly.Parts
-        // Made first: who is there, calls know, and tell it.
-        let chatHub = ChatHub()
         do {
-            parts = try await CallAssembly.start(
-                configuration, storage, accounts, media, relay, chat: chatHub, metrics)
+            parts = try await CallAssembly.start(configuration, storage, accounts, media, relay, metrics)
         } catch {
             await relay?.server.stop()
             await media?.stop()
             throw error
         }
         let limiter = RateLimiter(configuration.rateLimitPolicy)
-        let chat = ChatAssembly.make(
-            configuration, storage, accounts, calls: parts.calls.service, hub: chatHub, metrics)
+        let chat = ChatAssembly.make(configuration, storage, accounts, parts, metrics)
         let logins = watchLogins(of: accounts, parts, chat)
         let services = Services(
             accounts: accounts, health: health, metrics: metrics,
