@@ -25,6 +25,7 @@ package struct Configuration: Sendable {
     package var outgoing = Outgoing()
     package var media = Media()
     package var calls = Calls()
+    package var chat = Chat()
     package var relay = Relay()
     package var limits = Limits()
     package var rateLimits = RateLimits()
@@ -40,8 +41,9 @@ package struct Configuration: Sendable {
     /// Every key, grouped as in the file and in the reference.
     package static let sections: [Section] = [
         serverSection, tlsSection, dataSection, vaultSection, storeSection, accountsSection, mfaSection,
-        mailSection, smsSection, outgoingSection, mediaSection, callsSection, relaySection, limitsSection,
-        rateLimitsSection, corsSection, loggingSection, metricsSection, idempotencySection, docsSection, webSection,
+        mailSection, smsSection, outgoingSection, mediaSection, callsSection, chatSection, relaySection,
+        limitsSection, rateLimitsSection, corsSection, loggingSection, metricsSection, idempotencySection, docsSection,
+        webSection,
     ]
 
     package static let keys: [Key] = sections.flatMap(\.keys)

@@ -13,7 +13,8 @@ final class CallsLive: LiveCodec {
             .followed: "conversation_joined", .unfollowed: "conversation_left", .message: "message_received",
             .joined: "member_joined", .left: "member_left", .conversation: "conversation_updated",
             .conversationDeleted: "conversation_deleted", .read: "message_status_update",
-            .delivered: "message_status_update", .added: "conversation_added", .removed: "conversation_removed",
+            .delivered: "message_status_update", .failed: "message_status_update", .presence: "user_status",
+            .added: "conversation_added", .removed: "conversation_removed",
         ])
 
     func read(_ object: JSONObject, bound: ConversationID?) throws(LiveFault) -> LiveRequest {

@@ -8,7 +8,7 @@ import Wire
 enum CallsRoutes {
     static let table = DialectTable(
         .calls, CallsFormat(),
-        management + history + SignalingRows.calls + messages + conversations + members
+        management + history + SignalingRows.calls + messages + conversations + members + devices + sealing
             + LiveRows.calls)
 
     private static var management: [Route] {

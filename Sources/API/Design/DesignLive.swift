@@ -14,7 +14,8 @@ final class DesignLive: LiveCodec {
             .reactionAdded: "reaction.added", .reactionRemoved: "reaction.removed", .pinned: "message.pinned",
             .unpinned: "message.unpinned", .joined: "member.joined", .left: "member.left", .member: "member.updated",
             .conversation: "channel.updated", .conversationDeleted: "channel.deleted", .read: "receipt",
-            .delivered: "receipt", .added: "channel.added", .removed: "channel.removed", .devices: "devices.changed",
+            .delivered: "receipt", .failed: "receipt", .added: "channel.added", .removed: "channel.removed",
+            .devices: "devices.changed",
         ])
 
     func read(_ object: JSONObject, bound: ConversationID?) throws(LiveFault) -> LiveRequest {

@@ -87,7 +87,7 @@ extension ChatRefusal {
     var isConflict: Bool {
         switch self {
         case .lastOwner, .archived: true
-        case .notMember, .lacks, .notAuthor, .rank, .removed, .direct, .inviteOnly, .systemMessage: false
+        case .notMember, .lacks, .notAuthor, .rank, .removed, .direct, .inviteOnly, .systemMessage, .tooLate: false
         }
     }
 
@@ -103,6 +103,7 @@ extension ChatRefusal {
         case .direct: "direct"
         case .inviteOnly: "invite_only"
         case .systemMessage: "system_message"
+        case .tooLate: "too_late"
         }
     }
 
@@ -118,6 +119,7 @@ extension ChatRefusal {
         case .direct: "A direct conversation has its two members, and keeps them"
         case .inviteOnly: "One comes in here by invitation"
         case .systemMessage: "What the system says is neither written nor edited by users"
+        case .tooLate: "The time in which this message could be edited is over"
         }
     }
 }

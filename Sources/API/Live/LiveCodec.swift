@@ -14,6 +14,14 @@ protocol LiveCodec: ChatStyle, LiveWriting {
 }
 
 extension LiveCodec {
+    /// What can be read of a message's name, whatever else is wrong with it.
+    func name(_ object: JSONObject) -> LiveName {
+        let body = object["data"]?.objectValue ?? object
+        return LiveName(
+            reference: try? object.liveReference(),
+            clientID: body["client_id"]?.stringValue.flatMap { $0.utf8.count <= LiveReading.nameBytes ? $0 : nil })
+    }
+
     func token(_ object: JSONObject) -> String? {
         object["type"]?.stringValue == "auth" ? object["token"]?.stringValue : nil
     }
@@ -35,6 +43,8 @@ extension LiveCodec {
 /// Of live messages: bounds that no honest one reaches, below those of the chat itself.
 enum LiveReading {
     static let jsonLimits = JSONLimits(depth: 6, values: 8_192)
+    /// Of what a client calls its message: as long as a `client_id` may be.
+    static let nameBytes = 128
 
     static func object(_ text: String) throws(LiveFault) -> JSONObject {
         let value: JSONValue
@@ -103,8 +113,8 @@ extension JSONObject {
     /// The client's own name for its message.
     func liveReference() throws(LiveFault) -> JSONValue? {
         guard let value = self["id"], !value.isNull else { return nil }
-        guard value.stringValue.map({ $0.utf8.count <= 128 }) ?? (value.integerValue != nil) else {
-            throw .malformed(field: "id", reason: "must be a whole number or a string of 128 characters at most")
+        guard value.stringValue.map({ $0.utf8.count <= LiveReading.nameBytes }) ?? (value.integerValue != nil) else {
+            throw .malformed(field: "id", reason: "must be a whole number or a string of 128 bytes at most")
         }
         return value
     }
@@ -176,6 +186,9 @@ extension JSONObject {
         case "typing_stop": return .typing(false, in: try liveConversation(place, bound: bound))
         case "message_read": return .acknowledge(.read, upTo: try liveID("message_id", .message))
         case "message_delivered": return .acknowledge(.delivered, upTo: try liveID("message_id", .message))
+        case "message_failed":
+            return .reportFailure(
+                try liveID("message_id", .message), device: try liveOptionalID("device_id", .device))
         case "add_reaction", "remove_reaction":
             return .react(
                 try liveID("message_id", .message), emoji: try liveText("emoji"), isOn: type == "add_reaction")

@@ -106,7 +106,7 @@ final class LiveSocket: WebSocketHandler, ChatLine, @unchecked Sendable {
         do throws(LiveFault) {
             connection.received(.success(try codec.read(object, bound: opening.bound)))
         } catch {
-            connection.received(.failure(error))
+            connection.received(.failure(error), named: codec.name(object))
         }
     }
 

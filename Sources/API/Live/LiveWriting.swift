@@ -28,9 +28,13 @@ enum LiveWord: String {
     case typing
     case read = "message_read"
     case delivered = "message_delivered"
+    case failed = "message_failed"
     case added = "channel_added"
     case removed = "channel_removed"
     case devices = "devices_changed"
+    case presence
+    case online = "user_online"
+    case offline = "user_offline"
 }
 
 struct LiveVocabulary: Sendable {
@@ -56,10 +60,23 @@ protocol LiveWriting {
     func writeJoined(_ member: Member, _ people: [UserID: ChatPerson], into json: inout JSONWriter)
     func writeTyping(_ user: UserID?, _ isTyping: Bool, _ people: [UserID: ChatPerson], into json: inout JSONWriter)
     func writeReceipt(_ kind: ReceiptKind, _ message: MessageID, _ user: UserID?, into json: inout JSONWriter)
+    /// `nil` for what the dialect has no word for.
+    func word(_ news: PresenceNews) -> LiveWord?
+    /// Whom it shows by name.
+    func person(in news: PresenceNews) async -> ChatPerson?
+    func writePresence(_ news: PresenceNews, _ person: ChatPerson?, into json: inout JSONWriter)
 }
 
 extension LiveWriting {
     func people(in event: ChatEvent) async -> [UserID: ChatPerson] { [:] }
+    func person(in news: PresenceNews) async -> ChatPerson? { nil }
+    func word(_ news: PresenceNews) -> LiveWord? { .presence }
+
+    func writePresence(_ news: PresenceNews, _ person: ChatPerson?, into json: inout JSONWriter) {
+        json.field("user_id", news.user)
+        json.field("status", news.presence.status.rawValue)
+        if let lastSeen = news.presence.lastSeen { json.field("last_seen", lastSeen) }
+    }
 
     func writeData(_ message: Message, _ people: [UserID: ChatPerson], into json: inout JSONWriter) {
         write(message, people, into: &json)
@@ -101,8 +118,7 @@ extension LiveCodec {
         ]
     }
 
-    /// `nil` for what clients do not hear: that a message is stored its sender knows by the answer, and what one device
-    /// could not open stands in the history.
+    /// `nil` for what clients do not hear: that a message is stored its sender knows by the answer.
     private func word(_ change: ChatEvent.Change) -> LiveWord? {
         switch change {
         case .messageSent: .message
@@ -120,7 +136,8 @@ extension LiveCodec {
         case .typing: .typing
         case .receipt(.read, _, _, _): .read
         case .receipt(.delivered, _, _, _): .delivered
-        case .receipt: nil
+        case .receipt(.failed, _, _, _): .failed
+        case .receipt(.sent, _, _, _): nil
         }
     }
 
@@ -143,7 +160,10 @@ extension LiveCodec {
             json.field("description", conversation.summary)
             json.field("is_archived", conversation.isArchived)
         case .typing(let isTyping): writeTyping(event.actor, isTyping, people, into: &json)
-        case .receipt(let kind, let id, _, _): writeReceipt(kind, id, event.actor, into: &json)
+        case .receipt(let kind, let id, _, let device):
+            writeReceipt(kind, id, event.actor, into: &json)
+            // Whoever sealed it has to know for which device to do it again.
+            if kind == .failed { json.field("device_id", device) }
         }
     }
 
@@ -151,6 +171,12 @@ extension LiveCodec {
         json.field("message_id", id)
         json.field("user_id", user)
         json.field("emoji", emoji)
+    }
+
+    func frames(of news: PresenceNews) async -> [SharedFrame] {
+        guard let word = word(news) else { return [] }
+        let person = await person(in: news)
+        return [frame(word) { writePresence(news, person, into: &$0) }]
     }
 
     // MARK: Answers
@@ -165,7 +191,7 @@ extension LiveCodec {
                     json.field("recovered", isRecovered)
                 }
             ]
-        case .unfollowed(_, let fault?, let reference): [error(.chat(fault), reference)]
+        case .unfollowed(_, let fault?, let reference): [error(.chat(fault), LiveName(reference: reference))]
         case .unfollowed(let id, nil, let reference):
             [frame(.unfollowed, nil, reference) { $0.field(vocabulary.place, id) }]
         case .sent(let sent, let reference):
@@ -177,14 +203,14 @@ extension LiveCodec {
             ]
         case .done(let reference): [frame(.ok, nil, reference) { _ in }]
         case .pong(let reference): [frame(.pong, nil, reference) { _ in }]
-        case .failed(let fault, let reference): [error(fault, reference)]
+        case .failed(let fault, let name): [error(fault, name)]
         case .notice(let notice): [frame(of: notice)]
         }
     }
 
-    private func error(_ fault: LiveFault, _ reference: JSONValue?) -> SharedFrame {
+    private func error(_ fault: LiveFault, _ name: LiveName) -> SharedFrame {
         let problem = problem(fault)
-        return frame(.error, nil, reference) { json in
+        return frame(.error, nil, name.reference, client: name.clientID) { json in
             json.field("code", problem.code)
             json.field("message", problem.message)
             json.field("details", JSONValue.object(problem.details))
@@ -215,7 +241,7 @@ extension LiveCodec {
 
     /// `{"type": …, "data": {…}}`, with the place of what is in the log.
     private func frame(
-        _ word: LiveWord, _ position: LogPosition? = nil, _ reference: JSONValue? = nil,
+        _ word: LiveWord, _ position: LogPosition? = nil, _ reference: JSONValue? = nil, client: String? = nil,
         _ data: (inout JSONWriter) -> Void
     ) -> SharedFrame {
         var json = JSONWriter(capacity: 512)
@@ -227,6 +253,7 @@ extension LiveCodec {
                 json.field("offset", position.offset)
             }
             if let reference { json.field("ref", reference) }
+            if let client { json.field("client_id", client) }
         }
         return SharedFrame(textBytes: json.bytes)
     }

@@ -49,7 +49,7 @@ extension RoomsFormat {
             "CHATROOM_OWNER_REQUIRED"
         case .lacks(let abilities) where abilities.contains(.manageMessages): "MESSAGE_DELETE_DENIED"
         case .lastOwner: "CHATROOM_OWNER_REQUIRED"
-        case .notAuthor, .systemMessage: "MESSAGE_EDIT_DENIED"
+        case .notAuthor, .systemMessage, .tooLate: "MESSAGE_EDIT_DENIED"
         case .lacks, .rank, .archived, .direct: "RESOURCE_ACCESS_DENIED"
         }
     }

@@ -67,6 +67,20 @@ final class RoomsLive: LiveCodec {
         return wanted.isEmpty ? [:] : (try? await chat.people(wanted)) ?? [:]
     }
 
+    func word(_ news: PresenceNews) -> LiveWord? {
+        guard news.isComingOrGoing else { return nil }
+        return news.presence.status == .offline ? .offline : .online
+    }
+
+    func person(in news: PresenceNews) async -> ChatPerson? {
+        (try? await chat.people([news.user]))?[news.user]
+    }
+
+    func writePresence(_ news: PresenceNews, _ person: ChatPerson?, into json: inout JSONWriter) {
+        json.field("user_id", news.user)
+        json.field("username", person?.username.exposed)
+    }
+
     func write(_ message: Message, _ people: [UserID: ChatPerson], into json: inout JSONWriter) {
         RoomsMessagePresenter.write(message, people, into: &json)
     }

@@ -86,6 +86,11 @@ package final class ChatConnection: @unchecked Sendable {
         }
     }
 
+    /// Of somebody in a conversation that it follows. Left out while there is no room, as typing is.
+    func tellPresence(_ frames: [SharedFrame]) {
+        if !isClosed, line.hasRoom { send(frames) }
+    }
+
     private func send(_ frames: [SharedFrame]) { for frame in frames { line.send(frame) } }
 
     /// After this event the user has no business here any more.
@@ -126,7 +131,10 @@ package final class ChatConnection: @unchecked Sendable {
 
     // MARK: - From the client
 
-    package func received(_ read: Result<LiveRequest, LiveFault>, now: Instant = .now()) {
+    /// `name` is what could be read of a message that cannot be.
+    package func received(
+        _ read: Result<LiveRequest, LiveFault>, named name: LiveName = .none, now: Instant = .now()
+    ) {
         guard commands.take(now) else { return refuse(retryAfter: commands.secondsToNext) }
         refusedInARow = 0
         switch read {
@@ -134,12 +142,12 @@ package final class ChatConnection: @unchecked Sendable {
             malformedInARow = 0
             if case .send = request.command, !messages.take(now) {
                 let fault = LiveFault.tooManyRequests(retryAfter: messages.secondsToNext)
-                return tell(.failed(fault, reference: request.reference))
+                return tell(.failed(fault, request.name))
             }
             enqueue(request)
         case .failure(let fault):
             malformedInARow += 1
-            tell(.failed(fault, reference: nil))
+            tell(.failed(fault, name))
             if malformedInARow >= limits.malformedInARow {
                 line.close(.invalidMessages, "messages that cannot be read")
             }
@@ -149,13 +157,13 @@ package final class ChatConnection: @unchecked Sendable {
     private func refuse(retryAfter: Int) {
         refusedInARow += 1
         // Told at the first; after that dropped, or the answers would be a flood of their own.
-        if refusedInARow == 1 { tell(.failed(.tooManyRequests(retryAfter: retryAfter), reference: nil)) }
+        if refusedInARow == 1 { tell(.failed(.tooManyRequests(retryAfter: retryAfter), .none)) }
         if refusedInARow >= limits.refusedInARow { line.close(.rateLimited, "too many messages") }
     }
 
     private func enqueue(_ request: LiveRequest) {
         guard waiting.count < limits.waitingCommands else {
-            return tell(.failed(.tooManyRequests(retryAfter: 1), reference: request.reference))
+            return tell(.failed(.tooManyRequests(retryAfter: 1), request.name))
         }
         waiting.append(request)
         guard !isBusy else { return }
@@ -171,7 +179,7 @@ package final class ChatConnection: @unchecked Sendable {
         do throws(LiveFault) {
             if let answer = try await answer(request, service) { tell(answer) }
         } catch {
-            tell(.failed(error, reference: request.reference))
+            tell(.failed(error, request.name))
         }
     }
 
@@ -200,7 +208,7 @@ package final class ChatConnection: @unchecked Sendable {
             }
             typing[id] = nil
             return .sent(sent, reference: reference)
-        case .edit, .delete, .react, .acknowledge:
+        case .edit, .delete, .react, .acknowledge, .reportFailure:
             try await Self.chat { () throws(ChatError) in try await change(request.command, service) }
             return .done(reference: reference)
         }
@@ -218,6 +226,9 @@ package final class ChatConnection: @unchecked Sendable {
             }
         case .acknowledge(let kind, let id):
             try await service.acknowledge(kind, upTo: id, device: device, by: principal)
+        case .reportFailure(let id, let named):
+            guard let device = named ?? device else { throw .invalid(.device, .required, "is required here") }
+            try await service.reportFailure(of: id, device: device, by: principal)
         case .follow, .followAll, .unfollow, .send, .typing, .ping: break
         }
     }

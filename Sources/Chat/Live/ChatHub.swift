@@ -12,17 +12,17 @@ import Wire
 
 package final class ChatHub: ChatEvents, LoginSockets {
     /// The followers on one thread; by style, since they get the same frames.
-    fileprivate struct Lane {
+    struct Lane {
         let loop: any EventLoop
         var groups: [Group] = []
     }
 
-    fileprivate struct Group: Sendable {
+    struct Group: Sendable {
         let style: any ChatStyle
         var connections: [ChatConnection]
     }
 
-    fileprivate struct Followers {
+    struct Followers {
         var lanes: [Lane] = []
         var queue: [ChatEvent] = []
         /// A task takes from the queue.
@@ -31,13 +31,19 @@ package final class ChatHub: ChatEvents, LoginSockets {
         var isEmpty: Bool { lanes.isEmpty }
     }
 
-    private struct State {
+    struct State {
         var followers: [ConversationID: Followers] = [:]
         var connections: [UserID: [ChatConnection]] = [:]
     }
 
+    struct PresenceState {
+        var gate: (any PresenceGate)?
+        var board = PresenceBoard()
+    }
+
     package let limits: LiveLimits
-    private let state = Mutex(State())
+    let state = Mutex(State())
+    let presence = Mutex(PresenceState())
     private let chat = Mutex<ChatService?>(nil)
 
     package init(limits: LiveLimits = LiveLimits()) { self.limits = limits }
@@ -60,16 +66,20 @@ package final class ChatHub: ChatEvents, LoginSockets {
             return true
         }
         guard isAdmitted else { return nil }
+        gate?.opened(by: principal)
         connection.tell(.welcome(principal.user))
         return connection
     }
 
     func remove(_ connection: ChatConnection) {
-        state.withLock { state in
+        let wasOpen = state.withLock { state -> Bool in
             let user = connection.principal.user
+            let before = state.connections[user]?.count
             state.connections[user]?.removeAll { $0 === connection }
-            if state.connections[user]?.isEmpty == true { state.connections[user] = nil }
+            defer { if state.connections[user]?.isEmpty == true { state.connections[user] = nil } }
+            return state.connections[user]?.count != before
         }
+        if wasOpen { gate?.closed(by: connection.principal) }
     }
 
     package var connectionCount: Int { state.withLock { $0.connections.values.reduce(0) { $0 + $1.count } } }
@@ -170,7 +180,7 @@ package final class ChatHub: ChatEvents, LoginSockets {
 }
 
 extension ChatHub.Followers {
-    fileprivate mutating func add(_ connection: ChatConnection) {
+    mutating func add(_ connection: ChatConnection) {
         let lane: Int
         if let known = lanes.firstIndex(where: { $0.loop === connection.loop }) {
             lane = known

@@ -9,6 +9,7 @@ package protocol ChatStyle: AnyObject, Sendable {
     /// No frame for what the dialect has no word for.
     func frames(of event: ChatEvent) async -> [SharedFrame]
     func frames(of message: LiveMessage) -> [SharedFrame]
+    func frames(of news: PresenceNews) async -> [SharedFrame]
 }
 
 /// One open socket. Everything but `loop` is called on the loop's thread.
@@ -46,7 +47,22 @@ package enum LiveCommand: Sendable {
     case react(MessageID, emoji: String, isOn: Bool)
     case typing(Bool, in: ConversationID)
     case acknowledge(ReceiptKind, upTo: MessageID)
+    /// The device could not open it; where none is named, the socket's own.
+    case reportFailure(MessageID, device: ClientDeviceID?)
     case ping
+}
+
+/// What a client calls its message, so that it knows what an answer is the answer to.
+package struct LiveName: Sendable, Equatable {
+    package static let none = LiveName()
+
+    package let reference: JSONValue?
+    package let clientID: String?
+
+    package init(reference: JSONValue? = nil, clientID: String? = nil) {
+        self.reference = reference
+        self.clientID = clientID
+    }
 }
 
 /// A command with the client's own name for it, which the answer repeats.
@@ -57,6 +73,13 @@ package struct LiveRequest: Sendable {
     package init(_ command: LiveCommand, reference: JSONValue? = nil) {
         self.command = command
         self.reference = reference
+    }
+
+    var name: LiveName {
+        if case .send(let message, _) = command {
+            return LiveName(reference: reference, clientID: message.clientID)
+        }
+        return LiveName(reference: reference)
     }
 }
 
@@ -72,7 +95,7 @@ package enum LiveMessage: Sendable {
     /// Something else was done.
     case done(reference: JSONValue?)
     case notice(ChatNotice)
-    case failed(LiveFault, reference: JSONValue?)
+    case failed(LiveFault, LiveName)
     case pong(reference: JSONValue?)
 }
 

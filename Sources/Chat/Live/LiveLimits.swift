@@ -26,6 +26,13 @@ package struct LiveLimits: Sendable {
     package var pagesOfCatchingUp = 50
     /// Who keeps typing says so this often at most; clients let the sign go out after twice that.
     package var typingInterval = Duration.seconds(3)
+    /// Members of a conversation in which each is told when another comes and goes. Everybody who comes into a larger
+    /// one would be a message to all of them.
+    package var presenceMembers = 1_000
+    /// Conversations of one person that are looked at when they come or go.
+    package var presencePlaces = 2_000
+    /// People of one turn. After a restart everybody comes at once: the rest is told a second later.
+    package var presenceNews = 500
     /// A socket that was opened without a token says who it is within this.
     package var authenticationTime = Duration.seconds(10)
     /// The largest message of a client: a sealed text of the largest size with its boxes for a thousand devices.

@@ -49,6 +49,8 @@ package enum ChatRefusal: Sendable, Equatable {
     case inviteOnly
     /// What the system says is neither edited nor written by users.
     case systemMessage
+    /// The time in which a message may be edited is over.
+    case tooLate
 }
 
 /// Of what there is enough.

@@ -27,9 +27,12 @@ package struct ChatOptions: Sendable {
     package var pinsPerConversation = 100
     /// Of one message; the oldest are forgotten beyond it.
     package var formerVersions = 50
+    /// How long after it was sent a message may be edited; `nil`: always.
+    package var editWindow: Duration?
     /// Invitations of one conversation that are still good.
     package var invitationsPerConversation = 100
-    package var invitationUses = 1...100_000
+    /// At most, of one invitation.
+    package var invitationUses = 100_000
     package var invitationLifetime = Duration.hours(24)
     package var longestInvitation = Duration.days(365)
     /// Messages are removed when they are older; `nil`: never. A conversation's own retention goes before it.

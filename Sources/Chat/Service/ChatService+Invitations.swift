@@ -10,8 +10,8 @@ extension ChatService {
     package func invite(
         to id: ConversationID, maxUses: Int? = 1, lifetime: Duration? = nil, by principal: Principal
     ) async throws(ChatError) -> NewInvitation {
-        if let maxUses, !options.invitationUses.contains(maxUses) {
-            let range = options.invitationUses
+        let range = 1...options.invitationUses
+        if let maxUses, !range.contains(maxUses) {
             throw .invalid(.maxUses, .value, "from \(range.lowerBound) to \(range.upperBound)")
         }
         let lifetime = lifetime ?? options.invitationLifetime

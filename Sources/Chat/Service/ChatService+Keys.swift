@@ -8,7 +8,7 @@ extension ChatService {
     private static var keyCharacters: Int { 8_192 }
     private static var nameCharacters: Int { 100 }
     /// Users whose devices are asked for at once; changes in one answer.
-    private static var listLimit: Int { 500 }
+    package static var deviceListLimit: Int { 500 }
     /// Members of a conversation up to which people seal for each other's devices; more share a key of the conversation.
     private static var sealingMembers: Int { 1_000 }
 
@@ -123,8 +123,8 @@ extension ChatService {
     /// Of oneself and of people with whom one shares a conversation; others are left out.
     package func devices(of users: [UserID], for principal: Principal) async throws(ChatError) -> [DeviceList] {
         let users = Self.unique(users)
-        guard users.count <= Self.listLimit else {
-            throw .invalid(.user, .tooLong, "at most \(Self.listLimit) users at once")
+        guard users.count <= Self.deviceListLimit else {
+            throw .invalid(.user, .tooLong, "at most \(Self.deviceListLimit) users at once")
         }
         let known = try await acquainted(users, with: principal.user)
         let devices = Dictionary(grouping: try await reader.devices(of: known), by: \.user)
@@ -167,7 +167,7 @@ extension ChatService {
     ) async throws(ChatError) -> [DeviceChange] {
         guard try await !acquainted([user], with: principal.user).isEmpty else { throw .notFound(.user) }
         return try await reader.all(
-            DeviceTable.changes(user, after: version, limit: Self.listLimit), DeviceTable.change(from:))
+            DeviceTable.changes(user, after: version, limit: Self.deviceListLimit), DeviceTable.change(from:))
     }
 }
 

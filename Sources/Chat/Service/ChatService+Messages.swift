@@ -73,6 +73,7 @@ extension ChatService {
             _ = try access.require(.send)
             guard message.sender == principal.user else { throw .forbidden(.notAuthor) }
             guard !message.isDeleted else { throw .notFound(.message) }
+            if let window = options.editWindow, now > message.createdAt + window { throw .forbidden(.tooLate) }
             try MessageValidation.check(edit.body, mayBeEmpty: stored.attachmentCount > 0, options)
             try MessageValidation.check(tokens: edit.searchTokens, for: edit.body, options)
             if let expected = edit.expectedVersion, expected != message.version {

@@ -39,9 +39,12 @@ extension ChatService {
     package func reportFailure(
         of id: MessageID, device: ClientDeviceID, by principal: Principal
     ) async throws(ChatError) {
-        let now = clock.now()
+        let (now, options) = (clock.now(), options)
         let event = try await database.transaction { (transaction) async throws(ChatError) -> ChatEvent? in
             let (_, stored) = try await transaction.reader.storedVisible(id, principal.user)
+            let others = ReceiptTable.failureCount(of: id, principal.user, but: device)
+            let known = try await transaction.reader.number(others)
+            guard known < options.devicesPerUser else { throw .limitReached(.devices, options.devicesPerUser) }
             let change = ReceiptTable.failed(id, principal.user, device, at: now)
             guard try await transaction.change(change) == 1 else { return nil }
             return ChatEvent(

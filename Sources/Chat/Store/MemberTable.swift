@@ -175,6 +175,15 @@ enum MemberTable {
         """
     }
 
+    /// What the user is in, of at most `size` members.
+    static func places(of user: UserID, size: Int, limit: Int) -> Statement {
+        """
+        SELECT c.id FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id \
+        WHERE m.user_id = \(user) AND m.removed_at IS NULL AND c.deleted_at IS NULL AND c.member_count <= \(size) \
+        LIMIT \(limit)
+        """
+    }
+
     static func users(_ id: ConversationID) -> Statement {
         "SELECT user_id FROM conversation_members WHERE conversation_id = \(id) AND removed_at IS NULL"
     }

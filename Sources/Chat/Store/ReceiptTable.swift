@@ -69,6 +69,13 @@ enum ReceiptTable {
         """
     }
 
+    /// Devices of the user, beside this one, that could not open it.
+    static func failureCount(of id: MessageID, _ user: UserID, but device: ClientDeviceID) -> Statement {
+        """
+        SELECT COUNT(*) FROM receipt_failures WHERE message_id = \(id) AND user_id = \(user) AND device_id <> \(device)
+        """
+    }
+
     static func failures(_ ids: [MessageID]) -> Statement {
         "SELECT message_id, user_id, device_id, at FROM receipt_failures WHERE message_id IN (\(list: ids.padded))"
     }

@@ -115,7 +115,7 @@ extension Configuration {
         Key("rate_limits.design.upload", \.rateLimits.design.upload, .rate, "Uploads under `/v1`."),
         Key(
             "rate_limits.design.socket_messages", \.rateLimits.design.socketMessages, .rate,
-            "Messages of a user over WebSockets under `/v1`."),
+            "Messages that a user sends under `/v1`, and over each of their chat sockets."),
     ]
 
     private static let roomsRateKeys = [

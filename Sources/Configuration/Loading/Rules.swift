@@ -63,6 +63,18 @@ struct Rule: Sendable {
         ) {
             $0.calls.relaySecret != nil || !$0.calls.relays.contains { $0.hasPrefix("turn") }
         },
+        Rule(
+            ["chat.room_members", "chat.members_per_conversation"],
+            "does not fit: chat.room_members is larger than chat.members_per_conversation"
+        ) {
+            $0.chat.roomMembers <= $0.chat.membersPerConversation
+        },
+        Rule(
+            ["chat.invitation_lifetime", "chat.longest_invitation"],
+            "does not fit: chat.invitation_lifetime is longer than chat.longest_invitation"
+        ) {
+            $0.chat.invitationLifetime <= $0.chat.longestInvitation
+        },
         Rule(["relay.first_port", "relay.last_port"], "does not fit: the relay needs four ports from first to last") {
             $0.relay.firstPort + 3 <= $0.relay.lastPort
         },

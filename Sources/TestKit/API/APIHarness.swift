@@ -45,6 +45,7 @@ package final class APIHarness: Sendable {
     package let callWorld: TestCallWorld
     package let chat: ChatService
     package let chatWorld = TestChatWorld()
+    package let hub: ChatHub
     package let loop = TestLoop()
     package let load: LoadMonitor
     package let health: HealthMonitor
@@ -88,8 +89,15 @@ package final class APIHarness: Sendable {
         contract = AnswerContract(setup.tables)
         callWorld = setup.callWorld
         let sockets: any CallEvents & CallMedia = setup.sockets ?? callWorld
+        let hub = ChatHub()
+        self.hub = hub
         presence = PresenceBook(
-            database: domain.database, clock: domain.clock.clock, tell: { sockets.presenceChanged($0, $1) })
+            database: domain.database, clock: domain.clock.clock,
+            tell: { user, presence in
+                sockets.presenceChanged(user, presence)
+                hub.presenceChanged(user, presence.inChat)
+            })
+        hub.setPresence(presence)
         calls = CallService(
             node: "test", database: domain.database, accounts: domain.service, presence: presence, media: sockets,
             events: sockets, clock: domain.clock.clock, options: setup.calls)
@@ -104,7 +112,6 @@ package final class APIHarness: Sendable {
             database: domain.database, accounts: domain.service, gate: chatWorld, events: chatWorld,
             clock: domain.clock.clock, options: setup.chat)
         chatWorld.setNext(calls)
-        let hub = ChatHub()
         hub.setChat(chat)
         chatWorld.setNext(hub)
         api = APIService(

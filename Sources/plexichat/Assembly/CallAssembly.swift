@@ -3,6 +3,7 @@
 import API
 import Accounts
 import Base
+import Chat
 import Configuration
 import Media
 import Net
@@ -16,6 +17,8 @@ enum CallAssembly {
         let signaling: SignalingAccess?
         /// `nil` where nobody looks at relays.
         let relays: RelayWatch?
+        /// Chat is built later, but who is there is known here and told over its sockets, too.
+        let chatHub: ChatHub
     }
 
     static func start(
@@ -24,9 +27,14 @@ enum CallAssembly {
     ) async throws(StartFailure) -> Parts {
         let hub = media.map { SignalingHub(media: $0, resumeGrace: configuration.calls.resumeGrace) }
         let sockets: any CallEvents & CallMedia = if let hub { hub } else { NoMedia() }
+        let chat = ChatHub(limits: configuration.liveLimits)
         let presence = PresenceBook(
             database: storage.database, options: configuration.presenceOptions,
-            tell: { sockets.presenceChanged($0, $1) })
+            tell: { user, presence in
+                sockets.presenceChanged(user, presence)
+                chat.presenceChanged(user, presence.inChat)
+            })
+        chat.setPresence(presence)
         let options = configuration.callOptions(with: relay)
         let service = CallService(
             node: try NodeIdentity.load(configuration), database: storage.database, accounts: accounts,
@@ -46,7 +54,7 @@ enum CallAssembly {
         }
         return Parts(
             calls: CallAccess(service: service, presence: presence), signaling: signaling,
-            relays: try watch(options.relays, configuration, storage, metrics))
+            relays: try watch(options.relays, configuration, storage, metrics), chatHub: chat)
     }
 }
 

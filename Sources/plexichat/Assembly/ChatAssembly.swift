@@ -13,13 +13,15 @@ enum ChatAssembly {
         let live: LiveAccess
     }
 
-    /// `calls` are those of conversations: who is removed from one is cut from its call.
+    /// Who is removed from a conversation is cut from its call.
     static func make(
-        _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, calls: any CallGate,
-        _ metrics: Metrics
+        _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService,
+        _ calls: CallAssembly.Parts, _ metrics: Metrics
     ) -> Parts {
-        let hub = ChatHub()
-        let service = ChatService(database: storage.database, accounts: accounts, gate: calls, events: hub)
+        let hub = calls.chatHub
+        let service = ChatService(
+            database: storage.database, accounts: accounts, gate: calls.calls.service, events: hub,
+            options: configuration.chatOptions)
         hub.setChat(service)
         metrics.sampled("plexichat_chat_sockets", "Open chat sockets.") { Double(hub.connectionCount) }
         metrics.sampled("plexichat_chat_followed", "Conversations that somebody follows.") {
@@ -28,5 +30,60 @@ enum ChatAssembly {
         return Parts(
             chat: ChatAccess(service: service, publicURL: configuration.publicURL),
             live: LiveAccess(hub: hub, chat: service))
+    }
+}
+
+extension Configuration {
+    /// Tests/TidyTests holds that each option of chat has its key.
+    var chatOptions: ChatOptions {
+        var options = ChatOptions()
+        options.roomMembers = chat.roomMembers
+        options.membersPerConversation = chat.membersPerConversation
+        options.membersAtCreation = chat.membersAtCreation
+        options.membersPerOrganization = chat.membersPerOrganization
+        options.conversationsPerOwner = chat.conversationsPerOwner
+        options.organizationsPerOwner = chat.organizationsPerOwner
+        options.textBytes = chat.textBytes
+        options.sealedCharacters = chat.sealedCharacters
+        options.recipientKeys = chat.recipientKeys
+        options.attachmentsPerMessage = chat.attachmentsPerMessage
+        options.mentionsPerMessage = chat.mentionsPerMessage
+        options.emojiPerMessage = chat.emojiPerMessage
+        options.reactionsPerMessage = chat.reactionsPerMessage
+        options.pinsPerConversation = chat.pinsPerConversation
+        options.formerVersions = chat.formerVersions
+        options.editWindow = chat.editWindow
+        options.invitationsPerConversation = chat.invitationsPerConversation
+        options.invitationUses = chat.invitationUses
+        options.invitationLifetime = chat.invitationLifetime
+        options.longestInvitation = chat.longestInvitation
+        options.retention = chat.retention
+        options.logLifetime = chat.logLifetime
+        options.eventsPerPage = chat.eventsPerPage
+        options.exactReceiptMembers = chat.exactReceiptMembers
+        options.rankedHits = chat.rankedHits
+        options.countedHits = chat.countedHits
+        options.searchTokensPerMessage = chat.searchTokensPerMessage
+        options.devicesPerUser = chat.devicesPerUser
+        options.oneTimeKeysPerDevice = chat.oneTimeKeysPerDevice
+        return options
+    }
+
+    var liveLimits: LiveLimits {
+        var limits = LiveLimits()
+        limits.socketsPerUser = chat.socketsPerUser
+        limits.followed = chat.followedPerSocket
+        limits.typingInterval = chat.typingInterval
+        limits.presenceMembers = chat.presenceMembers
+        limits.messagesPerMinute = socketMessagesPerMinute
+        return limits
+    }
+
+    /// Like every other rate: `rate_limits.scale` multiplies it, and 0 turns it off.
+    private var socketMessagesPerMinute: Int {
+        let rate = rateLimits.design.socketMessages
+        guard rateLimits.scale > 0, let count = rate.count else { return .max }
+        let perMinute = Double(count) * rateLimits.scale * 60 / rate.window.inSeconds
+        return Int(exactly: perMinute.rounded(.up)) ?? .max
     }
 }

@@ -20,7 +20,7 @@ final class Maintenance: Sendable {
     private let accounts: AccountService
     private let idempotency: IdempotencyStore
     private let calls: CallAssembly.Parts
-    private let chat: ChatAccess
+    private let chat: ChatAssembly.Parts
     private let logins: LoginWatch
     private let load: LoadMonitor
     private let tls: TLSReloader?
@@ -29,8 +29,8 @@ final class Maintenance: Sendable {
     private let isSweepingChat = Atomic<Bool>(false)
 
     init(
-        accounts: AccountService, idempotency: IdempotencyStore, calls: CallAssembly.Parts, chat: ChatAccess,
-        logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?
+        accounts: AccountService, idempotency: IdempotencyStore, calls: CallAssembly.Parts,
+        chat: ChatAssembly.Parts, logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?
     ) {
         self.accounts = accounts
         self.idempotency = idempotency
@@ -93,6 +93,7 @@ final class Maintenance: Sendable {
             calls.calls.presence.advance()
             await calls.calls.service.advance()
             await calls.signaling?.hub.advance()
+            await chat.live.hub.advancePresence()
             await logins.advance()
             isAdvancing.store(false, ordering: .relaxed)
         }
@@ -103,7 +104,7 @@ final class Maintenance: Sendable {
         guard !isSweepingChat.exchange(true, ordering: .relaxed) else { return }
         Task {
             do {
-                while try await chat.service.sweep(), !isStopped.load(ordering: .relaxed) {}
+                while try await chat.chat.service.sweep(), !isStopped.load(ordering: .relaxed) {}
             } catch {
                 Self.log.warning("old messages could not be deleted; the next sweep tries again", [.error(error)])
             }

@@ -98,7 +98,7 @@ struct RunningServer: Sendable {
             throw error
         }
         let limiter = RateLimiter(configuration.rateLimitPolicy)
-        let chat = ChatAssembly.make(configuration, storage, accounts, calls: parts.calls.service, metrics)
+        let chat = ChatAssembly.make(configuration, storage, accounts, parts, metrics)
         let logins = watchLogins(of: accounts, parts, chat)
         let services = Services(
             accounts: accounts, health: health, metrics: metrics,
@@ -120,7 +120,7 @@ struct RunningServer: Sendable {
             throw error
         }
         let maintenance = Maintenance(
-            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat.chat, logins: logins, load: load,
+            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat, logins: logins, load: load,
             tls: tls)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true

@@ -48,7 +48,8 @@ import Wire
     private static func body(_ people: ChatPeople) -> String {
         """
         {"content": "x", "emoji": "👍", "user_id": "\(people.bob.id)", "name": "x", "query": "x", "role": "member",
-         "message_id": "\(UUID.random())", "is_muted": true, "is_pinned": true}
+         "message_id": "\(UUID.random())", "is_muted": true, "is_pinned": true,
+         "device_id": "\(UUID.random())"}
         """
     }
 

@@ -148,6 +148,39 @@ import Wire
         #expect(throws: LiveFault.self) { try read(ReferenceLive(), text) }
     }
 
+    @Test func `what a client calls its message is read, whatever else is wrong with it`() async throws {
+        try await run { world in
+            func name(_ codec: any LiveCodec, _ text: String) throws -> LiveName {
+                codec.name(try LiveReading.object(text))
+            }
+            let reference = #"{"type": "send_message", "id": 7, "data": {"channel_id": 9, "client_id": "c1"}}"#
+            #expect(try name(world.reference, reference) == LiveName(reference: .integer(7), clientID: "c1"))
+            let rooms = #"{"event": "dance", "id": "a", "data": {"client_id": "c2"}}"#
+            #expect(try name(world.rooms, rooms) == LiveName(reference: .string("a"), clientID: "c2"))
+            let calls = #"{"type": "send_message", "client_id": "c3", "id": {}}"#
+            #expect(try name(world.calls, calls) == LiveName(clientID: "c3"))
+            #expect(try name(world.design, #"{"id": null, "client_id": 7}"#) == .none)
+            let long = String(repeating: "x", count: 129)
+            #expect(try name(world.design, #"{"id": "\#(long)", "client_id": "\#(long)"}"#) == .none)
+            let named = LiveName(reference: .integer(7), clientID: "c1")
+            for codec in [world.reference, world.rooms, world.design, world.calls] as [any LiveCodec] {
+                let told = try json(codec.frames(of: .failed(.malformed(field: "content", reason: "x"), named)))
+                #expect(told["ref"] == .integer(7) && told["client_id"] == .string("c1"))
+                #expect(told["data"]?["client_id"] == nil)
+            }
+        }
+    }
+
+    @Test func `a failure to open names the device, or is of the path's`() throws {
+        let device = ClientDeviceID(.random())
+        guard
+            case .reportFailure(Self.message, device) = try read(
+                DesignLive(), #"{"type": "message_failed", "message_id": "$message", "device_id": "\#(device)"}"#),
+            case .reportFailure(Self.message, nil) = try read(
+                CallsLive(), #"{"type": "message_failed", "message_id": "$message"}"#)
+        else { return #expect(Bool(false)) }
+    }
+
     // MARK: What the server says
 
     @Test func `events have the shapes of the documents, and their place in the log`() async throws {
@@ -186,9 +219,44 @@ import Wire
             let read = event(.receipt(.read, upTo: Self.message, sequence: 3, device: nil))
             let calls = try json(await world.calls.frames(of: read))
             #expect(calls["type"] == .string("message_status_update") && calls["data"]?["status"] == .string("read"))
+            let device = ClientDeviceID(.random())
+            let failed = event(.receipt(.failed, upTo: Self.message, sequence: 3, device: device))
+            for (codec, name) in [
+                (world.reference, "message_failed"), (world.rooms, "message_failed"), (world.design, "receipt"),
+                (world.calls, "message_status_update"),
+            ] as [(any LiveCodec, String)] {
+                let told = try json(await codec.frames(of: failed))
+                #expect((told["type"] ?? told["event"]) == .string(name))
+                #expect(told["data"]?["device_id"] == .string("\(device)"))
+            }
             #expect(
                 await world.calls.frames(of: event(.receipt(.sent, upTo: Self.message, sequence: 3, device: nil)))
                     .isEmpty)
+        }
+    }
+
+    @Test func `who comes and goes is told as the documents have it`() async throws {
+        try await run { world in
+            let now = world.chat.clock.clock.now()
+            func news(_ status: ChatPresence.Status, after before: ChatPresence.Status) -> PresenceNews {
+                PresenceNews(world.alice.user, ChatPresence(status, lastSeen: now), before: before)
+            }
+            let came = news(.online, after: .offline)
+            for (codec, name) in [
+                (world.reference, "presence"), (world.design, "presence"), (world.calls, "user_status"),
+            ] as [(any LiveCodec, String)] {
+                let told = try json(await codec.frames(of: came))
+                #expect(told["type"] == .string(name) && told["data"]?["status"] == .string("online"))
+                #expect(told["data"]?["user_id"] == .string("\(world.alice.user)"))
+                #expect(told["data"]?["last_seen"]?.stringValue.flatMap { Timestamp(rfc3339: $0) } == now)
+            }
+            let rooms = try json(await world.rooms.frames(of: came))
+            #expect(rooms["event"] == .string("user_online") && rooms["data"]?["username"] == .string("alice"))
+            let gone = try json(await world.rooms.frames(of: news(.offline, after: .busy)))
+            #expect(gone["event"] == .string("user_offline"))
+            #expect(gone["data"]?["user_id"] == .string("\(world.alice.user)"))
+            // It has no word for how somebody is there.
+            #expect(await world.rooms.frames(of: news(.away, after: .online)).isEmpty)
         }
     }
 
@@ -201,11 +269,11 @@ import Wire
             #expect(followed["event"] == .string("chatroom_joined") && followed["ref"] == .integer(7))
             #expect(followed["data"]?["recovered"] == .bool(false) && followed["epoch"] == .integer(3))
             let codes = try [world.reference, world.rooms, world.design, world.calls].map { (codec: any LiveCodec) in
-                try json(codec.frames(of: .failed(.chat(.notFound(.conversation)), reference: nil)))["data"]?["code"]?
+                try json(codec.frames(of: .failed(.chat(.notFound(.conversation)), .none)))["data"]?["code"]?
                     .stringValue
             }
             #expect(codes[1] == "CHATROOM_NOT_FOUND" && codes.allSatisfy { $0 != nil })
-            let flood = try json(world.design.frames(of: .failed(.tooManyRequests(retryAfter: 5), reference: nil)))
+            let flood = try json(world.design.frames(of: .failed(.tooManyRequests(retryAfter: 5), .none)))
             #expect(flood["data"]?["code"] == .string("RATE_LIMITED"))
             #expect(flood["data"]?["details"]?["retry_after"] == .integer(5))
         }

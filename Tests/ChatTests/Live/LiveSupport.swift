@@ -21,6 +21,10 @@ final class TestStyle: ChatStyle {
         return [SharedFrame(text: Self.text(event))]
     }
 
+    func frames(of news: PresenceNews) async -> [SharedFrame] {
+        [SharedFrame(text: "\(news.before) to \(news.presence.status)")]
+    }
+
     func frames(of message: LiveMessage) -> [SharedFrame] { [SharedFrame(text: Self.text(message))] }
 
     private static func text(_ event: ChatEvent) -> String {
