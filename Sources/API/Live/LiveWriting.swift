@@ -31,6 +31,7 @@ enum LiveWord: String {
     case added = "channel_added"
     case removed = "channel_removed"
     case devices = "devices_changed"
+    case settings = "settings_changed"
 }
 
 struct LiveVocabulary: Sendable {
@@ -208,6 +209,8 @@ extension LiveCodec {
                 json.field("user_id", user)
                 json.field("version", version)
             }
+        case .settingsChanged(let change):
+            frame(.settings) { ClientSettingsFrame.write(change, into: &$0) }
         }
     }
 

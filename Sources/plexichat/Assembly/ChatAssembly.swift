@@ -11,6 +11,8 @@ enum ChatAssembly {
     struct Parts: Sendable {
         let chat: ChatAccess
         let live: LiveAccess
+        /// Told to the user's chat sockets.
+        let clientSettings: ClientSettings
     }
 
     /// `calls` are those of conversations: who is removed from one is cut from its call.
@@ -21,12 +23,14 @@ enum ChatAssembly {
         let hub = ChatHub()
         let service = ChatService(database: storage.database, accounts: accounts, gate: calls, events: hub)
         hub.setChat(service)
+        let settings = ClientSettings(accounts, options: configuration.clientSettingOptions)
+        settings.setEvents(hub)
         metrics.sampled("plexichat_chat_sockets", "Open chat sockets.") { Double(hub.connectionCount) }
         metrics.sampled("plexichat_chat_followed", "Conversations that somebody follows.") {
             Double(hub.followedCount)
         }
         return Parts(
             chat: ChatAccess(service: service, publicURL: configuration.publicURL),
-            live: LiveAccess(hub: hub, chat: service))
+            live: LiveAccess(hub: hub, chat: service), clientSettings: settings)
     }
 }
