@@ -19,6 +19,7 @@ package struct Configuration: Sendable {
     package var vault = Vault()
     package var store = Store()
     package var accounts = Accounts()
+    package var clientSettings = ClientSettings()
     package var mfa = MFA()
     package var mail = Mail()
     package var sms = SMS()
@@ -40,8 +41,8 @@ package struct Configuration: Sendable {
 
     /// Every key, grouped as in the file and in the reference.
     package static let sections: [Section] = [
-        serverSection, tlsSection, dataSection, vaultSection, storeSection, accountsSection, mfaSection,
-        mailSection, smsSection, outgoingSection, mediaSection, callsSection, chatSection, relaySection,
+        serverSection, tlsSection, dataSection, vaultSection, storeSection, accountsSection, clientSettingsSection,
+        mfaSection, mailSection, smsSection, outgoingSection, mediaSection, callsSection, chatSection, relaySection,
         limitsSection, rateLimitsSection, corsSection, loggingSection, metricsSection, idempotencySection, docsSection,
         webSection,
     ]

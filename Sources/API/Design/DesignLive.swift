@@ -15,7 +15,7 @@ final class DesignLive: LiveCodec {
             .unpinned: "message.unpinned", .joined: "member.joined", .left: "member.left", .member: "member.updated",
             .conversation: "channel.updated", .conversationDeleted: "channel.deleted", .read: "receipt",
             .delivered: "receipt", .failed: "receipt", .added: "channel.added", .removed: "channel.removed",
-            .devices: "devices.changed",
+            .devices: "devices.changed", .settings: "settings.changed",
         ])
 
     func read(_ object: JSONObject, bound: ConversationID?) throws(LiveFault) -> LiveRequest {

@@ -65,7 +65,7 @@ enum PathClaims {
         (["cluster"], "Cluster management"),
         (["backups"], "Backups"),
         (["security"], "The security API"),
-        (["client-settings"], "Client settings"),
+        (["client-settings", "images"], "Images of client settings"),
         (["plugins"], "Plugins"),
         (["api", "v1", "files"], "Files"),
         (["api", "v1", "ai"], "The assistant"),

@@ -35,6 +35,7 @@ enum LiveWord: String {
     case presence
     case online = "user_online"
     case offline = "user_offline"
+    case settings = "settings_changed"
 }
 
 struct LiveVocabulary: Sendable {
@@ -234,6 +235,8 @@ extension LiveCodec {
                 json.field("user_id", user)
                 json.field("version", version)
             }
+        case .settingsChanged(let change):
+            frame(.settings) { ClientSettingsFrame.write(change, into: &$0) }
         }
     }
 

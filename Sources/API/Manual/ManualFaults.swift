@@ -10,8 +10,28 @@ extension ManualFormat {
     func problem(for error: any Error) -> Problem? {
         if let error = error as? AccountError { return problem(of: error) }
         if let error = error as? CallError { return problem(of: error) }
+        if let error = error as? ClientSettingError { return problem(of: error) }
         if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
+    }
+
+    func problem(of error: ClientSettingError) -> Problem {
+        switch error {
+        case .invalid(let field, let reason): problem(for: .validation(FieldFault(field, .value, reason)))
+        case .notFound: Problem(.notFound, "not_found", "There is no such setting")
+        case .preconditionFailed:
+            Problem(
+                .preconditionFailed, "precondition_failed",
+                "The setting is not as If-Match or If-None-Match says; read it again")
+        case .valueTooLarge(let limit):
+            Problem(
+                .contentTooLarge, "payload_too_large", "The value is larger than \(limit) bytes of JSON",
+                details: JSONObject([("limit_bytes", .integer(Int64(limit)))]))
+        case .quotaExceeded(let usage):
+            Problem(.forbidden, "quota_exceeded", "User settings quota exceeded", details: usage.details)
+        case .account(let error): problem(of: error)
+        case .store(let error): problem(of: AccountError.store(error))
+        }
     }
 
     private func problem(of error: CallError) -> Problem? {
@@ -44,5 +64,14 @@ extension ManualFormat {
         case .busy, .undeliverable, .store(.unavailable): error.problem(code: "service_unavailable")
         case .store: error.problem(code: "internal_error", status: .internalServerError)
         }
+    }
+}
+
+extension ClientSettingUsage {
+    fileprivate var details: JSONObject {
+        JSONObject([
+            ("quota_bytes", .integer(Int64(bytesMax))), ("current_usage", .integer(Int64(bytes))),
+            ("quota_count", .integer(Int64(countMax))), ("current_count", .integer(Int64(count))),
+        ])
     }
 }

@@ -31,6 +31,9 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case signingKeyRotated = "signing_key.rotated"
     case signingKeyDiscarded = "signing_key.discarded"
     case settingsChanged = "settings.changed"
+    case clientSettingCreated = "client_setting.created"
+    case clientSettingUpdated = "client_setting.updated"
+    case clientSettingDeleted = "client_setting.deleted"
 }
 
 package enum AuditSeverity: Int64, Sendable, CaseIterable {

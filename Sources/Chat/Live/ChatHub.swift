@@ -10,7 +10,7 @@ package import Base
 import Synchronization
 import Wire
 
-package final class ChatHub: ChatEvents, LoginSockets {
+package final class ChatHub: ChatEvents, LoginSockets, ClientSettingEvents {
     /// The followers on one thread; by style, since they get the same frames.
     struct Lane {
         let loop: any EventLoop
@@ -176,6 +176,10 @@ package final class ChatHub: ChatEvents, LoginSockets {
     package func notify(_ notice: ChatNotice, _ users: [UserID]) {
         let connections = state.withLock { state in users.flatMap { state.connections[$0] ?? [] } }
         for connection in connections { connection.loop.submit { connection.notice(notice) } }
+    }
+
+    package func clientSettingsChanged(_ change: ClientSettingsChange, of user: UserID) {
+        notify(ChatNotice(.settingsChanged(change)), [user])
     }
 }
 

@@ -1,5 +1,6 @@
 // What happens in a conversation, as its log keeps it and as sockets carry it.
 
+package import Accounts
 package import Base
 
 package struct ChatEvent: Sendable, Equatable {
@@ -74,6 +75,8 @@ package struct ChatNotice: Sendable, Equatable {
         case left(ConversationID, DepartureReason)
         /// Somebody's devices are others: messages sealed from now on are sealed for these.
         case devicesChanged(UserID, version: Int64)
+        /// What the user's clients keep for them is another: no chat, and carried by the sockets that everybody has.
+        case settingsChanged(ClientSettingsChange)
     }
 
     package let event: Event

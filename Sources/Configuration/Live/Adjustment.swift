@@ -23,9 +23,9 @@ extension Key {
     private static let later =
         [
             "accounts.password_min_length", "accounts.sessions_per_user", "accounts.api_keys_per_user",
-            "accounts.password_reset_lifetime", "accounts.tokens", "accounts.login_throttle", "mfa", "calls", "chat",
-            "limits",
-            "cors", "idempotency", "metrics", "docs.enabled", "media.max_sessions", "media.max_sessions_per_room",
+            "accounts.password_reset_lifetime", "accounts.tokens", "accounts.login_throttle", "client_settings", "mfa",
+            "calls", "chat", "limits", "cors", "idempotency", "metrics", "docs.enabled", "media.max_sessions",
+            "media.max_sessions_per_room",
             "media.subscriber_bitrate_max", "media.publisher_bitrate_max", "rate_limits.load.cpu_percent",
             "rate_limits.load.memory_percent", "rate_limits.calls.calls", "rate_limits.design.socket_messages",
         ]

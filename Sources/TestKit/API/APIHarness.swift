@@ -32,6 +32,7 @@ package final class APIHarness: Sendable {
         /// Sockets and media themselves, in its place.
         package var sockets: (any CallEvents & CallMedia)?
         package var chat = ChatOptions()
+        package var clientSettings = ClientSettingOptions()
 
         package init() { limits.scale = 0 }
     }
@@ -51,6 +52,7 @@ package final class APIHarness: Sendable {
     package let health: HealthMonitor
     package let idempotency: IdempotencyStore
     package let settings: LiveSettings
+    package let clientSettings: ClientSettings
     private let contract: AnswerContract
 
     package var accounts: AccountService { domain.service }
@@ -114,6 +116,8 @@ package final class APIHarness: Sendable {
         chatWorld.setNext(calls)
         hub.setChat(chat)
         chatWorld.setNext(hub)
+        clientSettings = ClientSettings(domain.service, options: setup.clientSettings)
+        clientSettings.setEvents(hub)
         api = APIService(
             tables: setup.tables,
             services: Services(
@@ -121,7 +125,7 @@ package final class APIHarness: Sendable {
                 areMetricsPublic: setup.areMetricsPublic, media: setup.media,
                 signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence),
                 chat: ChatAccess(service: chat, publicURL: "https://chat.example.org"),
-                live: LiveAccess(hub: hub, chat: chat), settings: settings),
+                live: LiveAccess(hub: hub, chat: chat), settings: settings, clientSettings: clientSettings),
             limiter: limiter, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
     }

@@ -11,6 +11,8 @@ enum ChatAssembly {
     struct Parts: Sendable {
         let chat: ChatAccess
         let live: LiveAccess
+        /// Told to the user's chat sockets.
+        let clientSettings: ClientSettings
     }
 
     /// Who is removed from a conversation is cut from its call.
@@ -23,13 +25,15 @@ enum ChatAssembly {
             database: storage.database, accounts: accounts, gate: calls.calls.service, events: hub,
             options: configuration.chatOptions)
         hub.setChat(service)
+        let settings = ClientSettings(accounts, options: configuration.clientSettingOptions)
+        settings.setEvents(hub)
         metrics.sampled("plexichat_chat_sockets", "Open chat sockets.") { Double(hub.connectionCount) }
         metrics.sampled("plexichat_chat_followed", "Conversations that somebody follows.") {
             Double(hub.followedCount)
         }
         return Parts(
             chat: ChatAccess(service: service, publicURL: configuration.publicURL),
-            live: LiveAccess(hub: hub, chat: service))
+            live: LiveAccess(hub: hub, chat: service), clientSettings: settings)
     }
 }
 

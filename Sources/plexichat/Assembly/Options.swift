@@ -55,6 +55,14 @@ extension Configuration {
                 parallelism: accounts.argon2.parallelism))
     }
 
+    var clientSettingOptions: ClientSettingOptions {
+        var options = ClientSettingOptions()
+        options.countMax = clientSettings.perUser
+        options.valueBytesMax = clientSettings.valueSize
+        options.totalBytesMax = clientSettings.totalSize
+        return options
+    }
+
     func accountOptions(installation: UUID) -> AccountOptions {
         var options = AccountOptions()
         options.issuer = "\(accounts.issuer):\(installation)"

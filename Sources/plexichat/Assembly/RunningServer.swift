@@ -105,7 +105,8 @@ struct RunningServer: Sendable {
             documentation: configuration.documentation, areMetricsPublic: configuration.metrics.isPublic,
             media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) },
             signaling: parts.signaling, calls: parts.calls, chat: chat.chat, live: chat.live,
-            settings: liveSettings(loaded, accounts, limiter))
+            settings: liveSettings(loaded, accounts, limiter),
+            clientSettings: chat.clientSettings)
         let api = APIService(
             services: services, limiter: limiter, load: load,
             idempotency: idempotency, options: configuration.apiOptions(web: web), clock: .system,

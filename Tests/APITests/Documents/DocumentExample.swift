@@ -11,7 +11,8 @@ struct DocumentExample: Sendable, CustomTestStringConvertible {
 
     let document: String
     let method: HTTPMethod
-    /// `$john` and `$admin` are ids, and so are the names of `ExampleChat`.
+    /// `$john` and `$admin` are ids, and so are the names of `ExampleChat`;
+    /// `$setting` is the key of one of John's.
     let path: String
     var caller = Caller.nobody
     /// The document's own text; `$refresh`, `$reset`, `$temp` and `$totp` stand for what only a running server knows.
@@ -48,6 +49,10 @@ struct ExampleWorld {
             """, as: admin)
         values = ["$admin": "\(admin.id)", "$john": "\(john.id)", "$refresh": admin.refreshToken]
         try await makeCalls(for: example)
+        if example.path.contains("$setting") {
+            _ = try await api.put("/client-settings/theme", #"{"setting_value": "dark"}"#, as: john)
+            values["$setting"] = "theme"
+        }
         let text = example.path + example.body
         let isOfChat = ExampleChat.names.contains(where: text.contains)
         if isOfChat || text.contains("$mary") {

@@ -278,4 +278,32 @@ import Wire
             #expect(flood["data"]?["details"]?["retry_after"] == .integer(5))
         }
     }
+
+    // MARK: Client settings
+
+    private func setting(_ key: String, _ value: JSONValue) throws -> ClientSetting {
+        ClientSetting(
+            key: try ClientSettingKey(key), value: value.encoded, version: .random(),
+            updatedAt: Timestamp(secondsSinceEpoch: 1))
+    }
+
+    @Test func `the user's devices are told of settings, with their values while these are small`() async throws {
+        try await run { world in
+            let small = try setting("theme", .string("dark"))
+            let large = try setting("a", .string(String(repeating: "x", count: 10_000)))
+            let more = try setting("b", .string(String(repeating: "y", count: 10_000)))
+            let change = ClientSettingsChange(stored: [large, more, small], deleted: [small.key])
+            let codecs: [any LiveCodec] = [world.reference, world.rooms, world.design, world.calls]
+            let names = ["settings_changed", "settings_changed", "settings.changed", "settings_changed"]
+            for (codec, name) in zip(codecs, names) {
+                let frame = try json(codec.frames(of: .notice(ChatNotice(.settingsChanged(change)))))
+                #expect((frame["type"] ?? frame["event"]) == .string(name))
+                let settings = try #require(frame["data"]?["settings"]?.arrayValue)
+                #expect(settings.map { $0["setting_key"]?.stringValue } == ["a", "b", "theme"])
+                #expect(settings.map { $0["setting_value"] != nil } == [true, false, true])
+                #expect(settings[2]["etag"]?.stringValue == "\"\(small.version)\"")
+                #expect(frame["data"]?["deleted"] == .array([.string("theme")]))
+            }
+        }
+    }
 }

@@ -45,7 +45,12 @@ final class TestStyle: ChatStyle {
         case .unfollowed(_, let fault, _): "unfollowed \(fault.map { "\($0)" } ?? "")"
         case .sent(let sent, let reference): "sent \(sent.message.text) \(reference?.stringValue ?? "")"
         case .done: "done"
-        case .notice: "notice"
+        case .notice(let notice):
+            if case .settingsChanged(let change) = notice.event {
+                "settings \(change.stored.map(\.key.description).joined(separator: " "))"
+            } else {
+                "notice"
+            }
         case .failed(let fault, _): "failed \(fault)"
         case .pong: "pong"
         }

@@ -3,6 +3,7 @@ import Base
 import Net
 import TestKit
 import Testing
+import Wire
 
 @testable import Chat
 
@@ -18,6 +19,22 @@ import Testing
             try await line.hears(["following \(place) true"])
             for number in 0..<20 { try await world.say("\(number)", in: id, by: number % 2 == 0 ? alice : bob) }
             try await line.hears(["following \(place) true"] + (0..<20).map { "said \($0)" })
+        }
+    }
+
+    @Test func `what a user's clients keep is told to all sockets of the user, and to no others`() async throws {
+        try await LiveWorld.run { world in
+            let (alice, bob) = (try await world.chat.person("alice"), try await world.chat.person("bob"))
+            let settings = ClientSettings(world.chat.domain.service)
+            settings.setEvents(world.hub)
+            let lines = [try await world.line(alice), try await world.line(alice, shard: 1), try await world.line(bob)]
+            let origin = TestAccounts.origin()
+            for (key, user) in [("theme", alice), ("mine", bob)] {
+                _ = try await settings.set(try ClientSettingKey(key), to: .string("dark"), by: user, origin: origin)
+            }
+            try await lines[0].hears(["settings theme"])
+            try await lines[1].hears(["settings theme"])
+            try await lines[2].hears(["settings mine"])
         }
     }
 

@@ -1,0 +1,105 @@
+// manual.md, "Client Settings APIs". docs/protocol/client-settings.md is normative for what the document leaves open.
+
+import Accounts
+import Base
+import Net
+import Wire
+
+extension ManualRoutes {
+    static var clientSettings: [Route] {
+        [
+            .get(
+                "/client-settings", .scope(.profile), "All of the caller's settings",
+                answer: ManualSettingsPresenter.listSchema
+            ) { call in
+                let all = try await settings(of: call).all(of: try call.principal.user)
+                return try unlessKnown(call, ManualSettingsPresenter.tag(all)) { ManualSettingsPresenter.reply(all) }
+            },
+            .get(
+                "/client-settings/{setting_key}", .scope(.profile), "One setting",
+                answer: ManualSettingsPresenter.schema
+            ) { call in
+                let setting = try await settings(of: call).setting(try existing(call), of: try call.principal.user)
+                return try unlessKnown(call, ManualSettingsPresenter.tag(setting)) {
+                    ManualSettingsPresenter.reply(setting)
+                }
+            },
+            .put(
+                "/client-settings/{setting_key}", .scope(.profile), "Set a setting",
+                body: .json(
+                    .object([
+                        .optional("setting_key", .text, "As in the path, where it is given"),
+                        .required("setting_value", .any, "Any JSON but null; known keys have a form of their own"),
+                    ])), answer: ManualSettingsPresenter.schema
+            ) { call in
+                let key = try ClientSettingKey(call.parameter("setting_key"))
+                if let named = call.optionalText("setting_key"), named != key.description {
+                    throw ClientSettingError.invalid("setting_key", "must be the key of the path")
+                }
+                return ManualSettingsPresenter.reply(
+                    try await settings(of: call).set(
+                        key, to: call.body["setting_value"] ?? .null, if: condition(call), by: try call.principal,
+                        origin: call.origin))
+            },
+            .delete(
+                "/client-settings/{setting_key}", .scope(.profile), "Remove a setting", status: .ok,
+                answer: ManualSettingsPresenter.deletedSchema
+            ) { call in
+                let key = try existing(call)
+                try await settings(of: call).delete(
+                    key, if: condition(call), by: try call.principal, origin: call.origin)
+                return ManualSettingsPresenter.deleted(key)
+            },
+            .post(
+                "/client-settings/bulk-update", .scope(.profile), "Set several settings",
+                body: .json(
+                    .object([.required("settings", .map(.any, limit: ClientSettingOptions.bulkMax), "Values by key")])),
+                answer: ManualSettingsPresenter.updateSchema
+            ) { call in
+                let wanted = (call.body["settings"]?.objectValue ?? JSONObject()).pairs
+                let update = try await settings(of: call).update(
+                    wanted.map { (key: $0.key, value: $0.value) }, by: try call.principal, origin: call.origin)
+                return ManualSettingsPresenter.reply(update, ManualFormat())
+            },
+        ]
+    }
+
+    private static func settings(of call: Call) throws(RequestFault) -> ClientSettings {
+        guard let settings = call.services.clientSettings else {
+            throw .unavailable(reason: "This program keeps no client settings", retryAfter: 3_600)
+        }
+        return settings
+    }
+
+    /// A key that cannot be names nothing that is there.
+    private static func existing(_ call: Call) throws(ClientSettingError) -> ClientSettingKey {
+        do throws(ClientSettingError) {
+            return try ClientSettingKey(call.parameter("setting_key"))
+        } catch {
+            throw .notFound
+        }
+    }
+
+    // MARK: Conditions
+
+    /// `If-Match` and `If-None-Match`, evaluated in the transaction that makes the change.
+    private static func condition(_ call: Call) -> ClientSettings.Condition {
+        let head = call.request.head
+        return { setting in
+            let current = setting.map { Validators(entityTag: ManualSettingsPresenter.tag($0)) }
+            return Preconditions.evaluate(head.method, head.headers, current: current) == .proceed
+        }
+    }
+
+    /// 304 for a client that has it already.
+    private static func unlessKnown(
+        _ call: Call, _ tag: EntityTag?, _ reply: () -> Reply
+    ) throws(ClientSettingError) -> Reply {
+        let head = call.request.head
+        switch Preconditions.evaluate(head.method, head.headers, current: Validators(entityTag: tag)) {
+        case .proceed: return reply()
+        case .failed: throw .preconditionFailed
+        case .notModified: return ManualSettingsPresenter.tagged(Reply(status: .notModified), tag)
+        }
+    }
+}
