@@ -19,7 +19,7 @@ after(async () => { if (server) assert.equal(await server.stop(), 0); });
 async function eventually(condition, what, milliseconds = 8_000) {
   const deadline = Date.now() + milliseconds;
   for (;;) {
-    const value = condition();
+    const value = await condition();
     if (value) return value;
     assert.ok(Date.now() < deadline, `it did not come about: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -327,4 +327,57 @@ test('chat: what one writes the other has, a lost socket misses nothing, threads
   assert.equal(cora.chat.state.conversations.find((one) => one.id === direct.id).other.id, dave.userId);
   assert.equal(good(await cora.chat.rest.joinVoice(channel.id)).type, 'video');
   for (const { chat } of [cora, dave]) chat.close();
+});
+
+test('sealed: a direct conversation is sealed by a switch, opened on both sides, and closed to the server', options, async () => {
+  const { DeviceAPI, PlexiChat, chatURL } = await import('../../web/plexichat-chat.js');
+  const { Sealer, memoryKeyStore } = await import('../../web/plexichat-seal.js');
+  const people = await Promise.all(['selma', 'tariq'].map((name) => person(name)));
+  const [selma, tariq] = people.map(({ api, userId, sockets }) => {
+    const env = { WebSocket: class extends TestWebSocket { constructor(url) { super(url); sockets.push(this); } } };
+    const news = [];
+    const device = () => new Sealer({ userId, deviceName: 'Node', store: memoryKeyStore(), rows: new DeviceAPI(api), tell: (one) => news.push(one) });
+    const chat = new PlexiChat({ url: chatURL(new URL(server.url)), token: () => api.accessToken(), api, env, sealer: device() });
+    chat.open();
+    return { api, chat, userId, news, device };
+  });
+  await eventually(() => selma.chat.state.isListed && tariq.chat.state.isListed, 'both lists');
+  const direct = good(await selma.chat.rest.direct(tariq.userId));
+  assert.equal(direct.isSealed, false);
+  selma.chat.learn(direct);
+  await eventually(() => tariq.chat.state.conversations.some(({ id }) => id === direct.id), 'it is in the other list');
+  await Promise.all([selma, tariq].map(({ chat }) => chat.show(direct.id)));
+  assert.equal(good(await tariq.chat.rest.setSealed(direct.id, true)).isSealed, true);
+  const sealed = ({ chat }) => chat.state.conversations.find(({ id }) => id === direct.id).isSealed;
+  await eventually(() => sealed(selma) && sealed(tariq), 'both are told');
+  for (const one of [selma, tariq]) good(await one.chat.sealer.device());
+
+  const lines = ({ chat }) => chat.state.timelines[direct.id].messages.map(({ text, unreadable, pending }) => text ?? unreadable ?? pending);
+  const all = (what) => eventually(() => [selma, tariq].every((one) => JSON.stringify(lines(one)) === JSON.stringify(what)), what.join());
+  selma.chat.send(direct.id, 'the launch is on Tuesday');
+  await all(['the launch is on Tuesday']);
+  tariq.chat.send(direct.id, 'agreed');
+  await all(['the launch is on Tuesday', 'agreed']);
+  assert.equal(await selma.chat.edit(selma.chat.state.timelines[direct.id].messages[0], 'the launch is on Wednesday'), null);
+  await all(['the launch is on Wednesday', 'agreed']);
+  await eventually(() => tariq.chat.state.conversations[0].lastMessage?.text === 'agreed', 'the list has its last line open');
+  const [mine, theirs] = [good(await selma.chat.sealer.safety(tariq.userId)), good(await tariq.chat.sealer.safety(selma.userId))];
+  assert.equal(mine.number, theirs.number);
+
+  // What the server holds of it.
+  const stored = await selma.api.request('GET', `/v1/channels/${direct.id}/messages`);
+  assert.doesNotMatch(JSON.stringify(stored), /launch|Wednesday|agreed/);
+  assert.deepEqual(good(await selma.chat.rest.search('launch')).items, []);
+
+  // Another browser of hers reads what is written from now on; the other side is told of it.
+  const phone = selma.device();
+  const own = good(await phone.device());
+  await eventually(async () => good(await selma.chat.devices.own()).length === 2, 'two devices');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  tariq.chat.send(direct.id, 'welcome, phone');
+  await all(['the launch is on Wednesday', 'agreed', 'welcome, phone']);
+  const last = tariq.chat.state.timelines[direct.id].messages.at(-1);
+  assert.deepEqual(good(await phone.open(last, last.box)), { text: 'welcome, phone' });
+  assert.deepEqual(tariq.news, [{ userId: selma.userId, added: [own.id], rebound: [] }]);
+  for (const { chat } of [selma, tariq]) chat.close();
 });

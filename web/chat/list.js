@@ -53,7 +53,7 @@ export function listChanged(list, id, what, self) {
     case 'joined': return patched(list, id, { memberCount: old.memberCount + 1 });
     case 'left': return patched(list, id, { memberCount: Math.max(0, old.memberCount - 1) });
     case 'renamed':
-      return patched(list, id, { title: what.title ?? old.title, description: what.description, isArchived: what.isArchived });
+      return patched(list, id, { title: what.title ?? old.title, description: what.description, isArchived: what.isArchived, isSealed: what.isSealed });
     default: return list;
   }
 }

@@ -21,7 +21,7 @@ import { isObject } from '../call/problems.js';
  *   | {change: 'deleted', messageId: string}
  *   | {change: 'reacted'|'unreacted', messageId: string, userId: string, emoji: string}
  *   | {change: 'joined'|'left', userId: string}
- *   | {change: 'renamed', title: string|null, description: string|null, isArchived: boolean}
+ *   | {change: 'renamed', title: string|null, description: string|null, isArchived: boolean, isSealed: boolean}
  *   | {change: 'ended'}
  *   | {change: 'other'}} Change
  */
@@ -114,7 +114,7 @@ function changeOf(type, data) {
     case 'member.joined': return userId ? { change: 'joined', userId } : null;
     case 'member.left': return userId ? { change: 'left', userId } : null;
     case 'channel.updated':
-      return { change: 'renamed', title: text(data.name), description: text(data.description), isArchived: data.is_archived === true };
+      return { change: 'renamed', title: text(data.name), description: text(data.description), isArchived: data.is_archived === true, isSealed: data.is_encrypted === true };
     case 'channel.deleted': return { change: 'ended' };
     default: return null;
   }

@@ -21,11 +21,16 @@ extension DesignRoutes {
             },
             .post(
                 "/v1/dm/conversations", .user, "The conversation with somebody; begun if there is none",
-                status: .created, body: .json(.object([.required("user_id", .uuid)])),
+                status: .created, body: .json(
+                    .object([
+                        .required("user_id", .uuid),
+                        .optional("is_encrypted", .boolean, "Of a new one: clients are asked to seal; false if not given"),
+                    ])),
                 answer: DesignPresenter.envelope(directSchema)
             ) { call in
                 let found = try await call.chat.direct(
-                    with: try call.person(named: "user_id"), by: try call.principal)
+                    with: try call.person(named: "user_id"), isEncrypted: call.body["is_encrypted"]?.boolValue ?? false,
+                    by: try call.principal)
                 return DesignPresenter.reply(call) { write(found.view, into: &$0) }
             },
             .get(

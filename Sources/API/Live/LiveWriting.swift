@@ -160,6 +160,7 @@ extension LiveCodec {
             json.field("name", conversation.title)
             json.field("description", conversation.summary)
             json.field("is_archived", conversation.isArchived)
+            json.field("is_encrypted", conversation.settings.isEncrypted)
         case .typing(let isTyping): writeTyping(event.actor, isTyping, people, into: &json)
         case .receipt(let kind, let id, _, let device):
             writeReceipt(kind, id, event.actor, into: &json)

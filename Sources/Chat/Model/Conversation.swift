@@ -160,7 +160,7 @@ package struct NewConversation: Sendable {
 }
 
 /// What is `nil` stays as it is.
-package struct ConversationChanges: Sendable {
+package struct ConversationChanges: Sendable, Equatable {
     package var title: String?
     /// The inner `nil` removes it.
     package var summary: String??
@@ -174,6 +174,13 @@ package struct ConversationChanges: Sendable {
     package var retention: Duration??
 
     package init() {}
+
+    /// Whether nothing is changed but that clients are asked to seal, or not.
+    var isAboutSealingOnly: Bool {
+        var sealing = ConversationChanges()
+        sealing.isEncrypted = isEncrypted
+        return isEncrypted != nil && self == sealing
+    }
 }
 
 /// Which conversations to list, the one with the newest message first.

@@ -194,7 +194,7 @@ extension ChatService {
         let options = options
         let view = try await commit(in: id) { (transaction) async throws(ChatError) in
             let access = try await transaction.reader.access(id, principal.user)
-            _ = try access.require(changes.needed, evenArchived: changes.isArchived == false)
+            _ = try access.require(changes.needed(in: access.conversation.type), evenArchived: changes.isArchived == false)
             var conversation = access.conversation
             try changes.apply(to: &conversation, options)
             guard conversation != access.conversation else { return Outcome(access.view) }
@@ -280,7 +280,9 @@ extension ChatService {
 
 extension ConversationChanges {
     /// What one needs to be allowed to make these.
-    fileprivate var needed: Abilities {
+    fileprivate func needed(in type: ConversationType) -> Abilities {
+        // Whether two people seal what they write to each other is for either of them to say.
+        if type == .direct, isAboutSealingOnly { return .send }
         var needed: Abilities = []
         if title != nil || summary != nil || maxMembers != nil || hasAutomaticSummary != nil || summaryThreshold != nil
             || isEncrypted != nil

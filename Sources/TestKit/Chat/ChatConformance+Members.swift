@@ -206,6 +206,17 @@ extension ChatConformance {
             try await requireChatRefusal(.forbidden(.lacks(.delete))) {
                 try await chat.service.delete(id, by: alice, origin: origin)
             }
+            var changes = ConversationChanges()
+            changes.isEncrypted = false
+            try requireEqual(
+                try await chat.service.update(id, changes, by: bob).conversation.settings.isEncrypted, false)
+            changes.title = "ours"
+            try await requireChatRefusal(.forbidden(.lacks(.manageConversation))) {
+                try await chat.service.update(id, changes, by: alice)
+            }
+            try requireEqual(
+                try await chat.service.direct(with: bob.user, isEncrypted: true, by: alice).view.conversation.settings
+                    .isEncrypted, false)
             try await requireInvalid(.participants) { try await chat.service.direct(with: alice.user, by: alice) }
             try await requireChatRefusal(.notFound(.user)) {
                 try await chat.service.direct(with: UserID(.random()), by: alice)
