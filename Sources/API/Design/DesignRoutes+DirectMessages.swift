@@ -21,10 +21,12 @@ extension DesignRoutes {
             },
             .post(
                 "/v1/dm/conversations", .user, "The conversation with somebody; begun if there is none",
-                status: .created, body: .json(
+                status: .created,
+                body: .json(
                     .object([
                         .required("user_id", .uuid),
-                        .optional("is_encrypted", .boolean, "Of a new one: clients are asked to seal; false if not given"),
+                        .optional(
+                            "is_encrypted", .boolean, "Of a new one: clients are asked to seal; false if not given"),
                     ])),
                 answer: DesignPresenter.envelope(directSchema)
             ) { call in

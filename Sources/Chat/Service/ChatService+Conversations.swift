@@ -194,7 +194,8 @@ extension ChatService {
         let options = options
         let view = try await commit(in: id) { (transaction) async throws(ChatError) in
             let access = try await transaction.reader.access(id, principal.user)
-            _ = try access.require(changes.needed(in: access.conversation.type), evenArchived: changes.isArchived == false)
+            _ = try access.require(
+                changes.needed(in: access.conversation.type), evenArchived: changes.isArchived == false)
             var conversation = access.conversation
             try changes.apply(to: &conversation, options)
             guard conversation != access.conversation else { return Outcome(access.view) }
