@@ -28,6 +28,7 @@ let benchmarks: [(name: String, body: () -> Void)] = [
     ("media-shards", benchmarkMediaShards),
     ("media-server", runMediaServer),
     ("media-floor", runMediaFloor),
+    ("relay-load", benchmarkRelayLoad),
 ]
 
 for benchmark in benchmarks where CommandLine.arguments.dropFirst().contains(benchmark.name) { benchmark.body() }

@@ -153,6 +153,36 @@ package final class RelayClientLink {
         flush()
     }
 
+    /// Messages of `length` bytes each, one behind the other. As datagrams they leave in one call of the kernel's
+    /// (sendmmsg), so that the server finds them together, as it does what an interface took in at one time. One that the
+    /// socket does not take is lost.
+    package func send(burst: Bytes, of length: Int) {
+        guard url.transport == .udp else {
+            var rest = burst[...]
+            while rest.count >= length {
+                send(Bytes(rest.prefix(length)))
+                rest = rest.dropFirst(length)
+            }
+            return
+        }
+        guard isReady, descriptor >= 0, length > 0 else { return }
+        let address = plexi_address(remote)
+        burst.withUnsafeBytes { bytes in
+            guard let start = bytes.baseAddress else { return }
+            let pieces = (0..<bytes.count / length).map { plexi_piece(bytes: start + $0 * length, count: UInt(length)) }
+            let each = pieces.indices.map {
+                plexi_gathering(first: UInt32($0), count: 1, segment: UInt32(length), address: address)
+            }
+            var first = 0
+            while first < each.count {
+                let taken = each.withUnsafeBufferPointer {
+                    plexi_send_gathered(descriptor, pieces, $0.baseAddress.map { $0 + first }, UInt32($0.count - first))
+                }
+                first += max(1, Int(taken))
+            }
+        }
+    }
+
     private func sendDatagram(_ bytes: Bytes) { _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
 
     private func flush() {
