@@ -86,6 +86,12 @@ package final class ChatConnection: @unchecked Sendable {
         }
     }
 
+    /// Events of a conversation that it follows were left out; those that come now are after them.
+    func miss(_ id: ConversationID) {
+        guard followed[id]?.log.miss() == .behind else { return }
+        catchUp(id)
+    }
+
     private func send(_ frames: [SharedFrame]) { for frame in frames { line.send(frame) } }
 
     /// After this event the user has no business here any more.
@@ -121,7 +127,7 @@ package final class ChatConnection: @unchecked Sendable {
 
     private func stopTyping(_ id: ConversationID) {
         guard let service = hub.service else { return }
-        Task { [principal] in try? await service.typing(false, in: id, by: principal) }
+        Task(executorPreference: loop) { [principal] in try? await service.typing(false, in: id, by: principal) }
     }
 
     // MARK: - From the client
