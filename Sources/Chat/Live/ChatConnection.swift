@@ -331,8 +331,8 @@ package final class ChatConnection: @unchecked Sendable {
 
     /// False when it is not to be gone on with.
     private func pass(_ events: [ChatEvent], of id: ConversationID, _ number: Int) async -> Bool {
-        for event in events {
-            let frames = await style.frames(of: event)
+        let written = await style.frames(of: events)
+        for (event, frames) in zip(events, written) {
             guard isFollowed(id, number) else { return false }
             guard line.hasRoom else {
                 followed[id]?.log.pause()

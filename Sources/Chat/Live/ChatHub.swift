@@ -155,9 +155,7 @@ package final class ChatHub: ChatEvents, LoginSockets {
         var written: [ObjectIdentifier: [[SharedFrame]]] = [:]
         for lane in batch.lanes {
             for style in lane.groups.lazy.map(\.style) where written[ObjectIdentifier(style)] == nil {
-                var frames: [[SharedFrame]] = []
-                for event in batch.events { frames.append(await style.frames(of: event)) }
-                written[ObjectIdentifier(style)] = frames
+                written[ObjectIdentifier(style)] = await style.frames(of: batch.events)
             }
         }
         let arrivals = Arrivals(of: batch.lanes.count)
