@@ -69,7 +69,7 @@ bench-calls: ## Measure signaling: offers, idle sockets, a change that reaches e
 	@scripts/install bench
 	@scripts/bench-calls
 
-bench-chat: ## Measure durable messages, pages of history and searches.
+bench-chat: ## Measure chat: messages, history, deliveries, a storm, a soak of minutes.
 	@scripts/install bench
 	@scripts/bench-chat
 

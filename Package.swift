@@ -92,7 +92,7 @@ let package = Package(
             "plexibench",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat", "Media", "Relay", "Signaling",
-                "TestKit", "CShims", "CFloor",
+                "API", "TestKit", "CShims", "CFloor",
             ]),
 
         tests("BaseTests", []),

@@ -1,7 +1,8 @@
-// `plexibench chat [--folder DIR] [--seconds N] [--messages N]`: what chat costs over SQLite, without HTTP.
+// What chat costs over SQLite, without HTTP. With `PLEXI_PG` set, over PostgreSQL.
 //
-// Durable messages per second by 64 writers into one conversation and into 64; then pages of history and searches in a
-// conversation of so many messages. With `PLEXI_PG` set, over PostgreSQL.
+//   plexibench chat         --folder DIR --seconds 5         durable messages per second by 64 writers, into one
+//                                                            conversation and into 64
+//   plexibench chat-history --folder DIR --messages 1000000  pages of history and searches among so many
 
 import Accounts
 import Base
@@ -12,13 +13,17 @@ import Store
 import Synchronization
 import TestKit
 
-func benchmarkChat() {
+func benchmarkChat() { runChatBenchmark { try await $0.measurePosts() } }
+
+func benchmarkChatHistory() { runChatBenchmark { try await $0.measureHistory() } }
+
+private func runChatBenchmark(_ measure: @escaping @Sendable (ChatBenchmark) async throws -> Void) {
     runToEnd {
         if let connection = getenv("PLEXI_PG").map({ String(cString: $0) }) {
             let shards = try ShardGroup(count: 1)
             let database = try PostgreSQLDatabase(connection: Secret(text: connection), loops: shards.shards)
             print("PostgreSQL, one loop")
-            try await ChatBenchmark(database).run()
+            try await ChatBenchmark(database).run(measure)
             await database.close()
             shards.stop()
             return
@@ -27,7 +32,7 @@ func benchmarkChat() {
         for suffix in ["", "-wal", "-shm"] { unlink(path + suffix) }
         let database = try SQLiteDatabase(.file(path))
         print("SQLite at \(path), WAL, synchronous=FULL")
-        try await ChatBenchmark(database).run()
+        try await ChatBenchmark(database).run(measure)
         print("commits of \(database.transactions.current) transactions: \(database.commits.current)")
         await database.close()
         for suffix in ["", "-wal", "-shm"] { unlink(path + suffix) }
@@ -46,12 +51,14 @@ private final class CountingWorld: ChatEvents, CallGate {
 
 private struct ChatBenchmark: Sendable {
     private static let writers = 64
+    /// Who fill a conversation: as many as share a COMMIT.
+    private static let fillers = 256
     private static let words = (0..<5_000).map { "word\($0)" }
 
     let domain: TestAccounts
     let service: ChatService
     let seconds = Arguments.integer("seconds", default: 5)
-    let messages = Arguments.integer("messages", default: 200_000)
+    let messages = Arguments.integer("messages", default: 1_000_000)
 
     init(_ database: any Database) async throws {
         domain = try await TestAccounts.make(database)
@@ -60,22 +67,35 @@ private struct ChatBenchmark: Sendable {
         service = ChatService(database: database, accounts: domain.service, gate: world, events: world)
     }
 
-    func run() async throws {
+    func run(_ measure: @Sendable (ChatBenchmark) async throws -> Void) async throws {
+        try await measure(self)
+        await domain.service.stop()
+    }
+
+    private func people(_ count: Int) async throws -> [Principal] {
         var people: [Principal] = []
-        for index in 0..<Self.writers {
+        for index in 0..<count {
             people.append(try await domain.principal(try await domain.register("writer\(index)")))
         }
-        let owner = people[0]
-        let one = try await conversation(owner, people)
+        return people
+    }
+
+    func measurePosts() async throws {
+        let people = try await people(Self.writers)
+        let one = try await conversation(people[0], people)
         try await post("64 writers, one conversation", people) { _ in one }
         var many: [ConversationID] = []
         for person in people { many.append(try await conversation(person, [])) }
         let conversations = many
         try await post("64 writers, 64 conversations", people) { conversations[$0] }
+    }
+
+    func measureHistory() async throws {
+        let people = try await people(Self.fillers)
+        let one = try await conversation(people[0], people)
         try await fill(one, people)
-        try await readHistory(one, owner)
-        try await searchWords(one, owner)
-        await domain.service.stop()
+        try await readHistory(one, people[0])
+        try await searchWords(one, people[0])
     }
 
     private func conversation(_ owner: Principal, _ members: [Principal]) async throws -> ConversationID {
@@ -127,18 +147,20 @@ private struct ChatBenchmark: Sendable {
     }
 
     private func fill(_ id: ConversationID, _ people: [Principal]) async throws {
-        let there = try await service.conversation(id, for: people[0]).conversation.messageCount
-        let missing = max(0, messages - Int(there)) / people.count
+        let begin = Instant.now()
+        let each = messages / people.count
         try await withThrowingTaskGroup { group in
             for person in people {
                 group.addTask {
-                    for _ in 0..<missing {
+                    for _ in 0..<each {
                         _ = try await service.send(NewMessage(.plain(Self.text())), to: id, by: person)
                     }
                 }
             }
             try await group.waitForAll()
         }
+        let rate = Int(Double(each * people.count) / (Instant.now() - begin).inSeconds)
+        print("\(each * people.count) messages by \(people.count) writers: \(rate)/s")
     }
 
     private func readHistory(_ id: ConversationID, _ principal: Principal) async throws {

@@ -109,7 +109,8 @@ private final class LoadCrowd {
     private func add() throws {
         sockets.append(
             try LoadSocket(
-                target, headers: extraHeaders, on: loop, opened: { [unowned self] _ in opened() }, message: message,
+                target, headers: extraHeaders, on: loop, opened: { [unowned self] _ in opened() },
+                message: { [unowned self] _ in message() },
                 ended: { [unowned self] _, reason in failed(LoadError("socket of \(sockets.count): \(reason)")) }))
     }
 

@@ -216,12 +216,13 @@ final class LoadSocket {
     private var head = Bytes()
     private var receiver = WebSocketReceiver(.client, messageLimit: messageLimit, allowsCompression: false)
     private let opened: (LoadSocket) -> Void
-    private let message: () -> Void
+    private let message: (String?) -> Void
     private let ended: (LoadSocket, String) -> Void
 
+    /// `message` is called with each text, and with `nil` for other messages.
     init(
         _ target: LoadTarget, headers: String = "", on loop: Shard, opened: @escaping (LoadSocket) -> Void,
-        message: @escaping () -> Void = {}, ended: @escaping (LoadSocket, String) -> Void
+        message: @escaping (String?) -> Void = { _ in }, ended: @escaping (LoadSocket, String) -> Void
     ) throws(SystemError) {
         self.opened = opened
         self.message = message
@@ -232,6 +233,10 @@ final class LoadSocket {
             connected: { [unowned self] in connection?.send(request) },
             received: { [unowned self] bytes in received(bytes) },
             ended: { [unowned self] in end("the server ended the connection") })
+    }
+
+    func send(_ text: String) {
+        connection?.send(WebSocketFrame.encode(.text, Bytes(text.utf8), mask: UInt32.random(in: 1...UInt32.max)))
     }
 
     func reset() {
@@ -259,7 +264,8 @@ final class LoadSocket {
 
     private func handle(_ event: WebSocketEvent) {
         switch event {
-        case .text, .binary, .compressed: message()
+        case .text(let text): message(text)
+        case .binary, .compressed: message(nil)
         case .ping(let payload):
             connection?.send(WebSocketFrame.encode(.pong, payload, mask: UInt32.random(in: 1...UInt32.max)))
         case .pong: break

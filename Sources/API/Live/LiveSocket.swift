@@ -141,7 +141,6 @@ final class LiveSocket: WebSocketHandler, ChatLine, @unchecked Sendable {
         connection = nil
     }
 
-    func isTooSlow(_ socket: WebSocket) -> SlowReader { .close }
     func writable(_ socket: WebSocket) { connection?.writable() }
 
     // MARK: To the client

@@ -52,8 +52,8 @@ struct LiveVocabulary: Sendable {
 /// Shapes that differ. The defaults are what a dialect without a word of its own says.
 protocol LiveWriting {
     var vocabulary: LiveVocabulary { get }
-    /// Whose names an event's frames show.
-    func people(in event: ChatEvent) async -> [UserID: ChatPerson]
+    /// Whose names the frames of these events show.
+    func people(in events: [ChatEvent]) async -> [UserID: ChatPerson]
     /// The message alone, as the dialect shows it.
     func write(_ message: Message, _ people: [UserID: ChatPerson], into json: inout JSONWriter)
     /// The members of `data` for a message that is new or edited.
@@ -69,7 +69,7 @@ protocol LiveWriting {
 }
 
 extension LiveWriting {
-    func people(in event: ChatEvent) async -> [UserID: ChatPerson] { [:] }
+    func people(in events: [ChatEvent]) async -> [UserID: ChatPerson] { [:] }
     func person(in news: PresenceNews) async -> ChatPerson? { nil }
     func word(_ news: PresenceNews) -> LiveWord? { .presence }
 
@@ -104,8 +104,12 @@ extension LiveWriting {
 extension LiveCodec {
     // MARK: Events
 
-    func frames(of event: ChatEvent) async -> [SharedFrame] {
-        let people = await people(in: event)
+    func frames(of events: [ChatEvent]) async -> [[SharedFrame]] {
+        let people = await people(in: events)
+        return events.map { frames(of: $0, people) }
+    }
+
+    private func frames(of event: ChatEvent, _ people: [UserID: ChatPerson]) -> [SharedFrame] {
         guard let word = word(event.change) else { return [] }
         return [
             frame(word, event.position) { json in

@@ -55,15 +55,17 @@ final class RoomsLive: LiveCodec {
 
     // MARK: Writing
 
-    func people(in event: ChatEvent) async -> [UserID: ChatPerson] {
-        let wanted: Set<UserID> =
+    func people(in events: [ChatEvent]) async -> [UserID: ChatPerson] {
+        var wanted: Set<UserID> = []
+        for event in events {
             switch event.change {
-            case .messageSent(let message), .messageEdited(let message): message.people
-            case .memberJoined(let member): [member.user]
-            case .typing: event.actor.map { [$0] } ?? []
-            default: []
+            case .messageSent(let message), .messageEdited(let message): wanted.formUnion(message.people)
+            case .memberJoined(let member): wanted.insert(member.user)
+            case .typing: if let actor = event.actor { wanted.insert(actor) }
+            default: break
             }
-        // While the database is away an event goes out without the names.
+        }
+        // While the database is away events go out without the names.
         return wanted.isEmpty ? [:] : (try? await chat.people(wanted)) ?? [:]
     }
 

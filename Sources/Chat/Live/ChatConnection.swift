@@ -91,6 +91,12 @@ package final class ChatConnection: @unchecked Sendable {
         if !isClosed, line.hasRoom { send(frames) }
     }
 
+    /// Events of a conversation that it follows were left out; those that come now are after them.
+    func miss(_ id: ConversationID) {
+        guard followed[id]?.log.miss() == .behind else { return }
+        catchUp(id)
+    }
+
     private func send(_ frames: [SharedFrame]) { for frame in frames { line.send(frame) } }
 
     /// After this event the user has no business here any more.
@@ -126,7 +132,7 @@ package final class ChatConnection: @unchecked Sendable {
 
     private func stopTyping(_ id: ConversationID) {
         guard let service = hub.service else { return }
-        Task { [principal] in try? await service.typing(false, in: id, by: principal) }
+        Task(executorPreference: loop) { [principal] in try? await service.typing(false, in: id, by: principal) }
     }
 
     // MARK: - From the client
@@ -336,8 +342,8 @@ package final class ChatConnection: @unchecked Sendable {
 
     /// False when it is not to be gone on with.
     private func pass(_ events: [ChatEvent], of id: ConversationID, _ number: Int) async -> Bool {
-        for event in events {
-            let frames = await style.frames(of: event)
+        let written = await style.frames(of: events)
+        for (event, frames) in zip(events, written) {
             guard isFollowed(id, number) else { return false }
             guard line.hasRoom else {
                 followed[id]?.log.pause()

@@ -1,7 +1,11 @@
 // All open chat sockets of this node: who follows which conversation, and how an event gets to them.
 //
-//     commit -> deliver: queue of the conversation -> one task: written once for each style that is looked on with
-//            -> one hop for each thread that has followers -> ChatConnection.deliver
+//     commit -> deliver: queue of the conversation -> one task: what waits is written, once for each style that is
+//            looked on with -> one hop for each thread that has followers -> ChatConnection.deliver
+//
+// The task runs on the loop of one of the followers. What comes before all of them have got what was taken waits, and
+// goes out together: a socket sends it in one piece. A queue that is full is emptied, and the followers read the log
+// instead; so a thread that is busy holds no more than the queue and what was taken from it.
 //
 // A conversation that nobody follows costs a look into a table. It decides nothing about chat (`ChatService` does).
 
@@ -12,7 +16,7 @@ import Wire
 
 package final class ChatHub: ChatEvents, LoginSockets, ClientSettingEvents {
     /// The followers on one thread; by style, since they get the same frames.
-    struct Lane {
+    struct Lane: Sendable {
         let loop: any EventLoop
         var groups: [Group] = []
     }
@@ -22,10 +26,32 @@ package final class ChatHub: ChatEvents, LoginSockets, ClientSettingEvents {
         var connections: [ChatConnection]
     }
 
+    /// What goes out at once.
+    struct Batch: Sendable {
+        let events: [ChatEvent]
+        /// Events were left out that came before them.
+        let followsGap: Bool
+        let lanes: [Lane]
+
+        func pass(_ frames: [[SharedFrame]], to connection: ChatConnection, of id: ConversationID) {
+            if followsGap { connection.miss(id) }
+            for (event, frames) in zip(events, frames) { connection.deliver(event, frames) }
+        }
+    }
+
+    /// Counts those that have done their part, on whatever thread.
+    private final class Arrivals: Sendable {
+        private let missing: Atomic<Int>
+        init(of count: Int) { missing = Atomic(count) }
+        func isLast() -> Bool { missing.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 }
+    }
+
     struct Followers {
         var lanes: [Lane] = []
         var queue: [ChatEvent] = []
-        /// A task takes from the queue.
+        /// Events were left out that came before those in the queue.
+        var hasMissed = false
+        /// What was taken from the queue is on its way.
         var isBusy = false
 
         var isEmpty: Bool { lanes.isEmpty }
@@ -84,6 +110,8 @@ package final class ChatHub: ChatEvents, LoginSockets, ClientSettingEvents {
 
     package var connectionCount: Int { state.withLock { $0.connections.values.reduce(0) { $0 + $1.count } } }
     package var followedCount: Int { state.withLock { $0.followers.count } }
+    /// Of all conversations together; for tests and metrics.
+    package var waitingEvents: Int { state.withLock { $0.followers.values.reduce(0) { $0 + $1.queue.count } } }
 
     package var principals: [Principal] {
         Array(Set(state.withLock { state in state.connections.values.flatMap { $0.map(\.principal) } }))
@@ -123,59 +151,51 @@ package final class ChatHub: ChatEvents, LoginSockets, ClientSettingEvents {
     // MARK: - From chat
 
     package func deliver(_ event: ChatEvent) {
-        let begins = state.withLock { state -> Bool in
-            guard state.followers[event.conversation]?.isEmpty == false else { return false }
-            state.followers[event.conversation]?.queue.append(event)
-            if state.followers[event.conversation]?.isBusy == true { return false }
-            state.followers[event.conversation]?.isBusy = true
-            return true
-        }
-        if begins { Task { await drain(event.conversation) } }
+        let loop = state.withLock { $0.followers[event.conversation]?.queue(event, limits.queuedEvents) }
+        if let loop { begin(event.conversation, on: loop) }
     }
 
-    private func drain(_ id: ConversationID) async {
-        while let (events, lanes) = takeQueue(id) {
-            for event in events { await pass(event, to: lanes) }
-        }
+    private func begin(_ id: ConversationID, on loop: any EventLoop) {
+        Task(executorPreference: loop) { [self] in await pass(id) }
     }
 
-    /// `nil`, and the conversation rests, when nothing waits.
-    private func takeQueue(_ id: ConversationID) -> ([ChatEvent], [Lane])? {
-        state.withLock { state in
-            guard let followers = state.followers[id] else { return nil }
-            guard !followers.queue.isEmpty, !followers.isEmpty else {
-                state.followers[id]?.isBusy = false
-                state.followers[id]?.queue = []
-                if followers.isEmpty { state.followers[id] = nil }
-                return nil
-            }
-            state.followers[id]?.queue = []
-            return (followers.queue, followers.lanes)
-        }
-    }
-
-    private func pass(_ event: ChatEvent, to lanes: [Lane]) async {
-        var written: [ObjectIdentifier: [SharedFrame]] = [:]
-        for lane in lanes {
-            for group in lane.groups where written[ObjectIdentifier(group.style)] == nil {
-                written[ObjectIdentifier(group.style)] = await group.style.frames(of: event)
+    private func pass(_ id: ConversationID) async {
+        let taken = state.withLock { $0.followers[id]?.takeBatch(limits.eventsPerHop) }
+        guard let batch = taken else { return goOn(id) }
+        var written: [ObjectIdentifier: [[SharedFrame]]] = [:]
+        for lane in batch.lanes {
+            for style in lane.groups.lazy.map(\.style) where written[ObjectIdentifier(style)] == nil {
+                written[ObjectIdentifier(style)] = await style.frames(of: batch.events)
             }
         }
-        let frames = written
-        for lane in lanes {
-            let groups = lane.groups
-            lane.loop.submit {
-                for group in groups {
-                    let frames = frames[ObjectIdentifier(group.style)] ?? []
-                    for connection in group.connections { connection.deliver(event, frames) }
+        let arrivals = Arrivals(of: batch.lanes.count)
+        for lane in batch.lanes {
+            let groups = lane.groups.map { ($0.connections, written[ObjectIdentifier($0.style)] ?? []) }
+            lane.loop.submit { [self] in
+                for (connections, frames) in groups {
+                    for connection in connections { batch.pass(frames, to: connection, of: id) }
                 }
+                if arrivals.isLast() { goOn(id) }
             }
         }
+    }
+
+    /// All that was taken has arrived: what has come meanwhile is next.
+    private func goOn(_ id: ConversationID) {
+        let loop = state.withLock { state -> (any EventLoop)? in
+            if let loop = state.followers[id]?.loopOfNext { return loop }
+            state.followers[id]?.isBusy = false
+            if state.followers[id]?.isEmpty == true { state.followers[id] = nil }
+            return nil
+        }
+        if let loop { begin(id, on: loop) }
     }
 
     package func notify(_ notice: ChatNotice, _ users: [UserID]) {
         let connections = state.withLock { state in users.flatMap { state.connections[$0] ?? [] } }
-        for connection in connections { connection.loop.submit { connection.notice(notice) } }
+        for group in Dictionary(grouping: connections, by: { ObjectIdentifier($0.loop) }).values {
+            group[0].loop.submit { for connection in group { connection.notice(notice) } }
+        }
     }
 
     package func clientSettingsChanged(_ change: ClientSettingsChange, of user: UserID) {
@@ -184,6 +204,37 @@ package final class ChatHub: ChatEvents, LoginSockets, ClientSettingEvents {
 }
 
 extension ChatHub.Followers {
+    /// The loop on which what waits is taken.
+    var loopOfNext: (any EventLoop)? { queue.isEmpty ? nil : lanes.first?.loop }
+
+    /// Where to begin taking from the queue; `nil` when that is under way, or nobody is there.
+    ///
+    /// A full queue is emptied rather than closed for what comes: followers then read one stretch of the log, and have
+    /// the rest from the queue.
+    mutating func queue(_ event: ChatEvent, _ limit: Int) -> (any EventLoop)? {
+        guard !lanes.isEmpty else { return nil }
+        if queue.count >= limit {
+            queue = []
+            hasMissed = true
+        }
+        queue.append(event)
+        defer { isBusy = true }
+        return isBusy ? nil : loopOfNext
+    }
+
+    /// `nil` when there is nothing, or nobody to get it.
+    mutating func takeBatch(_ limit: Int) -> ChatHub.Batch? {
+        guard !lanes.isEmpty else {
+            (queue, hasMissed) = ([], false)
+            return nil
+        }
+        guard !queue.isEmpty else { return nil }
+        let batch = ChatHub.Batch(events: Array(queue.prefix(limit)), followsGap: hasMissed, lanes: lanes)
+        queue.removeFirst(batch.events.count)
+        hasMissed = false
+        return batch
+    }
+
     mutating func add(_ connection: ChatConnection) {
         let lane: Int
         if let known = lanes.firstIndex(where: { $0.loop === connection.loop }) {

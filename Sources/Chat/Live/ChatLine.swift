@@ -6,8 +6,9 @@ package import Wire
 
 /// How one dialect writes what happens. One object for all of its sockets: each event is written once for all of them.
 package protocol ChatStyle: AnyObject, Sendable {
-    /// No frame for what the dialect has no word for.
-    func frames(of event: ChatEvent) async -> [SharedFrame]
+    /// Those of each event; none for what the dialect has no word for. Several at once, so that what they are about is
+    /// looked up once.
+    func frames(of events: [ChatEvent]) async -> [[SharedFrame]]
     func frames(of message: LiveMessage) -> [SharedFrame]
     func frames(of news: PresenceNews) async -> [SharedFrame]
 }

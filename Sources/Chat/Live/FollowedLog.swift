@@ -1,6 +1,6 @@
 // Where one reader is in one conversation's log, and what to do with an event that comes: a machine without a socket.
 //
-//     catchingUp ──all of the log was read──▶ live ──no room, or a gap──▶ behind ──room──▶ catchingUp
+//     catchingUp ──all of the log was read──▶ live ──no room, a gap, a miss──▶ behind ──room──▶ catchingUp
 //
 // Events come in the order of the log and without gaps from the moment on when the reader was registered. What was
 // before that, or went by while there was no room, is read from the log: the held events then overlap with what was
@@ -42,6 +42,18 @@ package struct FollowedLog<Payload: Sendable>: Sendable {
             guard at.offset == position.offset + 1, hasRoom else { return fallBehind() }
             self.position = at
             return .pass
+        }
+    }
+
+    /// Events of the log will not come that should have come now.
+    package mutating func miss() -> Verdict {
+        switch phase {
+        case .catchingUp:
+            // They may be beyond what is being read.
+            hasHeldTooMany = true
+            return .drop
+        case .behind: return .drop
+        case .live: return fallBehind()
         }
     }
 

@@ -20,6 +20,12 @@ package struct LiveLimits: Sendable {
     package var waitingCommands = 64
     /// Events that are held for one conversation while what came before them is read from the log.
     package var heldEvents = 256
+    /// Events of one conversation that wait to be written. At 20,000 messages a second they are worth 50 ms; whoever
+    /// lags more reads them from the log, five pages of it. An event refers to its message: at most some 16 MiB.
+    package var queuedEvents = 1_024
+    /// Events that go to followers at once. More save system calls, one for each socket and batch; with a thousand
+    /// followers a batch keeps their thread for some 20 ms.
+    package var eventsPerHop = 16
     /// Events of one page while catching up.
     package var eventsPerPage = 200
     /// Pages after which a reader begins anew instead: 10,000 events are quicker read as history.

@@ -63,10 +63,11 @@ package protocol Database: Sendable {
 
     /// Runs `body` and commits, durably, before it returns; an error thrown by `body` rolls everything back.
     ///
-    /// Transactions run one after another on SQLite and serialisably on PostgreSQL. PostgreSQL may run `body` again
-    /// after a serialisation failure: it must have no effect but through the transaction. It must not wait for
-    /// anything else either: on SQLite every other writer waits for it. Inside it only the transaction may be used;
-    /// a call of the database itself throws `misuse`.
+    /// Transactions run one after another on SQLite and serialisably on PostgreSQL. Both may run `body` again, and the
+    /// last run counts: PostgreSQL after a serialisation failure, SQLite when another one that shares its COMMIT failed
+    /// after it had written. So it must have no effect but through the transaction. It must not wait for anything else
+    /// either: on SQLite every other writer waits for it. Inside it only the transaction may be used; a call of the
+    /// database itself throws `misuse`.
     func transaction<Value: Sendable, Failure: StoreFailureConvertible>(
         _ body: @escaping @Sendable (any Transaction) async throws(Failure) -> Value
     ) async throws(Failure) -> Value

@@ -11,6 +11,11 @@ final class TransactionScope: Sendable {
 
     init(of database: AnyObject) { self.database = ObjectIdentifier(database) }
 
+    private init(_ database: ObjectIdentifier) { self.database = database }
+
+    /// For the next run of a body: what the last one left behind stays outside.
+    func anew() -> TransactionScope { TransactionScope(database) }
+
     func end() { isOver.store(true, ordering: .relaxed) }
 
     /// Throws when the calling task is inside a transaction on `database`: what it wants must go through that one.

@@ -12,6 +12,8 @@ final class SQLiteConnection {
     private var cache: StatementCache<OpaquePointer>
     private let statementLimit: Duration
     private var deadline = Instant(nanoseconds: .max)
+    /// Statements that may have written something else than rows.
+    private var schemaChanges: Int64 = 0
 
     init(_ location: SQLiteDatabase.Location, _ role: Role, _ options: SQLiteDatabase.Options) throws(StoreError) {
         handle = try Self.open(location)
@@ -62,11 +64,24 @@ final class SQLiteConnection {
         while true {
             switch sqlite3_step(prepared) {
             case SQLITE_ROW: row(prepared)
-            case SQLITE_DONE: return
+            case SQLITE_DONE: return noteSchemaChange(by: prepared, statement.sql)
             case let code: throw SQLiteFailure.last(on: handle, code: code)
             }
         }
     }
+
+    /// SQLite counts the rows that are written, those of cascades and of a full text index as well, and nothing else.
+    private func noteSchemaChange(by prepared: OpaquePointer, _ sql: String) {
+        guard sqlite3_stmt_readonly(prepared) == 0, !Self.writesRows(sql) else { return }
+        schemaChanges &+= 1
+    }
+
+    private static func writesRows(_ sql: String) -> Bool {
+        ["INSERT ", "UPDATE ", "DELETE ", "WITH "].contains { sql.hasPrefix($0) }
+    }
+
+    /// The same figure twice: nothing was written between.
+    var changeMark: Int64 { sqlite3_total_changes64(handle) &+ schemaChanges }
 
     private func prepare(_ sql: String) throws(StoreError) -> OpaquePointer {
         if let cached = cache.value(for: sql) { return cached }

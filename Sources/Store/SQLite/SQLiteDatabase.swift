@@ -42,6 +42,8 @@ package final class SQLiteDatabase: Database {
     /// How many transactions were committed, in how many COMMITs.
     package var transactions: Counter { writer.transactions }
     package var commits: Counter { writer.commits }
+    /// Groups whose bodies were run a second time, because one failed that had written.
+    package var repetitions: Counter { writer.repetitions }
     private let writer: SQLiteWriter
     private let readers: SQLiteReaders?
 

@@ -1,6 +1,10 @@
-// The one thread that writes. It takes the transactions that wait, runs their bodies one after another, each in a
-// savepoint of one big transaction, commits once, and only then tells their callers: one sync of the disk serves them
-// all, and nobody hears of success before it.
+// The one thread that writes. It takes the transactions that wait, runs their bodies one after another in one big
+// transaction, commits once, and only then tells their callers: one sync of the disk serves them all, and nobody hears
+// of success before it.
+//
+// A body that fails without having written leaves nothing to undo. When one fails that has, the whole group is rolled
+// back and run once more, now each body in a savepoint of its own, and so are the groups that follow for a while. A
+// savepoint keeps a copy of every page that its body changes: without it a message costs an eighth less.
 //
 // A body is an async closure. Its task is moved here (the thread is its task executor) for as long as it runs, so a
 // statement is a plain call into SQLite and `await` does not suspend. Should a body wait for something else after
@@ -19,9 +23,15 @@ final class SQLiteWriter: @unchecked Sendable {
         var isOver = false
     }
 
+    /// Groups that are run in savepoints after one that had to be run twice. Somebody who goes on sending what is
+    /// refused in the middle of a transaction thus costs the others a savepoint each, and one time in so many the
+    /// second run.
+    private static let carefulGroups = 32
+
     let executor = ThreadExecutor()
     let transactions = Counter()
     let commits = Counter()
+    let repetitions = Counter()
     private let location: SQLiteDatabase.Location
     private let options: SQLiteDatabase.Options
     private let admission = Mutex(Admission())
@@ -29,6 +39,8 @@ final class SQLiteWriter: @unchecked Sendable {
 
     private var connection: SQLiteConnection?
     private var waiting: [WriterTurn] = []
+    /// So many of the next groups are run in savepoints.
+    private var carefulGroupsLeft = 0
 
     init(_ location: SQLiteDatabase.Location, _ options: SQLiteDatabase.Options) throws(StoreError) {
         self.location = location
@@ -62,14 +74,19 @@ final class SQLiteWriter: @unchecked Sendable {
         } catch {
             throw Failure(error)
         }
-        let result = await scope.run { () async throws(Failure) -> Value in try await body(turn) }
-        scope.end()
-        do throws(StoreError) {
-            try await turn.finish(keeping: (try? result.get()) != nil)
-        } catch {
-            throw Failure(error)
+        var scope = scope
+        while true {
+            let result = await scope.run { () async throws(Failure) -> Value in try await body(turn) }
+            scope.end()
+            let isOver: Bool
+            do throws(StoreError) {
+                isOver = try await turn.finish(keeping: (try? result.get()) != nil)
+            } catch {
+                throw Failure(error)
+            }
+            if isOver { return try result.get() }
+            scope = scope.anew()
         }
-        return try result.get()
     }
 
     private func release() {
@@ -132,15 +149,15 @@ final class SQLiteWriter: @unchecked Sendable {
     private func commitGroup() {
         var group: [WriterTurn] = []
         let failure = attempt { connection throws(StoreError) in
-            try connection.command("BEGIN IMMEDIATE")
-            do throws(StoreError) {
-                try runBodies(on: connection, into: &group)
+            let isCareful = carefulGroupsLeft > 0
+            if isCareful { carefulGroupsLeft -= 1 }
+            let isKept = try transact(on: connection) { () throws(StoreError) in
+                guard try runBodies(on: connection, into: &group, inSavepoints: isCareful) else { return false }
                 try runLastStatements(of: group, on: connection)
-                try connection.command("COMMIT")
-            } catch {
-                if connection.isInTransaction { try? connection.command("ROLLBACK") }
-                throw error
+                return true
             }
+            // One that was alone has failed, is rolled back, and concerns nobody else.
+            if !isKept, group.count > 1 { try repeatBodies(of: group, on: connection) }
         }
         if group.isEmpty, failure != nil {
             // Not even BEGIN worked: all that wait would fare alike.
@@ -154,7 +171,25 @@ final class SQLiteWriter: @unchecked Sendable {
         for turn in group { turn.settle(failure) }
     }
 
-    private func runBodies(on connection: SQLiteConnection, into group: inout [WriterTurn]) throws(StoreError) {
+    /// Does `work` in a transaction, which is committed when it returns true and rolled back when it does not.
+    private func transact(
+        on connection: SQLiteConnection, _ work: () throws(StoreError) -> Bool
+    ) throws(StoreError) -> Bool {
+        try connection.command("BEGIN IMMEDIATE")
+        do throws(StoreError) {
+            let isKept = try work()
+            try connection.command(isKept ? "COMMIT" : "ROLLBACK")
+            return isKept
+        } catch {
+            if connection.isInTransaction { try? connection.command("ROLLBACK") }
+            throw error
+        }
+    }
+
+    /// False when the group has to be undone: one of it has failed and had written. Nobody joins it after that.
+    private func runBodies(
+        on connection: SQLiteConnection, into group: inout [WriterTurn], inSavepoints: Bool
+    ) throws(StoreError) -> Bool {
         let end = Instant.now() + options.groupDuration
         var next = 0
         defer { waiting.removeFirst(next) }
@@ -162,13 +197,37 @@ final class SQLiteWriter: @unchecked Sendable {
             let turn = waiting[next]
             next += 1
             group.append(turn)
-            try runBody(of: turn, on: connection)
+            if inSavepoints {
+                try runInSavepoint(turn, on: connection)
+            } else {
+                let before = connection.changeMark
+                try runBody(of: turn, on: connection)
+                guard turn.wantsKeeping || connection.changeMark == before else { return false }
+            }
         }
+        return true
+    }
+
+    /// Each body once more, also those that failed: what they decided by may never have been.
+    private func repeatBodies(of group: [WriterTurn], on connection: SQLiteConnection) throws(StoreError) {
+        repetitions.increment()
+        carefulGroupsLeft = Self.carefulGroups
+        _ = try transact(on: connection) { () throws(StoreError) in
+            for turn in group where !turn.hasExpired { try runInSavepoint(turn, on: connection) }
+            try runLastStatements(of: group, on: connection)
+            return true
+        }
+    }
+
+    private func runInSavepoint(_ turn: WriterTurn, on connection: SQLiteConnection) throws(StoreError) {
+        try connection.command("SAVEPOINT body")
+        try runBody(of: turn, on: connection)
+        if !turn.wantsKeeping { try connection.command("ROLLBACK TO body") }
+        try connection.command("RELEASE body")
     }
 
     /// Throws only what concerns the whole group.
     private func runBody(of turn: WriterTurn, on connection: SQLiteConnection) throws(StoreError) {
-        try connection.command("SAVEPOINT body")
         turn.start(on: connection)
         let deadline = Instant.now() + options.bodyLimit
         while !turn.isDone {
@@ -178,8 +237,6 @@ final class SQLiteWriter: @unchecked Sendable {
             throw turn.failure ?? .unavailable("the transaction was rolled back by the database")
         }
         if turn.wantsKeeping, connection.hasOpenForeignKeys { turn.fail(.conflict(constraint: "foreign key")) }
-        if !turn.wantsKeeping { try connection.command("ROLLBACK TO body") }
-        try connection.command("RELEASE body")
     }
 
     /// What the bodies that are kept left for the end. Behind the last savepoint: at each one SQLite's full text index

@@ -1,4 +1,7 @@
 // One transaction on its way through the writer: waits for its turn, runs its statements, waits for the COMMIT.
+//
+//     waiting ──start──▶ running ──finish──▶ done ──start: its group was undone──▶ running
+//                           └──expire──▶ expired
 
 import Base
 
@@ -6,10 +9,16 @@ import Base
 final class WriterTurn: Transaction, @unchecked Sendable {
     private enum Phase { case waiting, running, done, expired }
 
+    /// What the writer tells the caller's task.
+    private enum Word: Sendable {
+        case run
+        case settled(StoreError?)
+    }
+
     private let writer: SQLiteWriter
     private var phase = Phase.waiting
     private var connection: SQLiteConnection?
-    private var continuation: CheckedContinuation<StoreError?, Never>?
+    private var continuation: CheckedContinuation<Word, Never>?
     /// The first failure of a statement. As in PostgreSQL, nothing of the transaction can be kept after it.
     private(set) var failure: StoreError?
     private(set) var wantsKeeping = false
@@ -69,31 +78,38 @@ final class WriterTurn: Transaction, @unchecked Sendable {
 
     /// Returns when it is this transaction's turn.
     func begin(_ enqueue: (WriterTurn) -> Void) async throws(StoreError) {
-        let refusal = await withCheckedContinuation { continuation in
+        let word = await withCheckedContinuation { continuation in
             self.continuation = continuation
             enqueue(self)
         }
-        if let refusal { throw refusal }
+        if case .settled(let refusal?) = word { throw refusal }
     }
 
-    /// Returns when the group is committed.
-    func finish(keeping: Bool) async throws(StoreError) {
+    /// Returns true when the group is committed, and false when it was undone and the body has to run once more.
+    func finish(keeping: Bool) async throws(StoreError) -> Bool {
         guard phase == .running else { throw Self.tooLong }
         phase = .done
         wantsKeeping = keeping && failure == nil
-        let outcome = await withCheckedContinuation { continuation = $0 }
-        if let outcome { throw outcome }
-        if keeping, let failure { throw failure }
+        switch await withCheckedContinuation({ continuation = $0 }) {
+        case .run: return false
+        case .settled(let outcome?): throw outcome
+        case .settled(nil):
+            if keeping, let failure { throw failure }
+            return true
+        }
     }
 
     // MARK: The writer
 
     var isDone: Bool { phase == .done || phase == .expired }
+    var hasExpired: Bool { phase == .expired }
 
+    /// Begins, or begins anew: nothing is left of what it did before.
     func start(on connection: SQLiteConnection) {
         self.connection = connection
+        (failure, wantsKeeping, lastStatements) = (nil, false, [])
         phase = .running
-        resume(nil)
+        resume(.run)
     }
 
     func fail(_ error: StoreError) {
@@ -111,12 +127,12 @@ final class WriterTurn: Transaction, @unchecked Sendable {
     /// The group is committed, or failed and nothing of it was kept.
     func settle(_ failure: StoreError?) {
         connection = nil
-        resume(failure)
+        resume(.settled(failure))
     }
 
-    private func resume(_ outcome: StoreError?) {
+    private func resume(_ word: Word) {
         let waiting = continuation.take()
-        waiting?.resume(returning: outcome)
+        waiting?.resume(returning: word)
     }
 
     private static let tooLong = StoreError.unavailable("the transaction took too long and was rolled back")

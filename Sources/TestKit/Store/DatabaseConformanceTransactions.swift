@@ -177,6 +177,30 @@ extension DatabaseConformance {
             try requireEqual(conflicts, 40)
             try requireEqual(try await table.ids(), (0...120).filter { $0 == 0 || $0 % 3 != 0 }.map(Int64.init))
         },
+        Check("of many at once, those that fail after they wrote leave nothing to the others") { database in
+            let table = try await Table.make(database)
+            try await database.execute("INSERT INTO \(part: table.name) (id, count) VALUES (\(0), \(0))")
+            let counts = try await withThrowingTaskGroup(of: [Int64].self) { group in
+                for writer in 0..<12 {
+                    group.addTask {
+                        var counts: [Int64] = []
+                        for id in (writer * 10 + 1)...(writer * 10 + 10) {
+                            let isKept = !id.isMultiple(of: 5)
+                            if let count = try await count(id, in: table, database, isKept: isKept) {
+                                counts.append(count)
+                            }
+                        }
+                        return counts
+                    }
+                }
+                return try await group.reduce([], +)
+            }
+            let kept = (1...120).filter { !$0.isMultiple(of: 5) }
+            try requireEqual(try await table.ids(), ([0] + kept).map(Int64.init))
+            try requireEqual(try await table.row(0).integer(1), Int64(kept.count))
+            // What each was answered is what the run that was kept saw.
+            try requireEqual(counts.sorted(), (1...kept.count).map(Int64.init))
+        },
         Check("rows that are written together are read together, at any time") { database in
             let table = try await Table.make(database)
             try await withThrowingTaskGroup { group in
@@ -230,6 +254,27 @@ extension DatabaseConformance {
             let rows = try await transaction.query("SELECT count FROM \(part: table.name) WHERE id = \(1)")
             guard let count = try rows.first?.integer(0) else { throw StoreError.corrupt("the row is gone") }
             try await transaction.execute("UPDATE \(part: table.name) SET count = \(count + 1) WHERE id = \(1)")
+        }
+    }
+
+    /// Adds a row and counts it in row 0, whose new count is the answer; `nil` when it is refused after all that.
+    @Sendable private static func count(
+        _ id: Int, in table: Table, _ database: any Database, isKept: Bool
+    ) async throws -> Int64? {
+        do throws(DomainError) {
+            return try await database.transaction { (transaction) async throws(DomainError) -> Int64 in
+                let rows: [Row]
+                do throws(StoreError) {
+                    try await table.insert(id, in: transaction)
+                    rows = try await transaction.query(
+                        "UPDATE \(part: table.name) SET count = count + 1 WHERE id = 0 RETURNING count")
+                } catch { throw .init(error) }
+                guard isKept else { throw .refused }
+                do throws(StoreError) { return try rows[0].integer(0) } catch { throw .init(error) }
+            }
+        } catch {
+            guard error == .refused else { throw error }
+            return nil
         }
     }
 

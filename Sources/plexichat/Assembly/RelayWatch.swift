@@ -42,7 +42,7 @@ final class RelayWatch: Sendable {
     func advance(now: Instant = .now()) {
         guard !urls.isEmpty, nextLook.withLock({ $0 <= now }) else { return }
         guard !isLooking.exchange(true, ordering: .relaxed) else { return }
-        Task {
+        Task(executorPreference: loop) { [self] in
             for (text, url) in urls { note(await look(at: url), text) }
             nextLook.withLock { $0 = .now() + interval }
             isLooking.store(false, ordering: .relaxed)

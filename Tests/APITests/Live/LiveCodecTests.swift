@@ -187,19 +187,19 @@ import Wire
         try await run { world in
             let said = try await world.chat.say("hello", in: world.room, by: world.alice)
             let event = try #require(world.chat.world.events(world.room).last)
-            let reference = try json(await world.reference.frames(of: event))
+            let reference = try json(await world.reference.frames(of: [event])[0])
             #expect(reference["type"] == .string("message") && reference["data"]?["content"] == .string("hello"))
             #expect(reference["data"]?["channel_id"] == .string("\(world.room)"))
             #expect(reference["offset"] == event.position.map { .integer($0.offset) })
-            let rooms = try json(await world.rooms.frames(of: event))
+            let rooms = try json(await world.rooms.frames(of: [event])[0])
             #expect(rooms["event"] == .string("message_received"))
             #expect(rooms["data"]?["message"]?["id"] == .string("\(said.id)"))
             #expect(rooms["data"]?["message"]?["username"] == .string("alice"))
-            let calls = try json(await world.calls.frames(of: event))
+            let calls = try json(await world.calls.frames(of: [event])[0])
             #expect(calls["type"] == .string("message_received"))
             #expect(calls["data"]?["conversation_id"] == .string("\(world.room)"))
             #expect(calls["data"]?["message"]?["content"] == .string("hello"))
-            #expect(try json(await world.design.frames(of: event))["type"] == .string("message.created"))
+            #expect(try json(await world.design.frames(of: [event])[0])["type"] == .string("message.created"))
         }
     }
 
@@ -210,14 +210,14 @@ import Wire
                 ChatEvent(conversation: world.room, position: nil, at: now, actor: world.alice.user, change: change)
             }
             let typing = event(.typing(isTyping: true))
-            let reference = try json(await world.reference.frames(of: typing))
+            let reference = try json(await world.reference.frames(of: [typing])[0])
             #expect(reference["type"] == .string("typing") && reference["data"]?["is_typing"] == .bool(true))
             #expect(reference["data"]?["user_id"] == .string("\(world.alice.user)") && reference["offset"] == nil)
-            let rooms = try json(await world.rooms.frames(of: typing))
+            let rooms = try json(await world.rooms.frames(of: [typing])[0])
             #expect(rooms["event"] == .string("typing_indicator") && rooms["data"]?["username"] == .string("alice"))
             #expect(rooms["data"]?["chatroom_id"] == .string("\(world.room)"))
             let read = event(.receipt(.read, upTo: Self.message, sequence: 3, device: nil))
-            let calls = try json(await world.calls.frames(of: read))
+            let calls = try json(await world.calls.frames(of: [read])[0])
             #expect(calls["type"] == .string("message_status_update") && calls["data"]?["status"] == .string("read"))
             let device = ClientDeviceID(.random())
             let failed = event(.receipt(.failed, upTo: Self.message, sequence: 3, device: device))
@@ -230,7 +230,8 @@ import Wire
                 #expect(told["data"]?["device_id"] == .string("\(device)"))
             }
             #expect(
-                await world.calls.frames(of: event(.receipt(.sent, upTo: Self.message, sequence: 3, device: nil)))
+                await world.calls.frames(
+                    of: [event(.receipt(.sent, upTo: Self.message, sequence: 3, device: nil))])[0]
                     .isEmpty)
         }
     }

@@ -37,6 +37,21 @@ import Testing
         #expect(log.goLive() == [])
     }
 
+    @Test func `what is left out is read from the log, whether the reader was live or reading`() {
+        var live = FollowedLog<Int64>(from: at(3), heldMax: 8)
+        #expect(live.goLive() == [])
+        #expect(live.miss() == .behind && live.phase == .behind)
+        #expect(live.miss() == .drop && live.received(at(9), 9, hasRoom: true) == .drop)
+        var reading = FollowedLog<Int64>(from: at(3), heldMax: 8)
+        #expect(reading.received(at(4), 4, hasRoom: true) == .drop)
+        #expect(reading.miss() == .drop)
+        #expect(reading.received(at(9), 9, hasRoom: true) == .drop)
+        reading.read(upTo: at(3))
+        #expect(reading.goLive() == nil, "what is held has a hole")
+        reading.read(upTo: at(9))
+        #expect(reading.goLive() == [])
+    }
+
     @Test func `a newcomer without a place cannot go live`() {
         var log = FollowedLog<Int64>(from: nil, heldMax: 2)
         #expect(log.goLive() == nil)
@@ -57,7 +72,7 @@ import Testing
         for step in 0..<6_000 {
             // At last everything comes, and there is room.
             let isLast = step >= 2_000
-            switch isLast ? UInt64.random(in: 1...4, using: &random) : UInt64.random(in: 0...5, using: &random) {
+            switch isLast ? UInt64.random(in: 1...4, using: &random) : UInt64.random(in: 0...6, using: &random) {
             case 0: written += Int64.random(in: 1...3, using: &random)
             case 1, 2:
                 guard delivered < written else { continue }
@@ -74,6 +89,11 @@ import Testing
                 readTo = to
                 if to == written, let rest = log.goLive() { rest.forEach(pass) }
             case 4: if log.phase == .behind { log.catchUp() }
+            case 5:
+                // Some are never delivered.
+                guard delivered < written else { continue }
+                delivered = min(written, delivered + Int64.random(in: 1...6, using: &random))
+                _ = log.miss()
             default:
                 if log.phase == .catchingUp, readTo != nil { log.pause() }
             }

@@ -16,9 +16,9 @@ final class TestStyle: ChatStyle {
     private let count = Atomic<Int>(0)
     var writtenEvents: Int { count.load(ordering: .relaxed) }
 
-    func frames(of event: ChatEvent) async -> [SharedFrame] {
-        count.add(1, ordering: .relaxed)
-        return [SharedFrame(text: Self.text(event))]
+    func frames(of events: [ChatEvent]) async -> [[SharedFrame]] {
+        count.add(events.count, ordering: .relaxed)
+        return events.map { [SharedFrame(text: Self.text($0))] }
     }
 
     func frames(of news: PresenceNews) async -> [SharedFrame] {

@@ -1,6 +1,8 @@
 import Accounts
 import Base
+import Glibc
 import Net
+import Synchronization
 import TestKit
 import Testing
 import Wire
@@ -108,6 +110,49 @@ import Wire
                 try await line.hears(
                     ["following \(place) true"] + (0..<(round + 1) * 60).map { "said \($0)" })
             }
+        }
+    }
+
+    @Test func `what a busy thread keeps waiting is bounded, and comes from the log`() async throws {
+        var limits = LiveLimits()
+        (limits.queuedEvents, limits.eventsPerHop) = (5, 2)
+        try await LiveWorld.run(limits) { world in
+            let (alice, bob) = (try await world.chat.person("alice"), try await world.chat.person("bob"))
+            let id = try await world.chat.room(alice, bob)
+            let place = try await world.service.conversation(id, for: bob).conversation.log.lastOffset
+            // One on a thread that is kept busy, one on another.
+            let lines = [try await world.line(bob), try await world.line(alice, shard: 1)]
+            for line in lines {
+                line.ask(.follow([(id, nil)]))
+                try await line.hears(["following \(place) true"])
+            }
+            let isBusy = Atomic(true)
+            world.shards.shards[0].submit { while isBusy.load(ordering: .relaxed) { usleep(1_000) } }
+            for number in 0..<40 {
+                try await world.say("\(number)", in: id, by: alice)
+                #expect(world.hub.waitingEvents <= 5)
+            }
+            #expect(world.hub.waitingEvents > 0, "the thread was not busy")
+            isBusy.store(false, ordering: .relaxed)
+            for number in 40..<50 { try await world.say("\(number)", in: id, by: alice) }
+            for line in lines {
+                try await line.hears(["following \(place) true"] + (0..<50).map { "said \($0)" })
+            }
+            #expect(world.hub.waitingEvents == 0)
+        }
+    }
+
+    @Test func `a notice comes to all sockets of somebody, on whatever thread`() async throws {
+        try await LiveWorld.run { world in
+            let (alice, bob) = (try await world.chat.person("alice"), try await world.chat.person("bob"))
+            var lines: [TestLine] = []
+            for shard in [0, 1, 0] { lines.append(try await world.line(bob, shard: shard)) }
+            let stranger = try await world.line(alice)
+            let new = NewConversation(type: .room, title: "New", members: [bob.user])
+            _ = try await world.service.create(new, by: alice)
+            for line in lines { try await line.hears(["notice"]) }
+            stranger.ask(.ping)
+            try await stranger.hears(["notice", "pong"])
         }
     }
 
