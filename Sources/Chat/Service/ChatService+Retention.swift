@@ -1,13 +1,11 @@
-// What is removed for good: by age, with a conversation, with an account.
+// What is removed for good: by age, with a conversation. With an account: ChatService+Removal.swift.
 
-package import Base
+import Base
 import Store
 
 extension ChatService {
     /// Conversations that one sweep looks after.
-    private static var sweepConversations: Int { 50 }
-    /// Rows of the table of messages that are looked at in one statement, when somebody's are searched.
-    private static var stretch: Int64 { 20_000 }
+    static var sweepConversations: Int { 50 }
 
     /// Removes what is over, a bounded part at a time. Returns whether there is more to do. Called every minute or so.
     @discardableResult
@@ -18,7 +16,8 @@ extension ChatService {
         }
         var hasMore = try await removeDeleted()
         hasMore = try await removeOutdated(now) || hasMore
-        return try await shortenLogs(now) || hasMore
+        hasMore = try await shortenLogs(now) || hasMore
+        return try await sweepAccounts(now) || hasMore
     }
 
     /// A part of the conversation that was deleted first.
@@ -98,146 +97,5 @@ extension ChatService {
             if count == RetentionTable.batch { hasMore = true }
         }
         return hasMore
-    }
-
-    // MARK: Accounts
-
-    /// The account is gone: they leave every conversation, what they wrote is emptied, their devices are forgotten.
-    /// A conversation that they alone owned goes to its member of the highest rank.
-    ///
-    /// May be called again when it was broken off: it goes on where it was.
-    package func forget(_ user: UserID) async throws(ChatError) {
-        try await leaveOrganizations(user)
-        try await leaveConversations(user)
-        try await emptyMessages(of: user)
-        try await takeBackReactions(of: user)
-        try await database.transaction { (transaction) async throws(ChatError) in
-            for statement: Statement in [
-                "DELETE FROM client_devices WHERE user_id = \(user)",
-                "DELETE FROM one_time_keys WHERE user_id = \(user)",
-                "DELETE FROM device_changes WHERE user_id = \(user)",
-                "DELETE FROM conversation_members WHERE user_id = \(user)",
-            ] {
-                try await transaction.change(statement)
-            }
-        }
-    }
-
-    private func leaveOrganizations(_ user: UserID) async throws(ChatError) {
-        let ids = try await reader.all("SELECT organization_id FROM organization_members WHERE user_id = \(user)") {
-            (row) throws(StoreError) in try row.identifier(0, OrganizationKind.self)
-        }
-        let now = clock.now()
-        for id in ids {
-            try await commitInAll(OrganizationTable.conversations(id)) {
-                (transaction, conversations)
-                    async throws(ChatError) in
-                let others = OrganizationTable.members(
-                    "m.organization_id = \(id) AND m.user_id <> \(user) ORDER BY m.role DESC, m.joined_at LIMIT 1")
-                let successor = try await transaction.reader.first(others, OrganizationTable.member(from:))
-                var outcome = Outcome<Void>(())
-                if let successor {
-                    if try await transaction.reader.number(OrganizationTable.otherOwners(id, than: user)) == 0 {
-                        try await transaction.change(
-                            OrganizationTable.setRole(.owner, of: successor.person.id, in: id))
-                    }
-                    try await transaction.change(OrganizationTable.count(id, change: -1))
-                } else {
-                    for conversation in conversations {
-                        outcome.append(try await Self.delete(conversation, by: nil, at: now, in: transaction))
-                    }
-                    try await transaction.change(OrganizationTable.delete(id, at: now))
-                }
-                try await transaction.change(OrganizationTable.remove(user, from: id))
-                return outcome
-            }
-        }
-    }
-
-    private func leaveConversations(_ user: UserID) async throws(ChatError) {
-        let statement = RetentionTable.conversations(of: user, limit: Self.sweepConversations)
-        let now = clock.now()
-        while true {
-            let ids = try await reader.conversationIDs(statement)
-            if ids.isEmpty { return }
-            for id in ids {
-                do throws(ChatError) {
-                    try await commit(in: id) { (transaction) async throws(ChatError) in
-                        try await Self.withdraw(user, from: id, .accountDeleted, by: user, at: now, in: transaction)
-                    }
-                } catch {
-                    // Somebody else has removed them, or the conversation, meanwhile.
-                    guard case .notFound = error else { throw error }
-                }
-            }
-        }
-    }
-
-    private func emptyMessages(of user: UserID) async throws(ChatError) {
-        let last = try await reader.number(RetentionTable.lastNumber)
-        var start: Int64 = 0
-        while start < last {
-            let end = start + Self.stretch
-            let found = try await reader.all(
-                RetentionTable.messages(of: user, after: start, upTo: end), MessageTable.stored(from:))
-            var rest = found[...]
-            while !rest.isEmpty {
-                let part = Array(rest.prefix(100))
-                rest = rest.dropFirst(part.count)
-                try await empty(part, of: user)
-            }
-            start = end
-        }
-    }
-
-    private func empty(_ stored: [MessageTable.Stored], of user: UserID) async throws(ChatError) {
-        let (now, engine) = (clock.now(), database.engine)
-        let ids = Set(stored.map(\.message.conversation)).sorted()
-        try await commit(in: ids) { (transaction) async throws(ChatError) in
-            try await Self.empty(stored, at: now, engine, in: transaction)
-            try await transaction.change(RetentionTable.withoutSender(stored.map(\.message.id)))
-            var outcome = Outcome<Void>(())
-            for message in stored.map(\.message) where !message.isDeleted {
-                // A conversation that is deleted has no log any more, and nobody to read it.
-                let place = try await transaction.reader.first(ConversationTable.advance(message.conversation)) {
-                    (row) throws(StoreError) in LogPosition(epoch: try row.integer(0), offset: try row.integer(1))
-                }
-                guard let place else { continue }
-                outcome.events.append(
-                    try await transaction.record(
-                        .messageDeleted(message.id, sequence: message.sequence), in: message.conversation, by: nil,
-                        at: now, place))
-            }
-            return outcome
-        }
-    }
-
-    private func takeBackReactions(of user: UserID) async throws(ChatError) {
-        let now = clock.now()
-        while true {
-            let found = try await reader.all(RetentionTable.reactions(of: user)) { (row) throws(StoreError) in
-                (
-                    message: try row.identifier(0, MessageKind.self),
-                    conversation: try row.identifier(1, ConversationKind.self), emoji: try row.text(2)
-                )
-            }
-            if found.isEmpty { break }
-            try await commit(in: Set(found.map(\.conversation)).sorted()) { (transaction) async throws(ChatError) in
-                var outcome = Outcome<Void>(())
-                for (message, conversation, emoji) in found {
-                    let deletion = ReactionTable.delete(emoji, of: user, from: message)
-                    guard try await transaction.change(deletion) == 1 else { continue }
-                    try await transaction.change(ReactionTable.count(message, change: -1))
-                    let place = try await transaction.reader.first(ConversationTable.advance(conversation)) {
-                        (row) throws(StoreError) in LogPosition(epoch: try row.integer(0), offset: try row.integer(1))
-                    }
-                    guard let place else { continue }
-                    outcome.events.append(
-                        try await transaction.record(
-                            .reactionRemoved(message, user, emoji: emoji), in: conversation, by: nil, at: now, place))
-                }
-                return outcome
-            }
-        }
     }
 }

@@ -8,6 +8,7 @@
 package import Accounts
 package import Base
 package import Store
+import Synchronization
 
 package final class ChatService: Sendable {
     package let options: ChatOptions
@@ -20,6 +21,8 @@ package final class ChatService: Sendable {
     let sequencer: EventSequencer
     /// Only where the database needs it.
     private let queue: CommitQueue?
+    /// Of the sweep, through those who may be gone.
+    let walk = Mutex(AccountWalk())
     static let log = Logger("chat")
 
     package init(

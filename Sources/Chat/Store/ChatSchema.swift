@@ -7,10 +7,20 @@
 package import Store
 
 package enum ChatSchema {
-    package static let migrations: [Migration] = [first]
+    package static let migrations: [Migration] = [first, removals]
 
     private static let first = Migration(
         name: "chat-0001", sql: organizations + conversations + messages + log + receipts + devices + search)
+
+    private static let removals = Migration(
+        name: "chat-0002-removals",
+        sql: [
+            // Accounts that are gone and of which something may be left.
+            """
+            CREATE TABLE account_removals (user_id BLOB NOT NULL PRIMARY KEY, begun_at INTEGER NOT NULL)
+            STRICT, WITHOUT ROWID
+            """
+        ])
 
     private static let organizations: [MigrationStep] = [
         """

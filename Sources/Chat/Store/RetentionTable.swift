@@ -87,32 +87,4 @@ enum RetentionTable {
     static func logRemoved(_ id: ConversationID, upTo offset: Int64) -> Statement {
         "UPDATE conversations SET removed_offset = \(offset) WHERE id = \(id) AND removed_offset < \(offset)"
     }
-
-    // MARK: Of one user
-
-    static var lastNumber: Statement { "SELECT COALESCE(MAX(number), 0) FROM messages" }
-
-    /// Messages of a sender in a stretch of the table. There is no index for it: it would cost every message, and this
-    /// is asked when an account goes.
-    static func messages(of user: UserID, after number: Int64, upTo end: Int64) -> Statement {
-        MessageTable.select("s.number > \(number) AND s.number <= \(end) AND s.sender_id = \(user) ORDER BY s.number")
-    }
-
-    static func withoutSender(_ ids: [MessageID]) -> Statement {
-        "UPDATE messages SET sender_id = NULL, client_id = NULL WHERE id IN (\(list: ids.padded))"
-    }
-
-    static func reactions(of user: UserID) -> Statement {
-        """
-        SELECT r.message_id, s.conversation_id, r.emoji FROM reactions r JOIN messages s ON s.id = r.message_id \
-        WHERE r.user_id = \(user) ORDER BY s.conversation_id LIMIT \(batch)
-        """
-    }
-
-    static func conversations(of user: UserID, limit: Int) -> Statement {
-        """
-        SELECT c.id FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id \
-        WHERE m.user_id = \(user) AND m.removed_at IS NULL AND c.deleted_at IS NULL ORDER BY c.id LIMIT \(limit)
-        """
-    }
 }
