@@ -8,13 +8,60 @@ import Glibc
 extension Vault.RootKeySource {
     static let keyCount = 32
 
-    /// `mayCreate`: there is no data yet that another key could have sealed.
-    func rootKey(mayCreate: Bool) throws(VaultError) -> Secret {
+    /// The key, and how it comes from a passphrase if it does. `record`: of the data; where there is none, no key can
+    /// have sealed any, and one may be made.
+    func rootKey(for record: RootRecord?) throws(VaultError) -> (key: Secret, passphrase: String?) {
+        if case .passphrase(let source) = self {
+            if record != nil, record?.passphrase == nil {
+                throw .rootKey(
+                    "this data's root key does not come from a passphrase; see `plexichat vault rekey-root --help`")
+            }
+            return try PassphraseKey.derive(from: try source.passphrase(), record?.passphrase)
+        }
+        if case .file(let path) = self, let record {
+            try RootKeyFile.finishReplacement(of: path, by: record.check)
+        }
+        return (try plainKey(mayCreate: record == nil), nil)
+    }
+
+    private func plainKey(mayCreate: Bool) throws(VaultError) -> Secret {
         switch self {
-        case .file(let path): return try keyFile(path, mayCreate: mayCreate)
+        case .file(let path): try keyFile(path, mayCreate: mayCreate)
+        case .environment, .systemdCredential:
+            try parse(try content(most: Self.contentMax), rawAllowed: !isVariable)
+        case .passphrase: throw .rootKey("a passphrase cannot come from a passphrase")
+        }
+    }
+
+    private var isVariable: Bool { if case .environment = self { true } else { false } }
+
+    /// At most what the longer form of a key needs, and one byte to see that there is more.
+    private static let contentMax = 66
+
+    /// A line of text.
+    private func passphrase() throws(VaultError) -> Secret {
+        let content: Secret
+        switch self {
+        case .file(let path):
+            guard let file = try Self.open(path, self) else { throw .rootKey("\(self) is missing") }
+            content = try Self.privateContent(file, path, self, most: PassphraseKey.bytes.upperBound + 2)
+        case .environment, .systemdCredential: content = try self.content(most: PassphraseKey.bytes.upperBound + 2)
+        case .passphrase: throw .rootKey("a passphrase cannot come from a passphrase")
+        }
+        let line = content.withExposedBytes { bytes in Secret(bytes.prefix { $0 != 0x0A && $0 != 0x0D }) }
+        guard PassphraseKey.bytes.contains(line.count) else {
+            throw .rootKey(
+                "\(self) holds a passphrase of \(line.count) bytes; it must have \(PassphraseKey.bytes.lowerBound) to "
+                    + "\(PassphraseKey.bytes.upperBound)")
+        }
+        return line
+    }
+
+    private func content(most: Int) throws(VaultError) -> Secret {
+        switch self {
         case .environment(let name):
             guard let text = getenv(name) else { throw .rootKey("\(self) is not set") }
-            return try parse(Secret(text: String(cString: text)), rawAllowed: false)
+            return Secret(text: String(cString: text))
         case .systemdCredential(let name):
             guard let folder = getenv("CREDENTIALS_DIRECTORY") else {
                 throw .rootKey("\(self): no credentials were handed over (CREDENTIALS_DIRECTORY is not set)")
@@ -23,34 +70,43 @@ extension Vault.RootKeySource {
                 throw .rootKey("\(self): that is no credential's name")
             }
             // The service manager answers for who may read it; its access list shows as group bits.
-            let file = try open("\(String(cString: folder))/\(name)")
+            let file = try Self.open("\(String(cString: folder))/\(name)", self)
             guard let file else { throw .rootKey("\(self) was not handed over") }
-            return try parse(try file.content(of: self), rawAllowed: true)
+            return try file.content(of: self, most: most)
+        case .file, .passphrase: throw .rootKey("\(self) is not read like this")
         }
     }
 
     private func keyFile(_ path: String, mayCreate: Bool) throws(VaultError) -> Secret {
-        if let file = try open(path) { return try checked(file, path) }
+        if let key = try existingKey(path) { return key }
         guard mayCreate else {
             throw .rootKey(
                 "\(self) is missing, but there is data that was sealed with it; restore it from where it is kept safe")
         }
-        try create(path)
+        _ = try RootKeyFile.create(path, SecureRandom.secret(Self.keyCount))
         // Read back, whoever made it: two processes that start at once must have the same key.
-        guard let file = try open(path) else { throw .rootKey("\(self) went away while it was made") }
-        return try checked(file, path)
+        guard let key = try existingKey(path) else { throw .rootKey("\(self) went away while it was made") }
+        return key
     }
 
-    private func checked(_ file: borrowing KeyFile, _ path: String) throws(VaultError) -> Secret {
-        guard file.isRegular else { throw .rootKey("\(self) is not a regular file") }
+    /// `nil` when there is no such file.
+    func existingKey(_ path: String) throws(VaultError) -> Secret? {
+        guard let file = try Self.open(path, self) else { return nil }
+        return try parse(try Self.privateContent(file, path, self, most: Self.contentMax), rawAllowed: true)
+    }
+
+    private static func privateContent(
+        _ file: borrowing KeyFile, _ path: String, _ source: Self, most: Int
+    ) throws(VaultError) -> Secret {
+        guard file.isRegular else { throw .rootKey("\(source) is not a regular file") }
         guard file.mode & 0o077 == 0 else {
             let mode = String(file.mode & 0o777, radix: 8)
-            throw .rootKey("\(self) can be read or written by others (mode \(mode)); run: chmod 600 \(path)")
+            throw .rootKey("\(source) can be read or written by others (mode \(mode)); run: chmod 600 \(path)")
         }
         guard file.owner == geteuid() || file.owner == 0 else {
-            throw .rootKey("\(self) belongs to user \(file.owner), neither to us nor to root")
+            throw .rootKey("\(source) belongs to user \(file.owner), neither to us nor to root")
         }
-        return try parse(try file.content(of: self), rawAllowed: true)
+        return try file.content(of: source, most: most)
     }
 
     /// 32 raw bytes, or 64 hexadecimal digits and an optional newline.
@@ -73,41 +129,14 @@ extension Vault.RootKeySource {
     }
 
     /// `nil` when there is no such file.
-    private func open(_ path: String) throws(VaultError) -> KeyFile? {
+    private static func open(_ path: String, _ source: Self) throws(VaultError) -> KeyFile? {
         // Not blocking, for a path that turns out to be a pipe.
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         if descriptor < 0 {
             if errno == ENOENT { return nil }
-            throw .rootKey("\(SystemError("\(self)"))")
+            throw .rootKey("\(SystemError("\(source)"))")
         }
         return KeyFile(descriptor)
-    }
-
-    private func create(_ path: String) throws(VaultError) {
-        let temporary = "\(path).\(getpid()).\(Hex.encode(SecureRandom.bytes(4)))"
-        let descriptor = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw .rootKey("\(SystemError("making \(self)"))") }
-        defer { unlink(temporary) }
-        let written = SecureRandom.secret(Self.keyCount).withExposedBytes {
-            Glibc.write(descriptor, $0.baseAddress, $0.count)
-        }
-        let synchronised = fchmod(descriptor, 0o600) == 0 && fsync(descriptor) == 0
-        let problem = SystemError("making \(self)")
-        Glibc.close(descriptor)
-        guard written == Self.keyCount, synchronised else { throw .rootKey("\(problem)") }
-        // Unlike rename, link never replaces a key that another process has just made.
-        guard link(temporary, path) == 0 || errno == EEXIST else { throw .rootKey("\(SystemError("making \(self)"))") }
-        try synchroniseFolder(of: path)
-    }
-
-    private func synchroniseFolder(of path: String) throws(VaultError) {
-        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
-        let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-        let descriptor = Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        defer { if descriptor >= 0 { Glibc.close(descriptor) } }
-        guard descriptor >= 0, fsync(descriptor) == 0 else {
-            throw .rootKey("\(SystemError("synchronising the folder of \(self)"))")
-        }
     }
 }
 
@@ -127,9 +156,8 @@ private struct KeyFile: ~Copyable {
     var mode: UInt32 { status.st_mode }
     var owner: UInt32 { status.st_uid }
 
-    /// At most what the longer form needs, and one byte to see that there is more.
-    func content(of source: Vault.RootKeySource) throws(VaultError) -> Secret {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 66, alignment: 16)
+    func content(of source: Vault.RootKeySource, most: Int) throws(VaultError) -> Secret {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: most, alignment: 16)
         defer {
             plexi_zeroise(buffer.baseAddress, UInt(buffer.count))
             buffer.deallocate()

@@ -28,8 +28,6 @@ package enum AuditAction: String, Sendable, CaseIterable {
     case tokenRevoked = "token.revoked"
     case apiKeyCreated = "api_key.created"
     case apiKeyRevoked = "api_key.revoked"
-    case signingKeyRotated = "signing_key.rotated"
-    case signingKeyDiscarded = "signing_key.discarded"
     case settingsChanged = "settings.changed"
     case clientSettingCreated = "client_setting.created"
     case clientSettingUpdated = "client_setting.updated"

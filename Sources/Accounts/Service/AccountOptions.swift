@@ -27,6 +27,10 @@ package struct AccountOptions: Sendable {
     package var longestTokenLifetime = Duration.days(365)
     /// A key that signs longer than this is replaced by `sweep`.
     package var signingKeyLifetime = Duration.days(30)
+    /// The same of other named keys that have no schedule of their own.
+    package var keyLifetime = Duration.days(365)
+    /// From the order to destroy a key's version to its end.
+    package var keyDestructionWait = Duration.days(30)
 
     /// The oldest sessions end when there are more: a client that logs in for every request cannot fill the table.
     package var sessionsPerUser = 50

@@ -41,7 +41,8 @@ extension AccountService {
         let keys = [throttles.key(proofOf: principal.user)]
         try await begin(keys, origin: origin)
         let now = clock.now()
-        let step = try await releasing(keys) { () async throws(AccountError) in try self.match(code, factor, now) }
+        let step = try await releasing(keys) { () async throws(AccountError) in try await self.match(code, factor, now)
+        }
         guard let step else {
             await recordFailure(keys, failed(.totp, principal, origin))
             throw .mfaInvalid
@@ -93,7 +94,7 @@ extension AccountService {
             Change(FactorTable.activate(id, at: now)),
         ]
         let user = try await authenticator.user(principal.user)
-        if factor.method == .email, try open(factor).exposedText == user.email?.exposed {
+        if factor.method == .email, try await open(factor).exposedText == user.email?.exposed {
             changes.append(Change(UserTable.setVerified(user.id, at: now)))
         }
         return try await activate(changes, factor.method, principal, origin)
@@ -122,7 +123,7 @@ extension AccountService {
         let id = UUID.timeOrdered(at: now)
         let label = label.isEmpty ? method.rawValue : try Validation.keyName(label)
         let factor = Factor(
-            id: id, user: user, method: method, label: label, isActive: false, sealed: sealed(secret, factor: id),
+            id: id, user: user, method: method, label: label, isActive: false, sealed: try sealed(secret, factor: id),
             lastStep: 0, credentialID: nil, credentialKey: nil, signCount: 0, createdAt: now, lastUsedAt: nil)
         try await requireRoom(for: user)
         try await database.transaction { (transaction) async throws(AccountError) in

@@ -203,7 +203,7 @@ extension AccountService {
             issuer: options.issuer, subject: user.id, session: session.id, id: .random(),
             kind: kind(of: session, user), scopes: session.scopes.intersection(user.scopes), issuedAt: now,
             expiresAt: now + (lifetime ?? options.accessLifetime))
-        return JWT.sign(claims, kid: key.kid, key: key.privateKey)
+        return JWT.sign(claims, with: key)
     }
 
     // MARK: Accounts

@@ -150,7 +150,7 @@ extension AccountService {
     ) async throws(AccountError) -> Proven? {
         let now = clock.now()
         for factor in factors where factor.method == .totp && (method ?? .totp) == .totp {
-            guard let step = try match(code, factor, now) else { continue }
+            guard let step = try await match(code, factor, now) else { continue }
             let accept = FactorTable.accept(step: step, of: factor.id, at: now)
             return Proven(method: .totp, changes: [Change(accept, orThrow: .mfaInvalid)])
         }
@@ -172,8 +172,8 @@ extension AccountService {
         return Proven(method: .recovery, changes: [Change(use, orThrow: .mfaInvalid)])
     }
 
-    func match(_ code: String, _ factor: Factor, _ now: Timestamp) throws(AccountError) -> Int64? {
-        let secret = try open(factor)
+    func match(_ code: String, _ factor: Factor, _ now: Timestamp) async throws(AccountError) -> Int64? {
+        let secret = try await open(factor)
         return TOTP.match(code, secret: secret, at: now, after: factor.lastStep)
     }
 
@@ -194,7 +194,7 @@ extension AccountService {
         for challenge: StoredChallenge, _ factor: Factor, _ origin: RequestOrigin
     ) async throws(AccountError) {
         guard let sender = senders[factor.method] else { throw .undeliverable }
-        let recipient = Private(try open(factor).exposedText)
+        let recipient = Private(try await open(factor).exposedText)
         let keys = [throttles.key(mailTo: recipient.exposed)]
         let now = clock.now()
         try throttles.begin(keys, at: now)
@@ -221,15 +221,20 @@ extension AccountService {
 
     // MARK: Sealing
 
-    func sealed(_ secret: Secret, factor: UUID) -> Bytes {
-        vault.seal(secret, purpose: "accounts mfa factor v1", context: factor.bytes)
+    func sealed(_ secret: Secret, factor: UUID) throws(AccountError) -> Bytes {
+        try keyed { () throws(KeyError) in try SealedFactors.seal(secret, of: factor, keys) }
     }
 
-    func open(_ factor: Factor) throws(AccountError) -> Secret {
-        guard let sealed = factor.sealed else { throw .store(.corrupt("a factor has no sealed part")) }
+    func open(_ factor: Factor) async throws(AccountError) -> Secret {
+        guard let sealed = factor.sealed, let generation = VaultKeys.generation(of: sealed) else {
+            throw .store(.corrupt("a factor has no sealed part"))
+        }
         do {
-            return try vault.open(sealed, purpose: "accounts mfa factor v1", context: factor.id.bytes)
+            // Another node may have rotated the key a moment ago.
+            try await keys.know(generation, of: KeyNames.factors)
+            return try SealedFactors.open(sealed, of: factor.id, keys)
         } catch {
+            if case .repository = error { throw AccountError(error) }
             throw .store(.corrupt("a factor cannot be opened: is this the database's own root key?"))
         }
     }

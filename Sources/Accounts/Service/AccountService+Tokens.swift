@@ -187,31 +187,4 @@ extension AccountService {
         try await commit([Change(revocation, orThrow: .notFound)], event)
         await announce(.keyRevoked(id))
     }
-
-    // MARK: Signing keys
-
-    package func signingKeys(by actor: Actor) async throws(AccountError) -> [SigningKeyInfo] {
-        try actor.requireAdmin()
-        return try await keyring.list(at: clock.now())
-    }
-
-    /// Tokens of the old key stay valid until they expire. Returns the new key's `kid`.
-    package func rotateSigningKey(by actor: Actor, origin: RequestOrigin) async throws(AccountError) -> String {
-        try actor.requireAdmin()
-        let kid = try await keyring.rotate(at: clock.now(), verifyingOld: options.longestTokenLifetime)
-        try await audit.append(
-            event(.signingKeyRotated, actor: actor.userID, target: kid, severity: .warning, origin: origin))
-        return kid
-    }
-
-    /// After a leak: every token of a retired key is refused from now on.
-    package func discardSigningKey(
-        _ kid: String, by actor: Actor, origin: RequestOrigin
-    ) async throws(AccountError) {
-        try actor.requireAdmin()
-        guard try await keyring.discard(kid, at: clock.now()) else { throw .notFound }
-        try await audit.append(
-            event(.signingKeyDiscarded, actor: actor.userID, target: kid, severity: .critical, origin: origin))
-        await announce(.credentialsDiscarded)
-    }
 }

@@ -13,7 +13,9 @@ import Wire
 package final class AccountService: Sendable {
     package let authenticator: Authenticator
     package let audit: AuditLog
-    package let keyring: Keyring
+    /// All named keys; the ones that sign tokens among them (`keyring`).
+    package let keys: VaultKeys
+    let keyring: Keyring
     package let options: AccountOptions
     /// The one option that changes while the server runs.
     let registrationIsOpen: Atomic<Bool>
@@ -41,7 +43,13 @@ package final class AccountService: Sendable {
         self.clock = clock
         self.options = options
         registrationIsOpen = Atomic(options.isRegistrationOpen)
-        keyring = Keyring(database: database, vault: vault)
+        keys = VaultKeys(
+            vault: vault, repository: SQLKeyRepository(database: database, clock: clock),
+            definitions: KeyDefinition.ofThisVersion(
+                lifetime: options.keyLifetime, tokens: options.signingKeyLifetime,
+                tokensCount: options.longestTokenLifetime),
+            clock: clock, destructionWait: options.keyDestructionWait)
+        keyring = Keyring(database: database, vault: vault, keys: keys)
         audit = AuditLog(database: database, vault: vault, jobs: jobs)
         throttles = ThrottleBook(vault: vault, account: options.accountThrottle, address: options.addressThrottle)
         refreshDerivation = RefreshDerivation(vault: vault)
@@ -49,13 +57,16 @@ package final class AccountService: Sendable {
         authenticator = Authenticator(
             database: database, keyring: keyring, csrf: CSRF(vault: vault), issuer: options.issuer, clock: clock,
             jobs: jobs, options: options.authenticator)
+        keys.register(SealedFactors(database: database))
+        keys.register(IssuedTokens(database: database))
     }
 
     /// Makes what must be there before the first request, and finishes what a crash left: a signing key, the seal of
-    /// the last audit events.
+    /// the last audit events, what a newer key is to seal.
     package func start() async throws(AccountError) {
-        _ = try await keyring.current(at: clock.now())
+        try await keyring.start(at: clock.now())
         try await audit.seal()
+        rewrapSoon(KeyNames.factors)
     }
 
     /// Waits for mails and notes that are on their way and for the audit log's seal; nothing is taken after it.
@@ -68,7 +79,7 @@ package final class AccountService: Sendable {
     /// Waits until nothing runs in the background.
     package func settle() async { await jobs.drain() }
 
-    /// Deletes what is over and replaces an old signing key. Called every hour or so.
+    /// Deletes what is over and replaces keys that are old. Called every hour or so.
     package func sweep() async throws(AccountError) {
         let now = clock.now()
         let ended = now - Self.endedSessionsAreKept
@@ -79,12 +90,8 @@ package final class AccountService: Sendable {
             try await transaction.change(ChallengeTable.sweep(at: now))
             try await transaction.change(PasswordResetTable.sweep(at: now))
             try await transaction.change(ThrottleTable.sweep(before: forgotten))
-            try await transaction.change(SigningKeyTable.sweep(at: now))
         }
-        let key = try await keyring.current(at: now)
-        if now >= key.createdAt + options.signingKeyLifetime {
-            _ = try await rotateSigningKey(by: .console, origin: .console)
-        }
+        try await advanceKeys()
     }
 
     /// A session's row stays a while after its end, for the questions that come later.

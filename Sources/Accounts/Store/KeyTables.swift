@@ -79,39 +79,23 @@ struct APIKeyAndUser: Sendable {
     let user: User
 }
 
+/// Where the keys that sign tokens were kept before they had a name.
 enum SigningKeyTable {
     static var all: Selection<StoredSigningKey> {
         Selection(
-            "SELECT kid, public_key, sealed_seed, created_at, retired_at, verify_until FROM signing_keys"
+            "SELECT kid, sealed_seed, created_at, retired_at, verify_until FROM signing_keys ORDER BY created_at, kid"
         ) { row throws(StoreError) in
             StoredSigningKey(
-                kid: try row.text(0), publicKey: try row.blob(1), sealedSeed: try row.blob(2),
-                createdAt: try row.timestamp(3), retiredAt: try row.optional(4, row.timestamp),
-                verifyUntil: try row.optional(5, row.timestamp))
+                kid: try row.text(0), sealedSeed: try row.blob(1), createdAt: try row.timestamp(2),
+                retiredAt: try row.optional(3, row.timestamp), verifyUntil: try row.optional(4, row.timestamp))
         }
     }
 
-    static func insert(_ key: StoredSigningKey) -> Statement {
-        """
-        INSERT INTO signing_keys (kid, public_key, sealed_seed, created_at) \
-        VALUES (\(key.kid), \(key.publicKey), \(key.sealedSeed), \(key.createdAt))
-        """
-    }
-
-    static func retireAll(at now: Timestamp, verifyUntil: Timestamp) -> Statement {
-        "UPDATE signing_keys SET retired_at = \(now), verify_until = \(verifyUntil) WHERE retired_at IS NULL"
-    }
-
-    static func delete(_ kid: String) -> Statement {
-        "DELETE FROM signing_keys WHERE kid = \(kid) AND retired_at IS NOT NULL"
-    }
-
-    static func sweep(at now: Timestamp) -> Statement { "DELETE FROM signing_keys WHERE verify_until < \(now)" }
+    static func delete(_ kids: [String]) -> Statement { "DELETE FROM signing_keys WHERE kid IN (\(list: kids))" }
 }
 
 struct StoredSigningKey: Sendable {
     let kid: String
-    let publicKey: Bytes
     let sealedSeed: Bytes
     let createdAt: Timestamp
     let retiredAt: Timestamp?

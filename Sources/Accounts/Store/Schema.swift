@@ -4,7 +4,7 @@ package import Store
 
 package enum AccountsSchema {
     package static let migrations: [Migration] = [
-        first, systemSettings, ClientSettingTable.migration, BlobSchema.ledger,
+        first, systemSettings, ClientSettingTable.migration, BlobSchema.ledger, namedKeys,
     ]
 
     private static let first = Migration(
@@ -127,5 +127,30 @@ package enum AccountsSchema {
                 name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL, changed_by BLOB, changed_at INTEGER NOT NULL
             ) STRICT
             """
+        ])
+
+    /// docs/formats/vault.md, "Tables". `signing_keys` is left empty by the first start that knows these.
+    private static let namedKeys = Migration(
+        name: "accounts-0003",
+        sql: [
+            """
+            CREATE TABLE vault_root (
+                id INTEGER NOT NULL PRIMARY KEY, revision INTEGER NOT NULL, epoch INTEGER NOT NULL,
+                check_value BLOB NOT NULL, base BLOB, passphrase TEXT, mac BLOB
+            ) STRICT
+            """,
+            """
+            CREATE TABLE vault_keys (
+                name TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, created_at INTEGER NOT NULL, schedule TEXT,
+                rotates_at INTEGER
+            ) STRICT
+            """,
+            """
+            CREATE TABLE vault_key_versions (
+                name TEXT NOT NULL REFERENCES vault_keys (name), version INTEGER NOT NULL, state TEXT NOT NULL,
+                created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, opens_until INTEGER, destroy_at INTEGER,
+                fingerprint TEXT NOT NULL, wrapped BLOB, PRIMARY KEY (name, version)
+            ) STRICT
+            """,
         ])
 }

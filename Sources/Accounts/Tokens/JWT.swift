@@ -3,6 +3,7 @@
 
 package import Base
 package import Crypto
+import Vault
 import Wire
 
 package enum TokenKind: String, Sendable, CaseIterable {
@@ -49,12 +50,19 @@ package enum JWT {
     /// Twice the greatest depth that occurs.
     private static let limits = JSONLimits(depth: 2, values: 64)
 
+    /// With a key of the caller's own: for tests.
     package static func sign(_ claims: TokenClaims, kid: String, key: Ed25519PrivateKey) -> Secret {
-        sign(payload(claims), kid, key)
+        sign(payload(claims), kid) { key.sign($0) }
     }
 
+    static func sign(_ claims: TokenClaims, with signer: VaultSigner) -> Secret { sign(payload(claims), with: signer) }
+
     /// `payload` is a JSON object with our claims.
-    static func sign(_ payload: Bytes, _ kid: String, _ key: Ed25519PrivateKey) -> Secret {
+    static func sign(_ payload: Bytes, with signer: VaultSigner) -> Secret {
+        sign(payload, signer.fingerprint) { signer.sign($0) }
+    }
+
+    private static func sign(_ payload: Bytes, _ kid: String, _ signature: (Bytes) -> Bytes) -> Secret {
         var header = JSONWriter(capacity: 64)
         header.object {
             $0.field("alg", "EdDSA")
@@ -62,8 +70,7 @@ package enum JWT {
             $0.field("kid", kid)
         }
         let input = "\(Base64.encode(header.bytes, .urlSafe)).\(Base64.encode(payload, .urlSafe))"
-        let signature = key.sign(Bytes(input.utf8))
-        return Secret(text: "\(input).\(Base64.encode(signature, .urlSafe))")
+        return Secret(text: "\(input).\(Base64.encode(signature(Bytes(input.utf8)), .urlSafe))")
     }
 
     private static func payload(_ claims: TokenClaims) -> Bytes {

@@ -1,149 +1,90 @@
-// The keys that sign access tokens. One signs, the retired ones verify until the last token that they signed is over;
-// seeds are stored sealed. Other nodes on the same database learn of a new key when they meet its `kid`.
+// The key that signs access tokens: the vault's key `accounts.tokens`. Its active version signs, the ones before verify
+// until the last token that they signed is over; a token's `kid` is the version's fingerprint. Other nodes on the same
+// database learn of a new version when they meet its `kid`.
 
-package import Base
+import Base
 import Crypto
 import Store
-import Synchronization
 import Vault
 
-package final class Keyring: Sendable {
-    struct SigningKey: Sendable {
-        let kid: String
-        let privateKey: Ed25519PrivateKey
-        let createdAt: Timestamp
-        let retiredAt: Timestamp?
-        let verifyUntil: Timestamp?
-    }
-
-    private struct State {
-        var keys: [String: SigningKey] = [:]
-        var current: SigningKey?
-        var loadedAt: Timestamp?
-    }
-
-    /// A token with an unknown `kid` makes a node look for new keys, at most this often: otherwise invented ones would
-    /// buy a database read each.
-    private static let reloadInterval = Duration.seconds(1)
-    /// A node that signs looks this often whether another node has rotated.
-    private static let refreshInterval = Duration.seconds(60)
+final class Keyring: Sendable {
+    private static let log = Logger("accounts")
 
     private let database: any Database
     private let vault: Vault
-    private let state = Mutex(State())
+    private let keys: VaultKeys
 
-    init(database: any Database, vault: Vault) {
+    init(database: any Database, vault: Vault, keys: VaultKeys) {
         self.database = database
         self.vault = vault
+        self.keys = keys
     }
 
-    /// The key to sign with. Makes the first one.
-    func current(at now: Timestamp) async throws(AccountError) -> SigningKey {
-        if let key = fresh(at: now) { return key }
-        try await load(at: now)
-        if let key = state.withLock({ $0.current }) { return key }
-        _ = try await insertKey(at: now, verifyingOld: .zero, onlyIfNone: true)
-        try await load(at: now)
-        guard let key = state.withLock({ $0.current }) else { throw .store(.corrupt("no signing key was kept")) }
-        return key
+    /// Makes the keys that are not there yet, of what an older release kept where there is any.
+    func start(at now: Timestamp) async throws(AccountError) {
+        let stored = try await database.all(SigningKeyTable.all)
+        var adopted: [AdoptedVersion] = []
+        let current = stored.last { $0.retiredAt == nil }?.kid
+        for key in stored where key.verifyUntil.map({ now < $0 }) ?? true {
+            adopted.append(
+                AdoptedVersion(
+                    material: try seed(of: key), isActive: key.kid == current, createdAt: key.createdAt,
+                    changedAt: key.retiredAt ?? key.createdAt, opensUntil: key.verifyUntil))
+        }
+        let versions = adopted
+        try await keyed { () async throws(KeyError) in
+            try await self.keys.start(adopting: [KeyNames.tokens: versions])
+        }
+        guard !stored.isEmpty else { return }
+        try await forget(stored, at: now)
     }
 
-    private func fresh(at now: Timestamp) -> SigningKey? {
-        state.withLock { state in
-            guard let loadedAt = state.loadedAt, now < loadedAt + Self.refreshInterval else { return nil }
-            return state.current
+    /// Their copies stand in the book now. After a kill before this, the next start comes here again.
+    private func forget(_ stored: [StoredSigningKey], at now: Timestamp) async throws(AccountError) {
+        let book = try await keyed { () async throws(KeyError) in try self.keys.book() }
+        let known = Set(book.keys[KeyNames.tokens]?.versions.map(\.fingerprint) ?? [])
+        let over = stored.filter { key in known.contains(key.kid) || key.verifyUntil.map { now >= $0 } ?? false }
+        if over.count < stored.count {
+            Self.log.warning("a node of an older release has made a signing key; its tokens are not known here")
+        }
+        let kids = over.map(\.kid)
+        _ = try await database.transaction { (transaction) async throws(AccountError) in
+            try await transaction.change(SigningKeyTable.delete(kids))
+        }
+        Self.log.info("signing keys were taken into the vault", [.count("keys", kids.count)])
+    }
+
+    private func seed(of stored: StoredSigningKey) throws(AccountError) -> Secret {
+        do {
+            return try vault.open(
+                stored.sealedSeed, purpose: "accounts signing key v1", context: Bytes(stored.kid.utf8))
+        } catch {
+            throw .store(.corrupt("signing key \(stored.kid) cannot be opened: is this the database's own root key?"))
+        }
+    }
+
+    /// The key to sign with.
+    func current(at now: Timestamp) async throws(AccountError) -> VaultSigner {
+        try await keyed { () async throws(KeyError) in
+            try await self.keys.refresh()
+            return try self.keys.signer(of: KeyNames.tokens)
         }
     }
 
     /// The key of a token, retired or not; `nil` when there is none (any more).
     func publicKey(_ kid: String, at now: Timestamp) async throws(AccountError) -> Ed25519PublicKey? {
-        if let key = known(kid, at: now) { return key }
-        let mayLoad = state.withLock { state in
-            state.loadedAt.map { now >= $0 + Self.reloadInterval } ?? true
-        }
-        guard mayLoad else { return nil }
-        try await load(at: now)
-        return known(kid, at: now)
-    }
-
-    private func known(_ kid: String, at now: Timestamp) -> Ed25519PublicKey? {
-        guard let key = state.withLock({ $0.keys[kid] }) else { return nil }
-        if let until = key.verifyUntil, now >= until { return nil }
-        return key.privateKey.publicKey
-    }
-
-    /// Makes a new key the current one; what the old one signed stays valid for `verifyingOld`.
-    func rotate(at now: Timestamp, verifyingOld: Duration) async throws(AccountError) -> String {
-        let kid = try await insertKey(at: now, verifyingOld: verifyingOld, onlyIfNone: false)
-        try await load(at: now)
-        return kid
-    }
-
-    /// All keys, without what is secret about them.
-    func list(at now: Timestamp) async throws(AccountError) -> [SigningKeyInfo] {
-        try await load(at: now)
-        return state.withLock { state in state.keys.values.map { $0.info } }.sorted { $0.createdAt > $1.createdAt }
-    }
-
-    /// Forgets a retired key at once, and with it every token that it signed.
-    func discard(_ kid: String, at now: Timestamp) async throws(AccountError) -> Bool {
-        let count = try await database.transaction { (transaction) async throws(AccountError) in
-            try await transaction.change(SigningKeyTable.delete(kid))
-        }
-        try await load(at: now)
-        return count > 0
-    }
-
-    private func insertKey(
-        at now: Timestamp, verifyingOld: Duration, onlyIfNone: Bool
-    ) async throws(AccountError) -> String {
-        let key = Ed25519PrivateKey()
-        let kid = Hex.encode(SHA256.hash(key.publicKey.bytes).prefix(8))
-        let stored = StoredSigningKey(
-            kid: kid, publicKey: key.publicKey.bytes,
-            sealedSeed: vault.seal(key.seed, purpose: "accounts signing key v1", context: Bytes(kid.utf8)),
-            createdAt: now, retiredAt: nil, verifyUntil: nil)
-        try await database.transaction { (transaction) async throws(AccountError) in
-            if onlyIfNone {
-                let keys = try await transaction.all(SigningKeyTable.all)
-                guard keys.allSatisfy({ $0.retiredAt != nil }) else { return }
-            }
-            try await transaction.change(SigningKeyTable.retireAll(at: now, verifyUntil: now + verifyingOld))
-            try await transaction.change(SigningKeyTable.insert(stored))
-        }
-        return kid
-    }
-
-    private func load(at now: Timestamp) async throws(AccountError) {
-        var keys: [String: SigningKey] = [:]
-        for stored in try await database.all(SigningKeyTable.all) { keys[stored.kid] = try open(stored) }
-        let current = keys.values.filter { $0.retiredAt == nil }.max { $0.createdAt < $1.createdAt }
-        state.withLock { $0 = State(keys: keys, current: current, loadedAt: now) }
-    }
-
-    private func open(_ stored: StoredSigningKey) throws(AccountError) -> SigningKey {
-        do {
-            let seed = try vault.open(
-                stored.sealedSeed, purpose: "accounts signing key v1", context: Bytes(stored.kid.utf8))
-            return SigningKey(
-                kid: stored.kid, privateKey: try Ed25519PrivateKey(seed: seed), createdAt: stored.createdAt,
-                retiredAt: stored.retiredAt, verifyUntil: stored.verifyUntil)
-        } catch {
-            throw .store(.corrupt("signing key \(stored.kid) cannot be opened: is this the database's own root key?"))
+        if let key = keys.publicKey(kid, of: KeyNames.tokens, at: now) { return key }
+        return try await keyed { () async throws(KeyError) in
+            try await self.keys.knownPublicKey(kid, of: KeyNames.tokens, at: now)
         }
     }
 }
 
-/// What may be told about a signing key.
-package struct SigningKeyInfo: Sendable, Equatable {
-    package let kid: String
-    package let createdAt: Timestamp
-    package let retiredAt: Timestamp?
-    package let verifyUntil: Timestamp?
+/// Turns a key's failure into an account's.
+func keyed<Value>(_ body: () async throws(KeyError) -> Value) async throws(AccountError) -> Value {
+    do { return try await body() } catch { throw AccountError(error) }
 }
 
-extension Keyring.SigningKey {
-    fileprivate var info: SigningKeyInfo {
-        SigningKeyInfo(kid: kid, createdAt: createdAt, retiredAt: retiredAt, verifyUntil: verifyUntil)
-    }
+func keyed<Value>(_ body: () throws(KeyError) -> Value) throws(AccountError) -> Value {
+    do { return try body() } catch { throw AccountError(error) }
 }

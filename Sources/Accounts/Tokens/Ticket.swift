@@ -95,6 +95,6 @@ extension AccountService {
             issuer: options.issuer, purpose: purpose, user: principal.user, holder: holder, kind: principal.kind,
             scopes: principal.scopes, resource: resource, issuedAt: now, expiresAt: now + max(lifetime, .seconds(1)))
         let key = try await keyring.current(at: now)
-        return (JWT.sign(claims.payload, key.kid, key.privateKey), claims.expiresAt)
+        return (JWT.sign(claims.payload, with: key), claims.expiresAt)
     }
 }

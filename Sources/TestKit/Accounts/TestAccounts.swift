@@ -64,14 +64,16 @@ package final class TestAccounts: Sendable {
         return options
     }
 
-    /// Over an empty database.
+    /// Over an empty database, or one that belongs to `vault`.
     package static func make(
-        _ database: any Database, options: AccountOptions = TestAccounts.options
+        _ database: any Database, vault: Vault? = nil, clock: TestClock = TestClock(),
+        options: AccountOptions = TestAccounts.options
     ) async throws -> TestAccounts {
         try await Migrations(AccountsSchema.migrations).apply(to: database)
+        if let vault { return try await TestAccounts(database, vault, nil, clock, options) }
         let folder = try TemporaryFolder()
-        let vault = try Vault.open(.file(folder.path + "/root.key"))
-        return try await TestAccounts(database, vault, folder, TestClock(), options)
+        return try await TestAccounts(
+            database, try Vault.open(.file(folder.path + "/root.key")), folder, clock, options)
     }
 
     private init(
