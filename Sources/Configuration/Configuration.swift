@@ -29,6 +29,7 @@ package struct Configuration: Sendable {
     package var relay = Relay()
     package var limits = Limits()
     package var rateLimits = RateLimits()
+    package var webhooks = Webhooks()
     package var cors = CORS()
     package var logging = Logging()
     package var metrics = Metrics()
@@ -42,7 +43,8 @@ package struct Configuration: Sendable {
     package static let sections: [Section] = [
         serverSection, tlsSection, dataSection, vaultSection, storeSection, accountsSection, clientSettingsSection,
         mfaSection, mailSection, smsSection, outgoingSection, mediaSection, callsSection, relaySection, limitsSection,
-        rateLimitsSection, corsSection, loggingSection, metricsSection, idempotencySection, docsSection, webSection,
+        rateLimitsSection, webhooksSection, corsSection, loggingSection, metricsSection, idempotencySection,
+        docsSection, webSection,
     ]
 
     package static let keys: [Key] = sections.flatMap(\.keys)

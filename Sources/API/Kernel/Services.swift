@@ -25,12 +25,14 @@ package struct Services: Sendable {
     package let live: LiveAccess?
     /// `nil` in programs that keep nothing for clients.
     package let clientSettings: ClientSettings?
+    /// `nil` in programs that serve no chat.
+    package let webhooks: WebhookAccess?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
         areMetricsPublic: Bool, media: MediaAccess? = nil, signaling: SignalingAccess? = nil, calls: CallAccess? = nil,
         chat: ChatAccess? = nil, live: LiveAccess? = nil, settings: LiveSettings? = nil,
-        clientSettings: ClientSettings? = nil
+        clientSettings: ClientSettings? = nil, webhooks: WebhookAccess? = nil
     ) {
         self.accounts = accounts
         self.health = health
@@ -44,6 +46,7 @@ package struct Services: Sendable {
         self.chat = chat
         self.live = live
         self.clientSettings = clientSettings
+        self.webhooks = webhooks
     }
 }
 

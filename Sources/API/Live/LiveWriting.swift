@@ -32,6 +32,9 @@ enum LiveWord: String {
     case removed = "channel_removed"
     case devices = "devices_changed"
     case settings = "settings_changed"
+    case webhookDisabled = "webhook_disabled"
+    /// To webhooks; a socket is told with `followed`.
+    case gap = "log_gap"
 }
 
 struct LiveVocabulary: Sendable {
@@ -88,18 +91,22 @@ extension LiveCodec {
     // MARK: Events
 
     func frames(of event: ChatEvent) async -> [SharedFrame] {
+        guard let text = await text(of: event) else { return [] }
+        return [SharedFrame(textBytes: text)]
+    }
+
+    /// What a frame carries: the JSON alone.
+    func text(of event: ChatEvent) async -> Bytes? {
         let people = await people(in: event)
-        guard let word = word(event.change) else { return [] }
-        return [
-            frame(word, event.position) { json in
-                switch event.change {
-                case .messageSent(let message), .messageEdited(let message): writeData(message, people, into: &json)
-                default:
-                    json.field(vocabulary.place, event.conversation)
-                    write(event, people, into: &json)
-                }
+        guard let word = word(event.change) else { return nil }
+        return text(word, event.position) { json in
+            switch event.change {
+            case .messageSent(let message), .messageEdited(let message): writeData(message, people, into: &json)
+            default:
+                json.field(vocabulary.place, event.conversation)
+                write(event, people, into: &json)
             }
-        ]
+        }
     }
 
     /// `nil` for what clients do not hear: that a message is stored its sender knows by the answer, and what one device
@@ -209,6 +216,12 @@ extension LiveCodec {
                 json.field("user_id", user)
                 json.field("version", version)
             }
+        case .webhookDisabled(let end):
+            frame(.webhookDisabled) { json in
+                json.field("webhook_id", end.webhook)
+                json.field(vocabulary.place, end.conversation)
+                json.field("reason", end.reason)
+            }
         case .settingsChanged(let change):
             frame(.settings) { ClientSettingsFrame.write(change, into: &$0) }
         }
@@ -221,6 +234,13 @@ extension LiveCodec {
         _ word: LiveWord, _ position: LogPosition? = nil, _ reference: JSONValue? = nil,
         _ data: (inout JSONWriter) -> Void
     ) -> SharedFrame {
+        SharedFrame(textBytes: text(word, position, reference, data))
+    }
+
+    func text(
+        _ word: LiveWord, _ position: LogPosition? = nil, _ reference: JSONValue? = nil,
+        _ data: (inout JSONWriter) -> Void
+    ) -> Bytes {
         var json = JSONWriter(capacity: 512)
         json.object { json in
             json.field(vocabulary.type, vocabulary.name(word))
@@ -231,7 +251,7 @@ extension LiveCodec {
             }
             if let reference { json.field("ref", reference) }
         }
-        return SharedFrame(textBytes: json.bytes)
+        return json.bytes
     }
 }
 

@@ -38,7 +38,7 @@ extension RoomsFormat {
         case .conversation: "CHATROOM_NOT_FOUND"
         case .message: "MESSAGE_NOT_FOUND"
         case .user: "AUTH_USER_NOT_FOUND"
-        case .organization, .member, .invitation, .reaction, .device: "RESOURCE_NOT_FOUND"
+        case .organization, .member, .invitation, .reaction, .device, .webhook: "RESOURCE_NOT_FOUND"
         }
     }
 

@@ -33,6 +33,7 @@ package final class APIHarness: Sendable {
         package var sockets: (any CallEvents & CallMedia)?
         package var chat = ChatOptions()
         package var clientSettings = ClientSettingOptions()
+        package var webhooks = WebhookOptions()
 
         package init() { limits.scale = 0 }
     }
@@ -52,6 +53,8 @@ package final class APIHarness: Sendable {
     package let idempotency: IdempotencyStore
     package let settings: LiveSettings
     package let clientSettings: ClientSettings
+    package let webhooks: WebhookService
+    package let receiver = TestReceiver()
     private let contract: AnswerContract
 
     package var accounts: AccountService { domain.service }
@@ -102,13 +105,17 @@ package final class APIHarness: Sendable {
             policy.scale = changed.rateLimits.scale
             limiter.adopt(policy)
         }
+        let bell = WebhookBell(before: chatWorld)
         chat = ChatService(
-            database: domain.database, accounts: domain.service, gate: chatWorld, events: chatWorld,
+            database: domain.database, accounts: domain.service, gate: chatWorld, events: bell,
             clock: domain.clock.clock, options: setup.chat)
         chatWorld.setNext(calls)
         let hub = ChatHub()
         hub.setChat(chat)
         chatWorld.setNext(hub)
+        webhooks = WebhookService(
+            chat: chat, vault: domain.vault, transport: receiver, encoder: WebhookAccess.encoder(), bell: bell,
+            options: setup.webhooks)
         clientSettings = ClientSettings(domain.service, options: setup.clientSettings)
         clientSettings.setEvents(hub)
         api = APIService(
@@ -118,7 +125,8 @@ package final class APIHarness: Sendable {
                 areMetricsPublic: setup.areMetricsPublic, media: setup.media,
                 signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence),
                 chat: ChatAccess(service: chat, publicURL: "https://chat.example.org"),
-                live: LiveAccess(hub: hub, chat: chat), settings: settings, clientSettings: clientSettings),
+                live: LiveAccess(hub: hub, chat: chat), settings: settings, clientSettings: clientSettings,
+                webhooks: WebhookAccess(service: webhooks, publicURL: "https://chat.example.org")),
             limiter: limiter, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
     }

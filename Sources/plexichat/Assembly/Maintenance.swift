@@ -16,11 +16,14 @@ final class Maintenance: Sendable {
     private static let callInterval = Duration.seconds(1)
     private static let presenceInterval = Duration.minutes(1)
     private static let chatInterval = Duration.minutes(1)
+    /// The shortest pause before a webhook is tried again.
+    private static let webhookInterval = Duration.seconds(5)
 
     private let accounts: AccountService
     private let idempotency: IdempotencyStore
     private let calls: CallAssembly.Parts
     private let chat: ChatAccess
+    private let webhooks: WebhookService
     private let logins: LoginWatch
     private let load: LoadMonitor
     private let tls: TLSReloader?
@@ -30,12 +33,13 @@ final class Maintenance: Sendable {
 
     init(
         accounts: AccountService, idempotency: IdempotencyStore, calls: CallAssembly.Parts, chat: ChatAccess,
-        logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?
+        webhooks: WebhookService, logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?
     ) {
         self.accounts = accounts
         self.idempotency = idempotency
         self.calls = calls
         self.chat = chat
+        self.webhooks = webhooks
         self.logins = logins
         self.load = load
         self.tls = tls
@@ -53,6 +57,9 @@ final class Maintenance: Sendable {
                 Task { await maintenance.noteWhoWasSeen() }
             }
             every(Self.chatInterval, on: loop) { $0.sweepChat() }
+            webhooks.look()
+            every(Self.webhookInterval, on: loop) { $0.webhooks.look() }
+            Task { [webhooks] in await webhooks.run() }
             if let interval = ServiceManager.watchdogInterval {
                 every(interval, on: loop) { _ in Self.tellAlive(after: shards.shards[...]) }
             }
@@ -66,7 +73,10 @@ final class Maintenance: Sendable {
         }
     }
 
-    func stop() { isStopped.store(true, ordering: .relaxed) }
+    func stop() {
+        isStopped.store(true, ordering: .relaxed)
+        webhooks.stop()
+    }
 
     private func every(
         _ interval: Duration, on loop: any EventLoop, _ action: @escaping (Maintenance) -> Void

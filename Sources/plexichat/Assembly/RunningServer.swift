@@ -106,7 +106,7 @@ struct RunningServer: Sendable {
             media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) },
             signaling: parts.signaling, calls: parts.calls, chat: chat.chat, live: chat.live,
             settings: liveSettings(loaded, accounts, limiter),
-            clientSettings: chat.clientSettings)
+            clientSettings: chat.clientSettings, webhooks: chat.webhooks)
         let api = APIService(
             services: services, limiter: limiter, load: load,
             idempotency: idempotency, options: configuration.apiOptions(web: web), clock: .system,
@@ -121,7 +121,8 @@ struct RunningServer: Sendable {
             throw error
         }
         let maintenance = Maintenance(
-            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat.chat, logins: logins, load: load,
+            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat.chat,
+            webhooks: chat.webhooks.service, logins: logins, load: load,
             tls: tls)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
