@@ -49,6 +49,7 @@ let package = Package(
         system("COpenSSL"), system("CArgon2"), system("CCurl"), system("CSQLite"), system("CPQ"),
         system("CYAML"), system("CZlib"),
         .target(name: "CShims", publicHeadersPath: "include"),
+        .target(name: "CImages", publicHeadersPath: "include"),
         .target(name: "CFloor", publicHeadersPath: "include", linkerSettings: [.linkedLibrary("crypto")]),
 
         // L0
@@ -59,6 +60,7 @@ let package = Package(
         library("Net", ["Base", "Wire", "Crypto", "CShims", "CCurl", "CZlib"], settings: language),
         library("Store", ["Base", "Wire", "Crypto", "CShims", "CSQLite", "CPQ"], settings: language),
         library("Vault", ["Base", "Wire", "Crypto", "CShims"], settings: language),
+        library("Content", ["Base", "CShims", "CImages", "CZlib"], settings: language),
         // L2
         library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault"]),
         library("Media", ["Base", "Wire", "Crypto", "CShims"], settings: language),
@@ -74,9 +76,8 @@ let package = Package(
         library(
             "TestKit",
             [
-                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat", "Media", "Relay", "Signaling",
-                "API",
-                "Configuration",
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Chat", "Media", "Relay",
+                "Signaling", "API", "Configuration",
             ],
             settings: language),
         // L6
@@ -84,15 +85,14 @@ let package = Package(
         program(
             "plexichat",
             [
-                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Relay", "Chat", "Signaling",
-                "API",
-                "Configuration", "CShims",
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Media", "Relay", "Chat",
+                "Signaling", "API", "Configuration", "CShims",
             ]),
         program(
             "plexibench",
             [
-                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat", "Media", "Relay", "Signaling",
-                "TestKit", "CShims", "CFloor",
+                "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Chat", "Media", "Relay",
+                "Signaling", "TestKit", "CShims", "CFloor",
             ]),
 
         tests("BaseTests", []),
@@ -101,6 +101,7 @@ let package = Package(
         tests("NetTests", ["Wire", "Crypto", "Net"]),
         tests("StoreTests", ["Wire", "Crypto", "Net", "Store"]),
         tests("VaultTests", ["Wire", "Crypto", "Vault", "CZlib"]),
+        tests("ContentTests", ["Net", "Content"]),
         tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
         tests("ChatTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat"]),
         tests("MediaTests", ["Wire", "Crypto", "Media"]),

@@ -3,6 +3,7 @@
 
 import Base
 import Configuration
+import Content
 import Glibc
 
 /// The variables of the process.
@@ -20,5 +21,12 @@ private func environment() -> [String: String] {
 }
 
 let words = Array(CommandLine.arguments.dropFirst())
+// Not a command for people, and not in their table: a worker gives up its rights before anything else of this program
+// has run. It comes back only when somebody called it by hand.
+if words.first == ImageWorkerMain.command {
+    ImageWorkerMain.run(Array(words.dropFirst()))
+    Output.standard.complain("plexichat: \(ImageWorkerMain.command) is started by the server, not by hand")
+    exit(ExitCode.usage.rawValue)
+}
 let code = await Command.plexichat(.server).run(words, environment: environment())
 exit(code.rawValue)

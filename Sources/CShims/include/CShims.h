@@ -6,6 +6,7 @@
 #include "Datagrams.h"
 #include "Polling.h"
 #include "Relays.h"
+#include "Sandbox.h"
 #include "Streams.h"
 
 /// Sends one datagram to the service manager's notification socket. `state` is e.g. "READY=1".
