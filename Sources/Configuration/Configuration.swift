@@ -27,6 +27,7 @@ package struct Configuration: Sendable {
     package var media = Media()
     package var calls = Calls()
     package var relay = Relay()
+    package var files = Files()
     package var limits = Limits()
     package var rateLimits = RateLimits()
     package var webhooks = Webhooks()
@@ -42,9 +43,9 @@ package struct Configuration: Sendable {
     /// Every key, grouped as in the file and in the reference.
     package static let sections: [Section] = [
         serverSection, tlsSection, dataSection, vaultSection, storeSection, accountsSection, clientSettingsSection,
-        mfaSection, mailSection, smsSection, outgoingSection, mediaSection, callsSection, relaySection, limitsSection,
-        rateLimitsSection, webhooksSection, corsSection, loggingSection, metricsSection, idempotencySection,
-        docsSection, webSection,
+        mfaSection, mailSection, smsSection, outgoingSection, mediaSection, callsSection, relaySection, filesSection,
+        limitsSection, rateLimitsSection, webhooksSection, corsSection, loggingSection, metricsSection,
+        idempotencySection, docsSection, webSection,
     ]
 
     package static let keys: [Key] = sections.flatMap(\.keys)

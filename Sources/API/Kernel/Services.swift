@@ -27,11 +27,13 @@ package struct Services: Sendable {
     package let clientSettings: ClientSettings?
     /// `nil` in programs that serve no chat.
     package let webhooks: WebhookAccess?
+    /// `nil` in programs that keep no files.
+    package let files: FileAccess?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
         areMetricsPublic: Bool, media: MediaAccess? = nil, signaling: SignalingAccess? = nil, calls: CallAccess? = nil,
-        chat: ChatAccess? = nil, live: LiveAccess? = nil, settings: LiveSettings? = nil,
+        chat: ChatAccess? = nil, live: LiveAccess? = nil, files: FileAccess? = nil, settings: LiveSettings? = nil,
         clientSettings: ClientSettings? = nil, webhooks: WebhookAccess? = nil
     ) {
         self.accounts = accounts
@@ -47,6 +49,7 @@ package struct Services: Sendable {
         self.live = live
         self.clientSettings = clientSettings
         self.webhooks = webhooks
+        self.files = files
     }
 }
 

@@ -3,7 +3,9 @@
 package import Store
 
 package enum AccountsSchema {
-    package static let migrations: [Migration] = [first, systemSettings, ClientSettingTable.migration]
+    package static let migrations: [Migration] = [
+        first, systemSettings, ClientSettingTable.migration, BlobSchema.ledger,
+    ]
 
     private static let first = Migration(
         name: "accounts-0001",
