@@ -28,8 +28,10 @@ package struct Configuration: Sendable {
     package var calls = Calls()
     package var chat = Chat()
     package var relay = Relay()
+    package var files = Files()
     package var limits = Limits()
     package var rateLimits = RateLimits()
+    package var webhooks = Webhooks()
     package var cors = CORS()
     package var logging = Logging()
     package var metrics = Metrics()
@@ -43,8 +45,8 @@ package struct Configuration: Sendable {
     package static let sections: [Section] = [
         serverSection, tlsSection, dataSection, vaultSection, storeSection, accountsSection, clientSettingsSection,
         mfaSection, mailSection, smsSection, outgoingSection, mediaSection, callsSection, chatSection, relaySection,
-        limitsSection, rateLimitsSection, corsSection, loggingSection, metricsSection, idempotencySection, docsSection,
-        webSection,
+        filesSection, limitsSection, rateLimitsSection, webhooksSection, corsSection, loggingSection, metricsSection,
+        idempotencySection, docsSection, webSection,
     ]
 
     package static let keys: [Key] = sections.flatMap(\.keys)

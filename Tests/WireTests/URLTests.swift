@@ -112,3 +112,28 @@ import Testing
         #expect(IPNetwork(text) == nil)
     }
 }
+
+/// Where the Internet ends. The lists themselves are tried by the relay's tests as well.
+@Suite struct PublicAddressTests {
+    @Test(arguments: [
+        "127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.0.1", "100.64.0.1", "0.0.0.0", "::1", "::", "fe80::1",
+        "fd00::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:1::", "224.0.0.1", "255.255.255.255",
+    ])
+    func `special addresses are none, whichever way they are written`(_ text: String) throws {
+        #expect(!PublicAddresses().contains(try #require(IPAddress(text))))
+    }
+
+    @Test(arguments: ["1.1.1.1", "8.8.8.8", "2606:4700::1111", "2a00:1450:4001::200e"])
+    func `addresses of the Internet are public`(_ text: String) throws {
+        #expect(PublicAddresses().contains(try #require(IPAddress(text))))
+    }
+
+    @Test func `a network that is allowed is reached, in each form of its addresses, and no other`() throws {
+        let addresses = PublicAddresses(allowed: [try #require(IPNetwork("10.1.0.0/16"))])
+        #expect(addresses.contains(try #require(IPAddress("10.1.2.3"))))
+        #expect(addresses.contains(try #require(IPAddress("::ffff:10.1.2.3"))))
+        #expect(!addresses.contains(try #require(IPAddress("10.2.0.1"))))
+        // The address that carries it is itself a special one.
+        #expect(!addresses.contains(try #require(IPAddress("64:ff9b::a01:203"))))
+    }
+}

@@ -15,7 +15,8 @@ final class DesignLive: LiveCodec {
             .unpinned: "message.unpinned", .joined: "member.joined", .left: "member.left", .member: "member.updated",
             .conversation: "channel.updated", .conversationDeleted: "channel.deleted", .read: "receipt",
             .delivered: "receipt", .failed: "receipt", .added: "channel.added", .removed: "channel.removed",
-            .devices: "devices.changed", .settings: "settings.changed",
+            .devices: "devices.changed", .settings: "settings.changed", .webhookDisabled: "webhook.disabled",
+            .gap: "log.gap",
         ])
 
     func read(_ object: JSONObject, bound: ConversationID?) throws(LiveFault) -> LiveRequest {
@@ -56,5 +57,14 @@ final class DesignLive: LiveCodec {
         json.field("message_id", message)
         json.field("user_id", user)
         json.field("status", kind.name)
+    }
+}
+
+/// Webhooks get what a follower gets.
+extension DesignLive: WebhookEncoder {
+    func body(of event: ChatEvent) async -> Bytes? { await text(of: event) }
+
+    func gap(in conversation: ConversationID, upTo position: LogPosition) -> Bytes {
+        text(.gap, position) { $0.field(vocabulary.place, conversation) }
     }
 }

@@ -134,6 +134,7 @@ extension ChatLimit {
         case .reactions: "reactions on this message"
         case .emoji: "different emoji on this message"
         case .devices: "devices"
+        case .webhooks: "webhooks here"
         case .oneTimeKeys: "one-time keys"
         case .followed: "conversations followed on this socket"
         }

@@ -25,12 +25,16 @@ package struct Services: Sendable {
     package let live: LiveAccess?
     /// `nil` in programs that keep nothing for clients.
     package let clientSettings: ClientSettings?
+    /// `nil` in programs that serve no chat.
+    package let webhooks: WebhookAccess?
+    /// `nil` in programs that keep no files.
+    package let files: FileAccess?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
         areMetricsPublic: Bool, media: MediaAccess? = nil, signaling: SignalingAccess? = nil, calls: CallAccess? = nil,
-        chat: ChatAccess? = nil, live: LiveAccess? = nil, settings: LiveSettings? = nil,
-        clientSettings: ClientSettings? = nil
+        chat: ChatAccess? = nil, live: LiveAccess? = nil, files: FileAccess? = nil, settings: LiveSettings? = nil,
+        clientSettings: ClientSettings? = nil, webhooks: WebhookAccess? = nil
     ) {
         self.accounts = accounts
         self.health = health
@@ -44,6 +48,8 @@ package struct Services: Sendable {
         self.chat = chat
         self.live = live
         self.clientSettings = clientSettings
+        self.webhooks = webhooks
+        self.files = files
     }
 }
 

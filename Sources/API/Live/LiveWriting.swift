@@ -36,6 +36,9 @@ enum LiveWord: String {
     case online = "user_online"
     case offline = "user_offline"
     case settings = "settings_changed"
+    case webhookDisabled = "webhook_disabled"
+    /// To webhooks; a socket is told with `followed`.
+    case gap = "log_gap"
 }
 
 struct LiveVocabulary: Sendable {
@@ -106,21 +109,22 @@ extension LiveCodec {
 
     func frames(of events: [ChatEvent]) async -> [[SharedFrame]] {
         let people = await people(in: events)
-        return events.map { frames(of: $0, people) }
+        return events.map { event in text(of: event, people).map { [SharedFrame(textBytes: $0)] } ?? [] }
     }
 
-    private func frames(of event: ChatEvent, _ people: [UserID: ChatPerson]) -> [SharedFrame] {
-        guard let word = word(event.change) else { return [] }
-        return [
-            frame(word, event.position) { json in
-                switch event.change {
-                case .messageSent(let message), .messageEdited(let message): writeData(message, people, into: &json)
-                default:
-                    json.field(vocabulary.place, event.conversation)
-                    write(event, people, into: &json)
-                }
+    /// What a frame carries: the JSON alone.
+    func text(of event: ChatEvent) async -> Bytes? { text(of: event, await people(in: [event])) }
+
+    private func text(of event: ChatEvent, _ people: [UserID: ChatPerson]) -> Bytes? {
+        guard let word = word(event.change) else { return nil }
+        return text(word, event.position) { json in
+            switch event.change {
+            case .messageSent(let message), .messageEdited(let message): writeData(message, people, into: &json)
+            default:
+                json.field(vocabulary.place, event.conversation)
+                write(event, people, into: &json)
             }
-        ]
+        }
     }
 
     /// `nil` for what clients do not hear: that a message is stored its sender knows by the answer.
@@ -240,6 +244,12 @@ extension LiveCodec {
                 json.field("user_id", user)
                 json.field("version", version)
             }
+        case .webhookDisabled(let end):
+            frame(.webhookDisabled) { json in
+                json.field("webhook_id", end.webhook)
+                json.field(vocabulary.place, end.conversation)
+                json.field("reason", end.reason)
+            }
         case .settingsChanged(let change):
             frame(.settings) { ClientSettingsFrame.write(change, into: &$0) }
         }
@@ -252,6 +262,13 @@ extension LiveCodec {
         _ word: LiveWord, _ position: LogPosition? = nil, _ reference: JSONValue? = nil, client: String? = nil,
         _ data: (inout JSONWriter) -> Void
     ) -> SharedFrame {
+        SharedFrame(textBytes: text(word, position, reference, client: client, data))
+    }
+
+    func text(
+        _ word: LiveWord, _ position: LogPosition? = nil, _ reference: JSONValue? = nil, client: String? = nil,
+        _ data: (inout JSONWriter) -> Void
+    ) -> Bytes {
         var json = JSONWriter(capacity: 512)
         json.object { json in
             json.field(vocabulary.type, vocabulary.name(word))
@@ -263,7 +280,7 @@ extension LiveCodec {
             if let reference { json.field("ref", reference) }
             if let client { json.field("client_id", client) }
         }
-        return SharedFrame(textBytes: json.bytes)
+        return json.bytes
     }
 }
 

@@ -26,18 +26,21 @@ package struct TokenInfo: Sendable {
 }
 
 extension AccountService {
-    /// An account without a password, for a component or a node: it only ever holds tokens.
+    /// An account without a password, for a component or a node: it only ever holds tokens. Its name stands for a
+    /// missing `displayName`.
     package func createServiceAccount(
-        name: String, kind: User.Kind, scopes: Scopes, by actor: Actor, origin: RequestOrigin
+        name: String, kind: User.Kind, scopes: Scopes, displayName: String? = nil, by actor: Actor,
+        origin: RequestOrigin
     ) async throws(AccountError) -> User {
         try actor.requireAdmin()
         guard kind != .person else { throw Validation.fault(.name, .value, "people register or are created") }
         let username = try Validation.username(name)
+        let shown = try Validation.displayName(displayName ?? username)
         try await requireFree(username: username, email: nil)
         let now = clock.now()
         let user = User(
             id: .timeOrdered(at: now), kind: kind, username: Private(username), email: nil,
-            displayName: Private(username), avatarURL: nil, publicKey: nil, isActive: true, isVerified: false,
+            displayName: Private(shown), avatarURL: nil, publicKey: nil, isActive: true, isVerified: false,
             roles: [], grantedScopes: scopes, tier: .user, preferences: JSONObject(), createdAt: now, updatedAt: now,
             lastLogin: nil)
         let event = event(

@@ -11,6 +11,7 @@ static inline CURLcode plexi_curl_set_pointer(CURL *handle, CURLoption option, v
 static inline CURLcode plexi_curl_set_list(CURL *handle, CURLoption option, struct curl_slist *value) { return curl_easy_setopt(handle, option, value); }
 static inline CURLcode plexi_curl_set_bytes_function(CURL *handle, CURLoption option, plexi_curl_bytes function) { return curl_easy_setopt(handle, option, function); }
 static inline CURLcode plexi_curl_set_seek_function(CURL *handle, curl_seek_callback function) { return curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, function); }
+static inline CURLcode plexi_curl_set_open_socket_function(CURL *handle, curl_opensocket_callback function) { return curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, function); }
 static inline CURLcode plexi_curl_get_long(CURL *handle, CURLINFO info, long *value) { return curl_easy_getinfo(handle, info, value); }
 
 // Which schemes a transfer may use. CURLOPT_PROTOCOLS gave way to CURLOPT_PROTOCOLS_STR in 7.85; Ubuntu 22.04 has 7.81.

@@ -26,7 +26,7 @@ package enum ChatError: Error, Sendable, Equatable {
 }
 
 package enum ChatThing: String, Sendable {
-    case conversation, message, organization, member, user, invitation, reaction, device
+    case conversation, message, organization, member, user, invitation, reaction, device, webhook, file
 }
 
 package enum ChatRefusal: Sendable, Equatable {
@@ -55,7 +55,7 @@ package enum ChatRefusal: Sendable, Equatable {
 
 /// Of what there is enough.
 package enum ChatLimit: String, Sendable {
-    case conversations, organizations, invitations, pins, reactions, emoji, devices
+    case conversations, organizations, invitations, pins, reactions, emoji, devices, webhooks
     case oneTimeKeys = "one_time_keys"
     /// On one socket.
     case followed
@@ -81,7 +81,7 @@ package struct ChatFault: Sendable, Equatable {
         case publicKey = "public_key"
         case organization = "organization_id"
         case user = "user_id"
-        case limit
+        case limit, url, events, offset
     }
 
     package enum Rule: String, Sendable { case required, format, tooShort, tooLong, value }

@@ -77,6 +77,8 @@ package struct ChatNotice: Sendable, Equatable {
         case devicesChanged(UserID, version: Int64)
         /// What the user's clients keep for them is another: no chat, and carried by the sockets that everybody has.
         case settingsChanged(ClientSettingsChange)
+        /// A webhook of theirs was tried long enough.
+        case webhookDisabled(WebhookEnd)
     }
 
     package let event: Event

@@ -17,10 +17,35 @@ extension ChatService {
         guard position.epoch == log.epoch, (log.removedOffset...log.lastOffset).contains(position.offset) else {
             return LogPage(isRecovered: false, events: [], position: log.position, hasMore: false)
         }
-        let limit = min(max(1, limit ?? options.eventsPerPage), options.eventsPerPage)
+        return try await page(
+            of: access.conversation, after: position, min(max(1, limit ?? options.eventsPerPage), options.eventsPerPage)
+        )
+    }
+
+    /// For readers that are no users: webhooks. Whoever cannot be caught up begins with what is kept. `nil` when there is
+    /// no such conversation.
+    func log(
+        of id: ConversationID, after position: LogPosition, _ limit: Int
+    ) async throws(ChatError) -> LogPage? {
+        let found = try await reader.first(ConversationTable.byID(id)) { (row) throws(StoreError) in
+            try ConversationTable.conversation(from: row)
+        }
+        guard let conversation = found else { return nil }
+        let log = conversation.log
+        guard position.epoch == log.epoch, (log.removedOffset...log.lastOffset).contains(position.offset) else {
+            let first = LogPosition(epoch: log.epoch, offset: log.removedOffset)
+            return LogPage(isRecovered: false, events: [], position: first, hasMore: true)
+        }
+        return try await page(of: conversation, after: position, limit)
+    }
+
+    private func page(
+        of conversation: Conversation, after position: LogPosition, _ limit: Int
+    ) async throws(ChatError) -> LogPage {
+        let log = conversation.log
         let rows = try await reader.all(
-            EventTable.page(id, after: position.offset, limit: limit), EventTable.stored(from:))
-        let events = try await hydrated(rows, access.conversation)
+            EventTable.page(conversation.id, after: position.offset, limit: limit), EventTable.stored(from:))
+        let events = try await hydrated(rows, conversation)
         let end = rows.last?.offset ?? position.offset
         return LogPage(
             isRecovered: true, events: events, position: LogPosition(epoch: log.epoch, offset: end),

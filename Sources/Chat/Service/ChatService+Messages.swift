@@ -9,7 +9,7 @@ extension ChatService {
     package func send(
         _ new: NewMessage, to id: ConversationID, by principal: Principal
     ) async throws(ChatError) -> SentMessage {
-        try await send(new, to: id, thread: nil, by: principal)
+        try await send(new, to: id, thread: nil, as: principal.user)
     }
 
     /// Answers in the thread of this message, which it begins if it is in none.
@@ -17,15 +17,15 @@ extension ChatService {
         inThreadOf id: MessageID, _ new: NewMessage, by principal: Principal
     ) async throws(ChatError) -> SentMessage {
         let named = try await reader.visible(id, principal.user).message
-        return try await send(new, to: named.conversation, thread: named.thread ?? named.id, by: principal)
+        return try await send(new, to: named.conversation, thread: named.thread ?? named.id, as: principal.user)
     }
 
-    private func send(
-        _ new: NewMessage, to id: ConversationID, thread: MessageID?, by principal: Principal
+    func send(
+        _ new: NewMessage, to id: ConversationID, thread: MessageID?, as user: UserID
     ) async throws(ChatError) -> SentMessage {
         try MessageValidation.check(new, options)
         let posting = Posting(
-            new: new, conversation: id, thread: thread, sender: principal.user, mentions: Self.unique(new.mentions),
+            new: new, conversation: id, thread: thread, sender: user, mentions: Self.unique(new.mentions),
             terms: SearchIndex.terms(of: new.body, tokens: new.searchTokens), now: clock.now(), engine: database.engine)
         let message: Message?
         do {
@@ -33,10 +33,10 @@ extension ChatService {
                 try await posting.post(in: transaction)
             }
         } catch {
-            throw try await refusal(error, of: id, to: principal.user)
+            throw try await refusal(error, of: id, to: user)
         }
         if let message { return SentMessage(message: message, isRepetition: false) }
-        return try await repetition(of: new, in: id, by: principal.user)
+        return try await repetition(of: new, in: id, by: user)
     }
 
     /// Posting says `notFound` to everybody who is no member. Who may know of the conversation is told why.

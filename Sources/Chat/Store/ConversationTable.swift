@@ -30,6 +30,11 @@ enum ConversationTable {
         """
     }
 
+    /// Deleted ones too, while they are there.
+    static func byID(_ id: ConversationID) -> Statement {
+        "SELECT \(part: columns) FROM conversations c WHERE c.id = \(id)"
+    }
+
     /// What its members may change. The log's columns are not touched: messages go on meanwhile.
     static func update(_ conversation: Conversation) -> Statement {
         """

@@ -3,13 +3,15 @@
 import Base
 import CCurl
 import Glibc
-import Wire
+package import Wire
 
 enum CurlFailure: Error, Equatable {
     /// In words for an operator.
     case failed(String)
     case timedOut
     case tooLarge(limit: Int)
+    /// Every address of the name is one that `ConnectionOptions.reachable` has not.
+    case refusedAddress
     case cancelled
 }
 
@@ -37,6 +39,8 @@ final class CurlTransfer {
     private var received = 0
     private var headerBytes = 0
     private var stopped: CurlFailure?
+    private var reachable: PublicAddresses?
+    private var wasRefused = false
     private var source = Source.none
     private var sent: Int64 = 0
     private var lists: [UnsafeMutablePointer<curl_slist>] = []
@@ -107,6 +111,45 @@ final class CurlTransfer {
         try set(CURLOPT_SSL_VERIFYPEER, 1)
         try set(CURLOPT_SSL_VERIFYHOST, 2)
         try set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        // Through a proxy, what is reached is the proxy's decision.
+        if let reachable = options.reachable, options.proxy == nil { try reach(only: reachable) }
+    }
+
+    /// Asked with the address itself, after the name was looked up and just before the connection: no name, and no
+    /// second look at one, leads anywhere else.
+    private func reach(only addresses: PublicAddresses) throws(CurlFailure) {
+        reachable = addresses
+        // Unretained, as the others below.
+        plexi_curl_set_pointer(handle, CURLOPT_OPENSOCKETDATA, Unmanaged.passUnretained(self).toOpaque())
+        let code = plexi_curl_set_open_socket_function(handle) { this, _, address in
+            guard let address else { return CURL_SOCKET_BAD }
+            return CurlTransfer.recover(this).openSocket(address)
+        }
+        try require(code, CURLOPT_OPENSOCKETFUNCTION)
+    }
+
+    private func openSocket(_ address: UnsafeMutablePointer<curl_sockaddr>) -> curl_socket_t {
+        guard let ip = Self.ip(of: address), reachable?.contains(ip) == true else {
+            wasRefused = true
+            return CURL_SOCKET_BAD
+        }
+        return socket(
+            address.pointee.family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), address.pointee.protocol)
+    }
+
+    /// `nil` for what is neither IPv4 nor IPv6.
+    private static func ip(of address: UnsafeMutablePointer<curl_sockaddr>) -> IPAddress? {
+        guard let offset = MemoryLayout<curl_sockaddr>.offset(of: \.addr) else { return nil }
+        // libcurl keeps room for the longest kind behind the short one that the struct names.
+        let raw = UnsafeRawPointer(address).advanced(by: offset)
+        switch address.pointee.family {
+        case AF_INET where address.pointee.addrlen >= MemoryLayout<sockaddr_in>.size:
+            return IPAddress(v4: UInt32(bigEndian: raw.loadUnaligned(as: sockaddr_in.self).sin_addr.s_addr))
+        case AF_INET6 where address.pointee.addrlen >= MemoryLayout<sockaddr_in6>.size:
+            let bytes = raw.loadUnaligned(as: sockaddr_in6.self).sin6_addr
+            return IPAddress(bytes: withUnsafeBytes(of: bytes) { Bytes($0) })
+        default: return nil
+        }
     }
 
     /// To be sent as libcurl asks for it; `length` bytes in all.
@@ -225,6 +268,7 @@ final class CurlTransfer {
 
     func failure(_ code: CURLcode) -> CurlFailure {
         if let stopped { return stopped }
+        if wasRefused, code == CURLE_COULDNT_CONNECT { return .refusedAddress }
         if code == CURLE_OPERATION_TIMEDOUT { return .timedOut }
         let words = errorText.pointee == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
         return .failed(words)
@@ -246,6 +290,8 @@ package struct ConnectionOptions: Sendable {
     package var proxy: String?
     /// A PEM file of authorities to trust instead of the system's.
     package var trustedCertificates: String?
+    /// Where the other side is somebody else's choice: connections go nowhere else. `nil`: anywhere.
+    package var reachable: PublicAddresses?
 
     package init() {}
 }

@@ -1,6 +1,7 @@
 // Outgoing HTTP/1.1 on libcurl, on one of our loops. Start with `CurlLoop.swift`.
 //
-// Left to the caller: which addresses may be called (webhooks of users), retries, and what a status means.
+// Left to the caller: retries, and what a status means. Where users say what is called (webhooks), the client is made with
+// `ConnectionOptions.reachable`.
 
 package import Base
 import CCurl
@@ -67,6 +68,7 @@ extension TransportError {
             case .failed(let text): .unreachable(text)
             case .timedOut: .timedOut
             case .tooLarge(let limit): .tooLarge(limit: limit)
+            case .refusedAddress: .refusedAddress
             case .cancelled: .cancelled
             }
     }

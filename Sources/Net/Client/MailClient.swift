@@ -97,6 +97,7 @@ package final class MailClient: MailTransport {
         case .failed(let text): .failed(text)
         case .timedOut: .timedOut
         case .tooLarge: .failed("the mail server's answers are too long")
+        case .refusedAddress: .failed("the mail server's address may not be called")
         case .cancelled: .cancelled
         }
     }

@@ -3,7 +3,7 @@
 //
 // A relay that reaches everything is a way into the network behind it: the database, the metrics port, the metadata
 // service of a cloud. So by default it reaches our own media sockets and nothing else. `open` relays to the Internet, and
-// to no address of the special-purpose registries, whichever way it is written (`AddressForms.swift`).
+// to no address of the special-purpose registries, whichever way it is written (`SpecialPurpose.swift` in Wire).
 
 package import Wire
 
@@ -69,14 +69,10 @@ package struct PeerPolicy: Sendable, Equatable {
 
     /// For a permission, which is for all ports of an address: whether any of them may be reached.
     package func allows(_ address: IPAddress) -> Bool {
-        let forms = AddressForms(address)
-        if denied.contains(where: forms.isAny(in:)) { return false }
+        if denied.contains(where: AddressForms(address).isAny(in:)) { return false }
         switch mode {
         case .sfuOnly: return endpoints[address] != nil
-        case .open:
-            return forms.all { form in
-                !SpecialPurpose.contains(form) || allowed.contains { $0.contains(form) }
-            }
+        case .open: return PublicAddresses(allowed: allowed).contains(address)
         }
     }
 

@@ -60,6 +60,7 @@ struct S3Client: Sendable {
             case .unreachable(let words): return .again(.unavailable("S3 is not reachable: \(words)"))
             case .timedOut: return .again(.unavailable("S3 does not answer in time"))
             case .tooLarge: return .failed(.unavailable("S3 answers with more than was asked for"))
+            case .refusedAddress: return .failed(.unavailable("the address of S3 may not be called"))
             case .cancelled: return .failed(.unavailable("the request to S3 was cancelled"))
             }
         }

@@ -33,6 +33,8 @@ package final class APIHarness: Sendable {
         package var sockets: (any CallEvents & CallMedia)?
         package var chat = ChatOptions()
         package var clientSettings = ClientSettingOptions()
+        package var webhooks = WebhookOptions()
+        package var files = FileOptions()
 
         package init() { limits.scale = 0 }
     }
@@ -47,12 +49,17 @@ package final class APIHarness: Sendable {
     package let chat: ChatService
     package let chatWorld = TestChatWorld()
     package let hub: ChatHub
+    package let files: FileService
+    package let ledger: TestLedger
+    package let inspector = TestInspector()
     package let loop = TestLoop()
     package let load: LoadMonitor
     package let health: HealthMonitor
     package let idempotency: IdempotencyStore
     package let settings: LiveSettings
     package let clientSettings: ClientSettings
+    package let webhooks: WebhookService
+    package let receiver = TestReceiver()
     private let contract: AnswerContract
 
     package var accounts: AccountService { domain.service }
@@ -71,15 +78,19 @@ package final class APIHarness: Sendable {
                     + ChatSchema.migrations
             )
             .apply(to: database)
-            let harness = APIHarness(domain, setup, try Configuration.load(setup.sources))
+            let harness = try APIHarness(domain, setup, try Configuration.load(setup.sources))
             try await harness.calls.start()
+            try await harness.files.start()
             try await body(harness)
-            if !breaksDatabase { try await domain.finish() }
+            if !breaksDatabase {
+                try await domain.finish()
+                try await harness.ledger.verify()
+            }
             await domain.service.stop()
         }
     }
 
-    private init(_ domain: TestAccounts, _ setup: Setup, _ configuration: LoadedConfiguration) {
+    private init(_ domain: TestAccounts, _ setup: Setup, _ configuration: LoadedConfiguration) throws {
         self.domain = domain
         let metrics = Metrics()
         let requestMetrics = RequestMetrics(metrics)
@@ -110,12 +121,19 @@ package final class APIHarness: Sendable {
             policy.scale = changed.rateLimits.scale
             limiter.adopt(policy)
         }
+        let bell = WebhookBell(before: chatWorld)
         chat = ChatService(
-            database: domain.database, accounts: domain.service, gate: chatWorld, events: chatWorld,
+            database: domain.database, accounts: domain.service, gate: chatWorld, events: bell,
             clock: domain.clock.clock, options: setup.chat)
         chatWorld.setNext(calls)
+        ledger = try TestLedger(domain.database, clock: domain.clock)
+        files = FileService(
+            database: domain.database, ledger: ledger.ledger, chat: chat, inspector: inspector, options: setup.files)
         hub.setChat(chat)
         chatWorld.setNext(hub)
+        webhooks = WebhookService(
+            chat: chat, vault: domain.vault, transport: receiver, encoder: WebhookAccess.encoder(), bell: bell,
+            options: setup.webhooks)
         clientSettings = ClientSettings(domain.service, options: setup.clientSettings)
         clientSettings.setEvents(hub)
         api = APIService(
@@ -125,7 +143,10 @@ package final class APIHarness: Sendable {
                 areMetricsPublic: setup.areMetricsPublic, media: setup.media,
                 signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence),
                 chat: ChatAccess(service: chat, publicURL: "https://chat.example.org"),
-                live: LiveAccess(hub: hub, chat: chat), settings: settings, clientSettings: clientSettings),
+                live: LiveAccess(hub: hub, chat: chat),
+                files: FileAccess(service: files, publicURL: "https://chat.example.org"), settings: settings,
+                clientSettings: clientSettings,
+                webhooks: WebhookAccess(service: webhooks, publicURL: "https://chat.example.org")),
             limiter: limiter, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
     }

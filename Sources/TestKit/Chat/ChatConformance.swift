@@ -10,7 +10,7 @@ package enum ChatConformance {
 
     package static let checks: [Check] =
         conversations + members + permissions + direct + invitations + organizations + messages + history + reactions
-        + log + search + keys + removal + accounts + model
+        + log + search + keys + removal + accounts + model + webhooks + incomingWebhooks
 
     static let origin = TestAccounts.origin()
 

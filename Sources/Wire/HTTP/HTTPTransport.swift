@@ -62,6 +62,8 @@ package enum TransportError: Error, Equatable {
     case unreachable(String)
     case timedOut
     case tooLarge(limit: Int)
+    /// The name leads to addresses that this transport may not call.
+    case refusedAddress
     case cancelled
 }
 

@@ -5,6 +5,7 @@ import Accounts
 import Base
 import Chat
 import Configuration
+import Net
 import Signaling
 
 enum ChatAssembly {
@@ -13,6 +14,7 @@ enum ChatAssembly {
         let live: LiveAccess
         /// Told to the user's chat sockets.
         let clientSettings: ClientSettings
+        let webhooks: WebhookAccess
     }
 
     /// Who is removed from a conversation is cut from its call.
@@ -21,19 +23,25 @@ enum ChatAssembly {
         _ calls: CallAssembly.Parts, _ metrics: Metrics
     ) -> Parts {
         let hub = calls.chatHub
+        let bell = WebhookBell(before: hub)
         let service = ChatService(
-            database: storage.database, accounts: accounts, gate: calls.calls.service, events: hub,
+            database: storage.database, accounts: accounts, gate: calls.calls.service, events: bell,
             options: configuration.chatOptions)
         hub.setChat(service)
         let settings = ClientSettings(accounts, options: configuration.clientSettingOptions)
         settings.setEvents(hub)
+        let webhooks = WebhookService(
+            chat: service, vault: storage.vault,
+            transport: CurlClient(loop: storage.shards.first, options: configuration.webhookConnections),
+            encoder: WebhookAccess.encoder(), bell: bell, options: configuration.webhookOptions)
         metrics.sampled("plexichat_chat_sockets", "Open chat sockets.") { Double(hub.connectionCount) }
         metrics.sampled("plexichat_chat_followed", "Conversations that somebody follows.") {
             Double(hub.followedCount)
         }
         return Parts(
             chat: ChatAccess(service: service, publicURL: configuration.publicURL),
-            live: LiveAccess(hub: hub, chat: service), clientSettings: settings)
+            live: LiveAccess(hub: hub, chat: service), clientSettings: settings,
+            webhooks: WebhookAccess(service: webhooks, publicURL: configuration.publicURL))
     }
 }
 

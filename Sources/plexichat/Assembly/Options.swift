@@ -55,6 +55,20 @@ extension Configuration {
                 parallelism: accounts.argon2.parallelism))
     }
 
+    var webhookOptions: WebhookOptions {
+        var options = WebhookOptions()
+        options.allowsHTTP = webhooks.allowHTTP
+        options.reachable = PublicAddresses(allowed: webhooks.allowedNetworks)
+        return options
+    }
+
+    /// Their own client: no connection of another one is used for what users choose.
+    var webhookConnections: ConnectionOptions {
+        var options = outgoingOptions
+        options.reachable = PublicAddresses(allowed: webhooks.allowedNetworks)
+        return options
+    }
+
     var clientSettingOptions: ClientSettingOptions {
         var options = ClientSettingOptions()
         options.countMax = clientSettings.perUser

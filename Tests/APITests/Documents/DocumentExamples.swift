@@ -4,7 +4,8 @@
 import Wire
 
 extension DocumentExample {
-    static let all = reference + design + rooms + calls + manualCalls + designCalls + chat + clientSettings
+    static let all =
+        reference + design + rooms + calls + manualCalls + designCalls + chat + clientSettings + files
 
     // MARK: reference.md
 

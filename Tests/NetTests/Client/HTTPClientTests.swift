@@ -70,6 +70,24 @@ private func text(_ response: IncomingResponse) -> String { String(decoding: res
         await #expect(throws: TransportError.self) { try await client.send(request) }
     }
 
+    /// The peer listens on the loopback: by name, by number, and as another system might write it.
+    @Test(arguments: ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"])
+    func `a client for others' addresses does not call the loopback, however it is written`(_ host: String) async throws
+    {
+        var options = ConnectionOptions()
+        options.reachable = PublicAddresses()
+        let request = OutgoingRequest(url: "http://\(host):\(try Fixture.peer.get().port)/hello")
+        let client = try Fixture.client(options)
+        await #expect(throws: TransportError.refusedAddress) { try await client.send(request) }
+    }
+
+    @Test func `what the operator allows besides is called`() async throws {
+        var options = ConnectionOptions()
+        options.reachable = PublicAddresses(allowed: [try #require(IPNetwork("127.0.0.0/8"))])
+        let response = try await Fixture.client(options).send(OutgoingRequest(url: Fixture.url("/hello")))
+        #expect(text(response) == "hello")
+    }
+
     @Test(arguments: ["/large?n=100001", "/chunked?n=100001"])
     func `an answer above the limit is refused, with or without a length`(_ path: String) async throws {
         var request = OutgoingRequest(url: try Fixture.url(path), responseLimit: 100_000)

@@ -1,5 +1,8 @@
+// Which addresses lead to the Internet, and which to what an operator keeps behind a wall: for the relay's peers and for
+// the servers that users have us call.
+//
 // One destination, several ways to write it: addresses that carry an IPv4 address, which a translator or tunnel on the
-// way would take out and use. A peer is judged by all of its forms, so that none of them leads where another may not.
+// way would take out and use. An address is judged by all of its forms, so that none of them leads where another may not.
 //
 //     ::ffff:a.b.c.d             IPv4-mapped (RFC 4291); `IPAddress` makes it IPv4 before anybody asks
 //     ::a.b.c.d                  IPv4-compatible (RFC 4291, deprecated)
@@ -10,14 +13,12 @@
 //     2001:0:server::~client     Teredo (RFC 4380)
 //     …:0:5efe:a.b.c.d           ISATAP (RFC 5214), also with the universal bit
 
-import Wire
-
-struct AddressForms {
+package struct AddressForms {
     /// The address, and what it may carry: four of the local NAT64 prefix are the most.
     private var forms: InlineArray<5, IPAddress>
     private(set) var count = 1
 
-    init(_ address: IPAddress) {
+    package init(_ address: IPAddress) {
         forms = InlineArray(repeating: address)
         guard address.isV6 else { return }
         let (high, low) = address.words
@@ -49,17 +50,17 @@ struct AddressForms {
         count += 1
     }
 
-    func all(_ holds: (IPAddress) -> Bool) -> Bool {
+    package func all(_ holds: (IPAddress) -> Bool) -> Bool {
         for index in 0..<count where !holds(forms[index]) { return false }
         return true
     }
 
-    func isAny(in network: IPNetwork) -> Bool { !all { !network.contains($0) } }
+    package func isAny(in network: IPNetwork) -> Bool { !all { !network.contains($0) } }
 }
 
 /// The IANA special-purpose address registries (RFC 6890, as of 2025), with multicast and what was reserved before. All
 /// of it, the few entries too that are reachable from everywhere: no browser has such an address.
-enum SpecialPurpose {
+package enum SpecialPurpose {
     private static let v4 = networks([
         "0.0.0.0/8",  // this network
         "10.0.0.0/8",  // private
@@ -100,7 +101,7 @@ enum SpecialPurpose {
         "ff00::/8",  // multicast
     ])
 
-    static func contains(_ address: IPAddress) -> Bool {
+    package static func contains(_ address: IPAddress) -> Bool {
         (address.isV6 ? v6 : v4).contains { $0.contains(address) }
     }
 
@@ -108,6 +109,20 @@ enum SpecialPurpose {
         texts.map { text in
             guard let network = IPNetwork(text) else { preconditionFailure("a network of the registry is mistyped") }
             return network
+        }
+    }
+}
+
+/// Whom we may call when somebody else has said where: the Internet, and what the operator adds to it.
+package struct PublicAddresses: Sendable, Equatable {
+    /// Reached although the registries have them (a laboratory, a service in the operator's own network).
+    package let allowed: [IPNetwork]
+
+    package init(allowed: [IPNetwork] = []) { self.allowed = allowed }
+
+    package func contains(_ address: IPAddress) -> Bool {
+        AddressForms(address).all { form in
+            !SpecialPurpose.contains(form) || allowed.contains { $0.contains(form) }
         }
     }
 }
