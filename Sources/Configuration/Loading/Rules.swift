@@ -66,6 +66,12 @@ struct Rule: Sendable {
         Rule(["relay.first_port", "relay.last_port"], "does not fit: the relay needs four ports from first to last") {
             $0.relay.firstPort + 3 <= $0.relay.lastPort
         },
+        Rule(
+            ["relay.share_https", "relay.host"],
+            "needs relay.host where there is a certificate, for a certificate is for a name"
+        ) {
+            !$0.relay.sharesHTTPS || $0.tls.certificate == nil || $0.relay.host != nil
+        },
         Rule(["cors.credentials", "cors.origins"], "does not go with the origin `*`: browsers refuse it") {
             !$0.cors.credentials || !$0.cors.origins.contains("*")
         },

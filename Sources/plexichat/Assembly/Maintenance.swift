@@ -6,6 +6,7 @@ import Base
 import Chat
 import Glibc
 import Net
+import Relay
 import Signaling
 import Synchronization
 
@@ -24,13 +25,14 @@ final class Maintenance: Sendable {
     private let logins: LoginWatch
     private let load: LoadMonitor
     private let tls: TLSReloader?
+    private let relay: RelayServer?
     private let isStopped = Atomic<Bool>(false)
     private let isAdvancing = Atomic<Bool>(false)
     private let isSweepingChat = Atomic<Bool>(false)
 
     init(
         accounts: AccountService, idempotency: IdempotencyStore, calls: CallAssembly.Parts, chat: ChatAccess,
-        logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?
+        logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?, relay: RelayServer?
     ) {
         self.accounts = accounts
         self.idempotency = idempotency
@@ -39,6 +41,7 @@ final class Maintenance: Sendable {
         self.logins = logins
         self.load = load
         self.tls = tls
+        self.relay = relay
     }
 
     func start(on shards: ShardGroup, tlsInterval: Duration) {
@@ -131,6 +134,7 @@ final class Maintenance: Sendable {
     private func reloadCertificate() {
         do {
             try tls?.reload()
+            try relay?.reloadCertificate()
         } catch {
             Self.log.error("the certificate could not be read again; the one in use stays", [.error(error)])
         }
