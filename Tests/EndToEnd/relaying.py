@@ -9,12 +9,13 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import urllib.request
 
 from harness import (CHEAP_PASSWORDS, UNLIMITED, Options, Server, Skipped, certificate, check, environment, equal,
-                     eventually, expect, spawn)
+                     eventually, expect, plexichat, spawn)
 
 SECRET = "a secret of the relay and of nobody else"
 LOOPBACKS = ["--open", "--allow", "127.0.0.0/8", "--allow", "::1/128"]
@@ -207,6 +208,88 @@ def a_relay_that_does_not_answer_is_not_told_until_it_does():
             eventually(lambda: told() == [], 40, "a relay that has gone is told")
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@check
+def a_server_is_a_relay_on_the_port_of_http_too():
+    port = free_port()
+    url = f"turn:127.0.0.1:{port}?transport=tcp"
+    with Server(*UNLIMITED, *CHEAP_PASSWORDS, "relay.port=0", "relay.share_https=true", "relay.peers=open",
+                "relay.allowed_peers=127.0.0.0/8", "relay.max_allocations_per_user=100",
+                f"calls.relay_secret={SECRET}", listen=f"127.0.0.1:{port}") as server:
+        server.register("alice")
+        relay = server.call("GET", "/calls/ice-config", token=server.token("alice")).status_is(200).json
+        relay = relay["ice_servers"][-1]
+        expect(relay["urls"][-1] == url, relay)
+        done = doctor(url, TURN_USERNAME=relay["username"], TURN_PASSWORD=relay["credential"])
+        equal(done.returncode, 0, done.stdout, done.stderr)
+        expect(re.search(r"^ok  echo ", done.stdout, re.M), done.stdout)
+        looked = plexichat("doctor", *server.options(), "--listen", server.address, code=None).stdout
+        expect(f"TURN is answered at 127.0.0.1:{port}" in looked, looked)
+        # HTTP is there as before, and garbage is nobody's.
+        equal(server.call("GET", "/healthz").status, 200)
+        with socket.create_connection(("127.0.0.1", port), 5) as stranger:
+            stranger.sendall(b"\0GET / HTTP/1.1\r\n\r\n")
+            try:
+                equal(stranger.recv(100), b"")
+            except ConnectionResetError:
+                pass
+        try:
+            client, peer = coturn("turnutils_uclient"), coturn("turnutils_peer")
+        except Skipped:
+            return
+        echo_port = free_port()
+        echo = spawn([peer, "-L", "127.0.0.1", "-p", str(echo_port)], stdout=subprocess.DEVNULL,
+                     stderr=subprocess.DEVNULL)
+        try:
+            sent, received = count_bytes_at(port, client, echo_port, ["-c", "-X", "-t", "-m", "5"])
+            expect(sent and sent == received, sent, received)
+        finally:
+            echo.terminate()
+            echo.wait(10)
+
+
+@check
+def a_relay_on_the_port_of_https_is_found_by_name():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="plexi-shared-"))
+    try:
+        certificate(folder, "shared")
+        port = free_port()
+        url = f"turns:localhost:{port}?transport=tcp"
+        tls = [f"tls.certificate={folder / 'server.pem'}", f"tls.key={folder / 'server.key'}"]
+        shared = ["relay.port=0", "relay.tls_port=0", "relay.share_https=true", "relay.peers=open",
+                  "relay.allowed_peers=127.0.0.0/8", f"calls.relay_secret={SECRET}"]
+        command = [Options.binary, "serve", "--data", folder / "data", "--listen", f"127.0.0.1:{port}"]
+        words = [word for one in [*tls, *shared] for word in ("--set", one)]
+        refused = subprocess.run([*command, *words], capture_output=True, text=True, timeout=30, env=environment())
+        equal(refused.returncode == 0, False)
+        expect("relay.host" in refused.stderr, refused.stderr)
+        secret = folder / "secret"
+        secret.write_text(SECRET + "\n")
+        with Server(*UNLIMITED, *CHEAP_PASSWORDS, *tls, *shared, "relay.host=localhost", "calls.probe_relays=false",
+                    listen=f"127.0.0.1:{port}") as server:
+            equal(server.port, port)
+            done = doctor(url, "--secret-file", secret, "--authorities", folder / "server.pem")
+            equal(done.returncode, 0, done.stdout, done.stderr)
+            expect(re.search(r"^ok  echo ", done.stdout, re.M), done.stdout)
+            # A renewed certificate is that of the relay's own port, too.
+            own = re.search(r"tls 127\.0\.0\.1:(\d+)", server.log_text())
+            expect(own, server.log_text())
+            certificate(folder, "renewed")
+            server.process.send_signal(signal.SIGHUP)
+            own_url = f"turns:localhost:{own.group(1)}?transport=tcp"
+            for one in [own_url, url]:
+                eventually(lambda one=one: doctor(one, "--secret-file", secret, "--authorities",
+                                                  folder / "server.pem").returncode == 0,
+                           10, "the renewed certificate is not shown")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @check
 def a_server_without_a_relay_tells_none():
     with Server(*UNLIMITED, *CHEAP_PASSWORDS, "relay.enabled=false") as server:
@@ -247,10 +330,14 @@ MODES = {
 
 
 def count_bytes(relay, client, peer_port, port, words):
+    return count_bytes_at(relay.ports[port], client, peer_port, words)
+
+
+def count_bytes_at(port, client, peer_port, words):
     peer = "::1" if "-x" in words else "127.0.0.1"
     done = subprocess.run(
-        [client, "-W", SECRET, "-u", "u", "-e", peer, "-r", str(peer_port), "-p", str(relay.ports[port]), *PACKED,
-         *words, "127.0.0.1"], capture_output=True, text=True, timeout=60)
+        [client, "-W", SECRET, "-u", "u", "-e", peer, "-r", str(peer_port), "-p", str(port), *PACKED, *words,
+         "127.0.0.1"], capture_output=True, text=True, timeout=60)
     text = done.stdout + done.stderr
     found = re.findall(r"tot_send_bytes ~ (\d+), tot_recv_bytes ~ (\d+)", text)
     expect(found, words, text[-800:])

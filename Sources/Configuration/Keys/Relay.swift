@@ -16,6 +16,7 @@ extension Configuration {
         package var addresses: [IPAddress] = []
         package var advertised: [IPAddress] = []
         package var host: String?
+        package var sharesHTTPS = false
         package var firstPort = 49_152
         package var lastPort = 65_535
         package var peers = Peers.sfuOnly
@@ -50,6 +51,11 @@ extension Configuration {
             Key(
                 "relay.host", \.relay.host, .optional(.text(1...253)),
                 "The name that clients are told instead of addresses. `turns:` needs it: a certificate is for a name."),
+            Key(
+                "relay.share_https", \.relay.sharesHTTPS, .flag,
+                "Be a relay on the ports of `server.listen`, too, for networks that let out web traffic only: TURN over "
+                    + "TLS where there is a certificate (and `relay.host`), otherwise over TCP. A proxy in front would "
+                    + "have to pass on whole connections."),
             Key(
                 "relay.first_port", \.relay.firstPort, .integer(1_024...65_535),
                 "The first of the ports to relay from. The firewall must let them through when clients send to each "

@@ -92,6 +92,12 @@ struct Rule: Sendable {
         ) {
             $0.files.roomsMaxSize <= $0.files.maxSize
         },
+        Rule(
+            ["relay.share_https", "relay.host"],
+            "needs relay.host where there is a certificate, for a certificate is for a name"
+        ) {
+            !$0.relay.sharesHTTPS || $0.tls.certificate == nil || $0.relay.host != nil
+        },
         Rule(["cors.credentials", "cors.origins"], "does not go with the origin `*`: browsers refuse it") {
             !$0.cors.credentials || !$0.cors.origins.contains("*")
         },

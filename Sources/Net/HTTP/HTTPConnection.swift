@@ -60,11 +60,14 @@ final class HTTPConnection: ConnectionProtocol, BodySource, @unchecked Sendable 
     /// HTTP waits for nothing on this connection any more.
     private var isDetached = false
     private var windowBytes = 0
+    /// Nothing has come yet, and it may be for a neighbour.
+    private var isUndecided: Bool
 
     init(_ transport: Transport, in lane: HTTPLane) {
         self.transport = transport
         self.lane = lane
         parser = RequestHeadParser(limits: lane.common.options.limits)
+        isUndecided = lane.common.neighbour != nil
     }
 
     /// After the transport has begun to read. A request that came at once needs no deadline for its head.
@@ -76,6 +79,10 @@ final class HTTPConnection: ConnectionProtocol, BodySource, @unchecked Sendable 
     // MARK: Bytes
 
     func received(_ bytes: Span<UInt8>) {
+        if isUndecided {
+            isUndecided = false
+            if passOn(bytes) { return }
+        }
         if keptCount > 0 {
             keep(bytes, from: 0)
         } else {
@@ -350,7 +357,7 @@ final class HTTPConnection: ConnectionProtocol, BodySource, @unchecked Sendable 
         detach()
     }
 
-    private func detach() {
+    func detach() {
         isDetached = true
         timer?.cancel()
         timer = nil

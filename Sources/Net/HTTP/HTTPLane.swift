@@ -10,10 +10,15 @@ final class HTTPCommon: Sendable {
     let service: any HTTPService
     let options: HTTPServer.Options
     let tls: TLSReloader?
+    let neighbour: (any PortNeighbour)?
     let gate: ConnectionGate
     let figures: HTTPFigures
 
-    init(service: any HTTPService, options: HTTPServer.Options, tls: TLSReloader?, metrics: Metrics) {
+    init(
+        service: any HTTPService, options: HTTPServer.Options, tls: TLSReloader?, neighbour: (any PortNeighbour)?,
+        metrics: Metrics
+    ) {
+        self.neighbour = neighbour
         self.service = service
         self.options = options
         self.tls = tls

@@ -64,10 +64,11 @@ package final class HTTPServer: Sendable {
     package let listening: [Listening]
     private let lanes: [HTTPLane]
 
-    /// Binds all endpoints, then begins to serve. `tls` is needed where a listener is secure.
+    /// Binds all endpoints, then begins to serve. `tls` is needed where a listener is secure. Connections that are for
+    /// `neighbour` become its.
     package static func start(
         _ endpoints: [Listening], service: any HTTPService, on shards: ShardGroup, options: Options = Options(),
-        tls: TLSReloader? = nil, metrics: Metrics = Metrics()
+        tls: TLSReloader? = nil, neighbour: (any PortNeighbour)? = nil, metrics: Metrics = Metrics()
     ) async throws(SystemError) -> HTTPServer {
         signal(SIGPIPE, SIG_IGN)  // sendfile has no flag against it
         var sockets = Array(repeating: [HTTPLane.Socket](), count: shards.shards.count)
@@ -86,7 +87,8 @@ package final class HTTPServer: Sendable {
             for socket in sockets.joined() { close(socket.socket.descriptor) }
             throw error
         }
-        let common = HTTPCommon(service: service, options: options, tls: tls, metrics: metrics)
+        let common = HTTPCommon(
+            service: service, options: options, tls: tls, neighbour: neighbour, metrics: metrics)
         let lanes = shards.shards.map { HTTPLane(on: $0, common) }
         for (lane, own) in zip(lanes, sockets) { try await lane.listen(own, handingOutTo: lanes) }
         return HTTPServer(listening: bound, lanes: lanes)

@@ -137,6 +137,9 @@ package final class Transport: TurnEndObserver {
         wantsDrained = false
     }
 
+    /// What the handshake agreed on (ALPN); `nil` without TLS, and where nothing was asked for.
+    package var applicationProtocol: String? { security?.session.applicationProtocol }
+
     // MARK: Sending
 
     package var isOpen: Bool { phase == .open }

@@ -44,7 +44,7 @@ final class RelayClients {
     private static let firstHandle: UInt32 = 1 << 16
 
     private let options: RelayDriverOptions
-    private let identity: DTLSIdentity?
+    private var identity: DTLSIdentity?
     private let cookieKey = DTLSCookieKey()
     private var clients: [Client?] = []
     private var free: [Int] = []
@@ -133,6 +133,12 @@ final class RelayClients {
     }
 
     // MARK: - DTLS
+
+    /// For the next associations.
+    func adopt(_ identity: DTLSIdentity) {
+        self.identity = identity
+        spare = nil
+    }
 
     func dtlsPeer(_ path: ClientPath) -> RelayDTLSPeer? {
         if case .dtls(let peer)? = client(path) { peer } else { nil }

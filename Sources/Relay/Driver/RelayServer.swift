@@ -41,11 +41,16 @@ package final class RelayServer: Sendable {
     /// What a relay listens with for TLS and DTLS.
     package struct Security: Sendable {
         package let tls: TLSReloader
-        package let dtls: DTLSIdentity?
+        let loadDTLS: @Sendable () throws(CryptoError) -> DTLSIdentity
+        let dtls: DTLSIdentity
 
-        package init(tls: TLSReloader, dtls: DTLSIdentity?) {
+        /// `loadDTLS` reads the same files for DTLS; it is called now and at each `reloadCertificate`.
+        package init(
+            tls: TLSReloader, loadDTLS: @escaping @Sendable () throws(CryptoError) -> DTLSIdentity
+        ) throws(CryptoError) {
             self.tls = tls
-            self.dtls = dtls
+            self.loadDTLS = loadDTLS
+            dtls = try loadDTLS()
         }
     }
 
@@ -59,8 +64,12 @@ package final class RelayServer: Sendable {
     package let listening: [Listening]
     package let shards: [RelayShard]
     private let lanes: [StreamLaneBox]
+    private let security: Security?
 
-    private init(_ listening: [Listening], _ shards: [RelayShard], _ lanes: [StreamLaneBox]) {
+    private init(
+        _ listening: [Listening], _ shards: [RelayShard], _ lanes: [StreamLaneBox], _ security: Security?
+    ) {
+        self.security = security
         self.listening = listening
         self.shards = shards
         self.lanes = lanes
@@ -110,7 +119,7 @@ package final class RelayServer: Sendable {
             shards.append(shard)
             lanes.append(StreamLaneBox(shard, gate))
         }
-        return RelayServer(sockets.bound, shards, lanes)
+        return RelayServer(sockets.bound, shards, lanes, security)
     }
 
     private func begin(_ sockets: RelaySockets, _ security: Security?) async throws(SystemError) {
@@ -139,9 +148,13 @@ package final class RelayServer: Sendable {
         for shard in shards { await shard.perform { engine, _ in engine.set(secrets) } }
     }
 
-    package func set(_ policy: PeerPolicy) async {
-        let policy = policy.sparing(listening)
-        for shard in shards { await shard.perform { engine, now in engine.set(policy, now: now) } }
+    /// Reads the certificate again. New connections and associations get it, those that are there keep theirs; on
+    /// failure what is in use stays.
+    package func reloadCertificate() throws(CryptoError) {
+        guard let security else { return }
+        let identity = try security.loadDTLS()
+        try security.tls.reload()
+        for shard in shards { shard.loop.submit { shard.clients.adopt(identity) } }
     }
 
     /// Ends a session's allocations on every shard, and refuses its credentials from now on.

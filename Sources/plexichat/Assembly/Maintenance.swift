@@ -6,6 +6,7 @@ import Base
 import Chat
 import Glibc
 import Net
+import Relay
 import Signaling
 import Synchronization
 
@@ -28,6 +29,7 @@ final class Maintenance: Sendable {
     private let logins: LoginWatch
     private let load: LoadMonitor
     private let tls: TLSReloader?
+    private let relay: RelayServer?
     private let isStopped = Atomic<Bool>(false)
     private let isAdvancing = Atomic<Bool>(false)
     private let isSweepingChat = Atomic<Bool>(false)
@@ -35,7 +37,8 @@ final class Maintenance: Sendable {
 
     init(
         accounts: AccountService, idempotency: IdempotencyStore, calls: CallAssembly.Parts,
-        chat: ChatAssembly.Parts, files: FileService, logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?
+        chat: ChatAssembly.Parts, files: FileService, logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?,
+        relay: RelayServer?
     ) {
         self.accounts = accounts
         self.idempotency = idempotency
@@ -45,6 +48,7 @@ final class Maintenance: Sendable {
         self.logins = logins
         self.load = load
         self.tls = tls
+        self.relay = relay
     }
 
     private var webhooks: WebhookService { chat.webhooks.service }
@@ -160,6 +164,7 @@ final class Maintenance: Sendable {
     private func reloadCertificate() {
         do {
             try tls?.reload()
+            try relay?.reloadCertificate()
         } catch {
             Self.log.error("the certificate could not be read again; the one in use stays", [.error(error)])
         }

@@ -49,7 +49,8 @@ enum RelayAssembly {
         let list = server.listening.map { "\($0.kind) \($0.address)" }.joined(separator: ", ")
         log.info("a relay is served", [.text("at", list)])
         let (open, urls) = urls(configuration, server, driver)
-        return EmbeddedRelay(server: server, openURLs: open, urls: urls, secret: secret)
+        return EmbeddedRelay(
+            server: server, openURLs: open, urls: urls + sharedURLs(configuration, endpoints, driver), secret: secret)
     }
 
     private static func addresses(
@@ -124,8 +125,9 @@ enum RelayAssembly {
                 let identity = try TLSIdentity(certificateChainFile: certificate, privateKeyFile: key)
                 return try TLSContext.server(identity, applicationProtocols: [RelayURL.alpn], versions: versions)
             }
-            let identity = try TLSIdentity(certificateChainFile: certificate, privateKeyFile: key)
-            return RelayServer.Security(tls: tls, dtls: try DTLSIdentity.server(identity))
+            return try RelayServer.Security(tls: tls) { () throws(CryptoError) in
+                try .server(try TLSIdentity(certificateChainFile: certificate, privateKeyFile: key))
+            }
         } catch {
             throw StartFailure("TLS", error, remedy: "Check the PEM files of the certificate and of its key.")
         }
@@ -156,6 +158,30 @@ enum RelayAssembly {
             if !relays.contains(url) { relays.append(url) }
         }
         return (open, relays)
+    }
+
+    /// The last that a client tries: on the port of HTTP.
+    private static func sharedURLs(
+        _ configuration: Configuration, _ endpoints: [Endpoint], _ driver: RelayDriverOptions
+    ) -> [String] {
+        guard configuration.relay.sharesHTTPS else { return [] }
+        let transport: RelayURL.Transport = configuration.tls.certificate == nil ? .tcp : .tls
+        var urls: [String] = []
+        for endpoint in endpoints {
+            // One that the service manager opened, or whose port the kernel chooses, has no port yet to be told.
+            guard case .tcp(let ip, let port) = endpoint, port != 0 else { continue }
+            // An address that stands for all is reached at each that the relay has.
+            let reached = ip.bytes.contains { $0 != 0 } ? [ip] : driver.relayed
+            for address in reached {
+                let host = configuration.relay.host ?? "\(driver.shown(address))"
+                let url = "\(RelayURL(transport, host: host, port: port))"
+                if !urls.contains(url) { urls.append(url) }
+            }
+        }
+        if urls.isEmpty {
+            log.warning("no port of HTTP is known that clients could be told of (relay.share_https)", [])
+        }
+        return urls
     }
 }
 

@@ -120,10 +120,12 @@ struct RunningServer: Sendable {
             services: services, limiter: limiter, load: load,
             idempotency: idempotency, options: configuration.apiOptions(web: web), clock: .system,
             metrics: requestMetrics)
-        let tls = try makeTLS(configuration)
+        let neighbour = configuration.relay.sharesHTTPS ? relay?.server : nil
+        let tls: TLSReloader?
         let http: HTTPServer
         do {
-            http = try await listen(configuration, endpoints, api, storage.shards, tls, metrics)
+            tls = try makeTLS(configuration, besides: neighbour)
+            http = try await listen(configuration, endpoints, api, storage.shards, tls, neighbour, metrics)
         } catch {
             files.stop()
             await relay?.server.stop()
@@ -132,7 +134,7 @@ struct RunningServer: Sendable {
         }
         let maintenance = Maintenance(
             accounts: accounts, idempotency: idempotency, calls: parts, chat: chat,
-            files: files.access.service, logins: logins, load: load, tls: tls)
+            files: files.access.service, logins: logins, load: load, tls: tls, relay: relay?.server)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(
@@ -192,13 +194,16 @@ struct RunningServer: Sendable {
         }
     }
 
-    private static func makeTLS(_ configuration: Configuration) throws(StartFailure) -> TLSReloader? {
+    private static func makeTLS(
+        _ configuration: Configuration, besides neighbour: RelayServer?
+    ) throws(StartFailure) -> TLSReloader? {
         guard let certificate = configuration.tls.certificate, let key = configuration.tls.key else { return nil }
         let versions: TLSContext.Versions = configuration.tls.minVersion == .v1_3 ? .tls13only : .tls12and13
+        let protocols = ["http/1.1"] + (neighbour.map { [$0.applicationProtocol] } ?? [])
         do {
             return try TLSReloader { () throws(CryptoError) in
                 let identity = try TLSIdentity(certificateChainFile: certificate, privateKeyFile: key)
-                return try TLSContext.server(identity, applicationProtocols: ["http/1.1"], versions: versions)
+                return try TLSContext.server(identity, applicationProtocols: protocols, versions: versions)
             }
         } catch {
             throw StartFailure(
@@ -208,12 +213,12 @@ struct RunningServer: Sendable {
 
     private static func listen(
         _ configuration: Configuration, _ endpoints: [Endpoint], _ api: APIService, _ shards: ShardGroup,
-        _ tls: TLSReloader?, _ metrics: Metrics
+        _ tls: TLSReloader?, _ neighbour: RelayServer?, _ metrics: Metrics
     ) async throws(StartFailure) -> HTTPServer {
         do {
             return try await HTTPServer.start(
                 endpoints.map { HTTPServer.Listening($0, isSecure: tls != nil) }, service: api, on: shards,
-                options: configuration.httpOptions, tls: tls, metrics: metrics)
+                options: configuration.httpOptions, tls: tls, neighbour: neighbour, metrics: metrics)
         } catch {
             throw StartFailure(
                 "listening", error,

@@ -13,7 +13,7 @@ import Wire
 
 enum Doctor {
     /// One line of the report.
-    private struct Finding {
+    struct Finding {
         let part: String
         let isWell: Bool
         let text: String
@@ -40,7 +40,9 @@ enum Doctor {
         findings.append(certificate(configuration))
         let addresses = await addresses(configuration)
         findings += addresses
-        findings += media(configuration, isServing: addresses.contains { $0.text.hasSuffix(serverAnswers) })
+        let isServing = addresses.contains { $0.text.hasSuffix(serverAnswers) }
+        findings += media(configuration, isServing: isServing)
+        findings += await sharedPorts(configuration, isServing: isServing)
         findings.append(descriptors(configuration))
         findings.append(documentation(configuration))
         findings.append(pages(configuration))

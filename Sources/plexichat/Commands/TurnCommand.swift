@@ -47,7 +47,7 @@ enum TurnCommand {
         let http = try await listenForMetrics(wanted, metrics, shards)
         for listening in relay.listening { output.line("relay listens on \(listening.kind) \(listening.address)") }
         for listening in http?.listening ?? [] { output.line("relay listens on metrics \(listening.endpoint)") }
-        let stop = await watchSignals(wanted, relay, security, shards.first)
+        let stop = await watchSignals(wanted, relay, shards.first)
         RunningServer.tellServiceManager(.ready)
         await stop.wait()
         RunningServer.tellServiceManager(.stopping)
@@ -86,14 +86,14 @@ enum TurnCommand {
 
     /// SIGTERM and SIGINT end it; SIGHUP reads the files again.
     private static func watchSignals(
-        _ wanted: TurnOptions, _ relay: RelayServer, _ security: RelayServer.Security?, _ shard: Shard
+        _ wanted: TurnOptions, _ relay: RelayServer, _ shard: Shard
     ) async -> StopSignal {
         let stop = StopSignal()
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             shard.submit {
                 do {
                     for number in [SIGTERM, SIGINT] { try shard.watchSignal(number) { stop.received() } }
-                    try shard.watchSignal(SIGHUP) { Task { await reload(wanted, relay, security) } }
+                    try shard.watchSignal(SIGHUP) { Task { await reload(wanted, relay) } }
                 } catch {
                     log.error("a signal cannot be watched", [.error(error)])
                 }
@@ -103,12 +103,10 @@ enum TurnCommand {
         return stop
     }
 
-    private static func reload(
-        _ wanted: TurnOptions, _ relay: RelayServer, _ security: RelayServer.Security?
-    ) async {
+    private static func reload(_ wanted: TurnOptions, _ relay: RelayServer) async {
         do {
             await relay.set(try wanted.readSecrets())
-            try security?.tls.reload()
+            try relay.reloadCertificate()
             log.info("the secrets and the certificate were read again", [])
         } catch {
             log.error("what was in use stays in use", [.error(error)])

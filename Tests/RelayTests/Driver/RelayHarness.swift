@@ -36,7 +36,7 @@ struct RelayHarness: Sendable {
         let any = TransportAddress(loopback, 0)
         let server = try await RelayServer.start(
             [.init(.udp, any), .init(.tcp, any), .init(.tls, any)], service, options,
-            security: .init(tls: tls, dtls: try .server(identity)), on: group)
+            security: try .init(tls: tls) { () throws(CryptoError) in try .server(identity) }, on: group)
         let harness = RelayHarness(
             group: group, server: server, resolver: HostResolver(pool: pool), certificate: identity.certificateChain)
         let failure: (any Error)?
