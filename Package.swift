@@ -47,7 +47,7 @@ let package = Package(
     targets: [
         // C: libraries that the system provides, and our own few lines of C.
         system("COpenSSL"), system("CArgon2"), system("CCurl"), system("CSQLite"), system("CPQ"),
-        system("CYAML"), system("CZlib"),
+        system("CYAML"), system("CZlib"), system("CZstd"),
         .target(name: "CShims", publicHeadersPath: "include"),
         .target(name: "CFloor", publicHeadersPath: "include", linkerSettings: [.linkedLibrary("crypto")]),
 
@@ -67,6 +67,8 @@ let package = Package(
         library("Chat", ["Base", "Wire", "Crypto", "Store", "Vault", "Accounts"]),
         // L4
         library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media", "Chat"]),
+        library(
+            "Backup", ["Base", "Wire", "Crypto", "Store", "Vault", "CShims", "CZstd"], settings: language),
         // L5
         library(
             "API",
@@ -75,7 +77,7 @@ let package = Package(
             "TestKit",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat", "Media", "Relay", "Signaling",
-                "API",
+                "Backup", "API",
                 "Configuration",
             ],
             settings: language),
@@ -85,14 +87,14 @@ let package = Package(
             "plexichat",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Relay", "Chat", "Signaling",
-                "API",
+                "Backup", "API",
                 "Configuration", "CShims",
             ]),
         program(
             "plexibench",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat", "Media", "Relay", "Signaling",
-                "TestKit", "CShims", "CFloor",
+                "Backup", "TestKit", "CShims", "CFloor",
             ]),
 
         tests("BaseTests", []),
@@ -110,6 +112,7 @@ let package = Package(
             ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API"]),
         tests(
             "APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "API"]),
+        tests("BackupTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Backup"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),
     ]
