@@ -47,7 +47,7 @@ let package = Package(
     targets: [
         // C: libraries that the system provides, and our own few lines of C.
         system("COpenSSL"), system("CArgon2"), system("CCurl"), system("CSQLite"), system("CPQ"),
-        system("CYAML"), system("CZlib"),
+        system("CYAML"), system("CZlib"), system("CZstd"),
         .target(name: "CShims", publicHeadersPath: "include"),
         .target(name: "CImages", publicHeadersPath: "include"),
         .target(name: "CFloor", publicHeadersPath: "include", linkerSettings: [.linkedLibrary("crypto")]),
@@ -69,6 +69,8 @@ let package = Package(
         library("Chat", ["Base", "Wire", "Crypto", "Store", "Vault", "Accounts"]),
         // L4
         library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media", "Chat"]),
+        library(
+            "Backup", ["Base", "Wire", "Crypto", "Store", "Vault", "CShims", "CZstd"], settings: language),
         // L5
         library(
             "API",
@@ -77,7 +79,7 @@ let package = Package(
             "TestKit",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Chat", "Media", "Relay",
-                "Signaling", "API", "Configuration",
+                "Signaling", "Backup", "API", "Configuration",
             ],
             settings: language),
         // L6
@@ -86,13 +88,13 @@ let package = Package(
             "plexichat",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Media", "Relay", "Chat",
-                "Signaling", "API", "Configuration", "CShims",
+                "Signaling", "Backup", "API", "Configuration", "CShims",
             ]),
         program(
             "plexibench",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Chat", "Media", "Relay",
-                "Signaling", "API", "TestKit", "CShims", "CFloor",
+                "Signaling", "Backup", "API", "TestKit", "CShims", "CFloor",
             ]),
 
         tests("BaseTests", []),
@@ -111,6 +113,7 @@ let package = Package(
             ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API"]),
         tests(
             "APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "API"]),
+        tests("BackupTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Backup"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),
     ]

@@ -105,7 +105,9 @@ import Testing
     private static let program = Command.plexichat(
         CommandBodies(
             serve: nothing, doctor: nothing, createUser: nothing, setPassword: nothing, grant: nothing, token: nothing,
-            openAPI: nothing, turn: nothing, turnDoctor: nothing))
+            openAPI: nothing, turn: nothing, turnDoctor: nothing,
+            backup: BackupCommandBodies(
+                create: nothing, list: nothing, verify: nothing, restore: nothing, remove: nothing)))
 
     private func run(
         _ words: [String], environment: [String: String] = [:]

@@ -4,6 +4,7 @@
 
 #include "ConstantTime.h"
 #include "Datagrams.h"
+#include "Galois.h"
 #include "Polling.h"
 #include "Relays.h"
 #include "Sandbox.h"
@@ -31,6 +32,15 @@ void plexi_set_thread_context(void *context);
 /// accept4(2), non-blocking and close-on-exec. `address` has room for `*length` bytes of a socket address; `*length`
 /// becomes what the kernel wrote. Returns the descriptor, or -1 with errno.
 int plexi_accept(int listener, void *address, unsigned int *length);
+
+/// Exchanges what lies under two paths of one file system, in one step. Returns 0, or -1 with errno.
+int plexi_exchange_paths(const char *one, const char *other);
+
+/// Waits until all that was written to the descriptor's file system is on disk. Returns 0, or -1 with errno.
+int plexi_sync_file_system(int descriptor);
+
+/// pipe2(2), close-on-exec; reading and writing wait unless `waits` is 0. Returns 0, or -1 with errno.
+int plexi_pipe(int ends[2], int waits);
 
 /// The cores that this process may use: affinity and cpusets are respected.
 int plexi_available_cores(void);

@@ -23,6 +23,9 @@ package struct Output: Sendable {
     /// A line about what went wrong.
     package func complain(_ text: String) { writeError(text + "\n") }
 
+    /// What replaces itself on the terminal beside the answer: a bar that moves.
+    package func status(_ text: String) { writeError(text) }
+
     private static func write(_ text: String, to descriptor: Int32) {
         var rest = Bytes(text.utf8)[...]
         while !rest.isEmpty {

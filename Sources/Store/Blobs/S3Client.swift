@@ -25,8 +25,18 @@ struct S3Client: Sendable {
         _ method: String, _ key: BlobKey?, query: String = "", headers: [(name: String, value: String)] = [],
         body: OutgoingRequest.Body = .none, hash: String? = nil, expecting: Set<Int>
     ) async throws(BlobError) -> Answer {
+        try await send(
+            method, name: key?.description, query: query, headers: headers, body: body, hash: hash, expecting: expecting)
+    }
+
+    /// The same for an object by its name; `nil` for the bucket itself.
+    @discardableResult
+    func send(
+        _ method: String, name: String?, query: String = "", headers: [(name: String, value: String)] = [],
+        body: OutgoingRequest.Body = .none, hash: String? = nil, expecting: Set<Int>
+    ) async throws(BlobError) -> Answer {
         let request = OutgoingRequest(
-            method: method, url: url(key, query),
+            method: method, url: url(name, query),
             headers: headers + [("x-amz-content-sha256", hash ?? Self.hash(body))],
             body: body,
             signing: .awsV4(
@@ -82,8 +92,8 @@ struct S3Client: Sendable {
         try? await Task.sleep(for: .milliseconds(Int.random(in: longest / 2...longest)))
     }
 
-    private func url(_ key: BlobKey?, _ query: String) -> String {
-        let object = key.map { "/" + Self.escapedPath(options.prefix + $0.description) } ?? ""
+    private func url(_ name: String?, _ query: String) -> String {
+        let object = name.map { "/" + Self.escapedPath(options.prefix + $0) } ?? ""
         let question = query.isEmpty ? "" : "?" + query
         return "\(options.endpoint)/\(options.bucket)\(object)\(question)"
     }

@@ -3,7 +3,7 @@
 
 import Base
 
-final class FileThreads: TaskExecutor {
+package final class FileThreads: TaskExecutor {
     private struct Queue {
         /// Taken from the front; emptied as a whole, so that nothing is moved.
         var jobs: [UnownedJob] = []
@@ -18,17 +18,18 @@ final class FileThreads: TaskExecutor {
 
     private let queue = Monitor(Queue())
 
-    init(count: Int) throws(StoreError) {
-        for _ in 0..<count { try StoreThread.start("store-files") { [self] in loop() } }
+    /// `name` shows in `top -H`. The threads live until `stop`.
+    package init(count: Int, name: StaticString = "store-files") throws(StoreError) {
+        for _ in 0..<count { try StoreThread.start(name) { [self] in loop() } }
     }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         queue.signal { $0.jobs.append(job) }
     }
 
     /// The threads end when what was enqueued has run.
-    func stop() { queue.broadcast { $0.isStopped = true } }
+    package func stop() { queue.broadcast { $0.isStopped = true } }
 
     private func loop() {
         while case .job(let job)? = next() { job.runSynchronously(on: asUnownedTaskExecutor()) }

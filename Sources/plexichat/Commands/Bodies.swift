@@ -6,5 +6,8 @@ extension CommandBodies {
     static let server = CommandBodies(
         serve: Serve.run, doctor: Doctor.run, createUser: Admin.createUser, setPassword: Admin.setPassword,
         grant: Admin.grant, token: Admin.token, openAPI: OpenAPICommand.run,
-        turn: TurnCommand.run, turnDoctor: TurnDoctor.run)
+        turn: TurnCommand.run, turnDoctor: TurnDoctor.run,
+        backup: BackupCommandBodies(
+            create: BackupCommand.create, list: BackupCommand.list, verify: BackupCommand.verify,
+            restore: BackupCommand.restore, remove: BackupCommand.remove))
 }

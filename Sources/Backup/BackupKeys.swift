@@ -1,0 +1,37 @@
+// The keys that a repository needs, and where the server has them from.
+
+package import Base
+package import Crypto
+package import Vault
+
+/// Given by whoever keeps keys. All of them may have several versions: the current one writes, all read.
+package protocol BackupKeys: Sendable {
+    /// To whom what is written is encrypted.
+    var recipients: [AgeRecipient] { get }
+    /// What opens it, old versions included.
+    var identities: [AgeIdentity] { get }
+    /// Whose signatures are believed, old versions included.
+    var verifiers: [Ed25519PublicKey] { get }
+    /// The newest of `verifiers`.
+    var signer: Ed25519PublicKey { get }
+    func sign(_ message: Bytes) -> Bytes
+}
+
+/// Keys that follow from the vault's root key: whoever has that one can restore, and needs nothing else.
+package struct RootBackupKeys: BackupKeys {
+    private let identity: XWingPrivateKey
+    private let signing: Ed25519PrivateKey
+
+    package init(_ vault: Vault) {
+        do {
+            identity = try XWingPrivateKey(seed: vault.derive("backup.recipient", count: XWing.seedCount))
+            signing = try Ed25519PrivateKey(seed: vault.derive("backup.signature", count: Ed25519PrivateKey.seedCount))
+        } catch { fatalError("derived seeds have the right length: \(error)") }
+    }
+
+    package var recipients: [AgeRecipient] { [.hybrid(identity.publicKey)] }
+    package var identities: [AgeIdentity] { [.hybrid(identity)] }
+    package var verifiers: [Ed25519PublicKey] { [signing.publicKey] }
+    package var signer: Ed25519PublicKey { signing.publicKey }
+    package func sign(_ message: Bytes) -> Bytes { signing.sign(message) }
+}
