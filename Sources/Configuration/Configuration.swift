@@ -26,6 +26,7 @@ package struct Configuration: Sendable {
     package var media = Media()
     package var calls = Calls()
     package var relay = Relay()
+    package var files = Files()
     package var limits = Limits()
     package var rateLimits = RateLimits()
     package var cors = CORS()
@@ -40,7 +41,8 @@ package struct Configuration: Sendable {
     /// Every key, grouped as in the file and in the reference.
     package static let sections: [Section] = [
         serverSection, tlsSection, dataSection, vaultSection, storeSection, accountsSection, mfaSection,
-        mailSection, smsSection, outgoingSection, mediaSection, callsSection, relaySection, limitsSection,
+        mailSection, smsSection, outgoingSection, mediaSection, callsSection, relaySection, filesSection,
+        limitsSection,
         rateLimitsSection, corsSection, loggingSection, metricsSection, idempotencySection, docsSection, webSection,
     ]
 

@@ -33,35 +33,61 @@ private func digest(_ bytes: Bytes, _ algorithm: Algorithms.Handle, _ count: Int
 }
 
 /// SHA-256 of what comes in pieces (an upload).
-package struct SHA256Stream: ~Copyable, @unchecked Sendable {
+package struct SHA256Stream: ~Copyable, Sendable {
+    private var digest = DigestStream(Algorithms.sha256, SHA256.count)
+
+    package init() {}
+
+    package mutating func update(_ bytes: Bytes) { bytes.withUnsafeBytes { digest.update($0) } }
+
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) { digest.update(bytes) }
+
+    /// The hash of all updates; the stream is then as new.
+    package mutating func finish() -> Bytes { digest.finish() }
+}
+
+/// SHA-1 of what comes in pieces; for protocols that have nothing else, and never for trust.
+package struct SHA1Stream: ~Copyable, Sendable {
+    private var digest = DigestStream(Algorithms.sha1, SHA1.count)
+
+    package init() {}
+
+    package mutating func update(_ bytes: Bytes) { bytes.withUnsafeBytes { digest.update($0) } }
+
+    /// The hash of all updates; the stream is then as new.
+    package mutating func finish() -> Bytes { digest.finish() }
+}
+
+private struct DigestStream: ~Copyable, @unchecked Sendable {
     /// Owned: nobody else has the pointer, so moving the stream to another thread moves all of it.
     private let context: OpaquePointer
+    private let algorithm: Algorithms.Handle
+    private let count: Int
 
-    package init() {
+    init(_ algorithm: Algorithms.Handle, _ count: Int) {
         guard let context = EVP_MD_CTX_new() else { fatalError("EVP_MD_CTX_new: out of memory") }
         self.context = context
+        self.algorithm = algorithm
+        self.count = count
         begin()
     }
 
     deinit { EVP_MD_CTX_free(context) }
 
-    package mutating func update(_ bytes: Bytes) { bytes.withUnsafeBytes { update($0) } }
-
-    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    mutating func update(_ bytes: UnsafeRawBufferPointer) {
         OpenSSLFailure.require(EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1, "digest update")
     }
 
-    /// The hash of all updates; the stream is then as new.
-    package mutating func finish() -> Bytes {
-        let hash = Bytes(unsafeUninitializedCapacity: SHA256.count) { buffer, initialized in
+    mutating func finish() -> Bytes {
+        let hash = Bytes(unsafeUninitializedCapacity: count) { buffer, initialized in
             OpenSSLFailure.require(EVP_DigestFinal_ex(context, buffer.baseAddress, nil) == 1, "digest end")
-            initialized = SHA256.count
+            initialized = count
         }
         begin()
         return hash
     }
 
     private func begin() {
-        OpenSSLFailure.require(EVP_DigestInit_ex2(context, Algorithms.sha256.pointer, nil) == 1, "digest start")
+        OpenSSLFailure.require(EVP_DigestInit_ex2(context, algorithm.pointer, nil) == 1, "digest start")
     }
 }

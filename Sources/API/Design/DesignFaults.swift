@@ -12,6 +12,9 @@ extension DesignFormat {
         if let error = error as? AccountError { return problem(of: error) }
         if let error = error as? CallError { return problem(of: error) }
         if let error = error as? ChatError { return problem(of: error) }
+        if let error = error as? FileError { return problem(of: error) }
+        if let error = error as? DownloadFault { return error.problem }
+        if let error = error as? Tus.Fault { return error.problem }
         if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
     }
@@ -56,6 +59,26 @@ extension DesignFormat {
         case .nonce: "sealed.ciphertext_nonce"
         case .recipientKeys: "sealed.encrypted_keys"
         default: field.rawValue
+        }
+    }
+
+    private func problem(of error: FileError) -> Problem {
+        switch error {
+        case .notFound: error.problem(code: "NOT_FOUND")
+        case .tooLarge: error.problem(code: "FILE_TOO_LARGE")
+        case .empty: error.problem(code: "VALIDATION_ERROR")
+        case .invalid: error.problem(code: "VALIDATION_ERROR")
+        case .quotaExceeded: error.problem(code: "QUOTA_EXCEEDED")
+        case .typeNotAllowed: error.problem(code: "FILE_TYPE_NOT_ALLOWED")
+        case .virusDetected: error.problem(code: "VIRUS_DETECTED")
+        case .scanPending: error.problem(code: "SCAN_PENDING")
+        case .notUploader: error.problem(code: "FORBIDDEN")
+        case .limitReached: error.problem(code: "LIMIT_EXCEEDED")
+        case .unavailable: error.problem(code: "SERVICE_UNAVAILABLE")
+        case .uploadBusy, .wrongOffset, .checksumMismatch: error.problem(code: "CONFLICT")
+        case .uploadOver: error.problem(code: "UPLOAD_OVER")
+        case .chat(let error): problem(of: error)
+        case .store(let error): problem(of: AccountError.store(error))
         }
     }
 

@@ -169,5 +169,6 @@ enum DesignRoutes {
         .design, DesignFormat(),
         auth + users + profiles + administration + settings + calls + presence + organizations + organizationMembers
             + channels + channelMembers + channelPermissions + messages + reactions + threads + directMessages
-            + membership + invitations + reading + search + LiveRows.design + voice + SignalingRows.design)
+            + membership + invitations + reading + search + files + fileLinks + uploads + LiveRows.design + voice
+            + SignalingRows.design)
 }

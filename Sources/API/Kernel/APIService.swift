@@ -115,6 +115,7 @@ extension APIService {
         if head.method == .options {
             var response = allowing(methods(at: segments), head)
             addAcceptedTypes(at: segments, to: &response.headers)
+            if Tus.isRoot(segments) { Tus.addAbilities(services.files, to: &response.headers) }
             return response
         }
 
@@ -252,9 +253,12 @@ extension APIService {
 
     private func textType(_ method: HTTPMethod, _ segments: ArraySlice<String>) -> String? {
         guard case .found(let match) = router.route(method, segments),
-            case .text(let type, _)? = match.routes.first?.body
+            let body = match.routes.first?.body
         else { return nil }
-        return type
+        switch body {
+        case .text(let type, _), .stream(let type): return type
+        case .none, .json, .optionalJSON: return nil
+        }
     }
 
     // MARK: Caller
@@ -379,6 +383,10 @@ extension APIService {
         if case .methodNotAllowed(let allowed)? = error as? RequestFault {
             response.headers.add("Allow", allowed.map(\.rawValue).joined(separator: ", "))
         }
+        // RFC 9110 §15.5.17.
+        if case .rangeNotSatisfiable(let length)? = error as? DownloadFault {
+            response.headers.add("Content-Range", ByteRanges.contentRange(unsatisfiedOf: length))
+        }
         // RFC 9110 §15.5.22.
         if case .upgradeRequired? = error as? RequestFault { response.headers.add("Upgrade", "websocket") }
         return response
@@ -401,6 +409,7 @@ extension APIService {
         let policy = progress.isPage ? WebPages.contentSecurityPolicy : progress.route?.contentSecurityPolicy
         response.headers.append(SecurityHeaders.headers(isSecure: request.connection.isSecure, policy: policy))
         response.headers.add("X-Request-ID", progress.requestID)
+        if progress.route.map(Tus.serves) == true { Tus.addVersion(to: &response.headers) }
         if let verdict = progress.verdict { response.headers.add(verdict, at: progress.time) }
         options.cors.addHeaders(for: request.head.headers["origin"], to: &response.headers)
     }

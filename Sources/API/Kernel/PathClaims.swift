@@ -67,12 +67,9 @@ enum PathClaims {
         (["security"], "The security API"),
         (["client-settings"], "Client settings"),
         (["plugins"], "Plugins"),
-        (["api", "v1", "files"], "Files"),
         (["api", "v1", "ai"], "The assistant"),
         (["api", "v1", "admin", "backup"], "Backups"),
-        (["v1", "files"], "Files"),
         (["users", "me", "avatar"], "Avatar upload"),
-        (["upload"], "File upload"),
     ]
 
     static func missingFeature(at segments: ArraySlice<String>) -> String? {

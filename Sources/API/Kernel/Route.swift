@@ -29,6 +29,7 @@ package enum Standing: String, Sendable {
     case authorOrModerator = "author|moderator"
     case organizationAdmin = "org-admin"
     case organizationOwner = "org-owner"
+    case uploaderOrAdmin = "uploader|admin"
 }
 
 /// Which of its dialect's rate limits a route counts against.

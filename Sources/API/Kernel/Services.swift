@@ -23,11 +23,14 @@ package struct Services: Sendable {
     package let chat: ChatAccess?
     /// The same, for its sockets.
     package let live: LiveAccess?
+    /// `nil` in programs that keep no files.
+    package let files: FileAccess?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
         areMetricsPublic: Bool, media: MediaAccess? = nil, signaling: SignalingAccess? = nil, calls: CallAccess? = nil,
-        chat: ChatAccess? = nil, live: LiveAccess? = nil, settings: LiveSettings? = nil
+        chat: ChatAccess? = nil, live: LiveAccess? = nil, files: FileAccess? = nil,
+        settings: LiveSettings? = nil
     ) {
         self.accounts = accounts
         self.health = health
@@ -40,6 +43,7 @@ package struct Services: Sendable {
         self.settings = settings
         self.chat = chat
         self.live = live
+        self.files = files
     }
 }
 

@@ -46,9 +46,9 @@ package struct CORSPolicy: Sendable {
     }
 
     private static let exposedHeaders =
-        "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Window, Retry-After, ETag, Location, Link, Accept-Patch, Accept-Post, Idempotent-Replayed"
+        "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Window, Retry-After, ETag, Location, Link, Accept-Patch, Accept-Post, Idempotent-Replayed, Accept-Ranges, Content-Range, Content-Disposition, Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, Upload-Expires, File-Id"
     private static let allowedHeaders =
-        "Authorization, Content-Type, X-API-Key, X-Request-ID, X-CSRF-Token, Idempotency-Key, If-Match, If-None-Match, Range"
+        "Authorization, Content-Type, X-API-Key, X-Request-ID, X-CSRF-Token, Idempotency-Key, If-Match, If-None-Match, Range, If-Range, Tus-Resumable, Upload-Length, Upload-Offset, Upload-Metadata, Upload-Checksum"
 
     func allows(_ origin: String) -> Bool { origins.contains(origin) || origins.contains("*") }
 

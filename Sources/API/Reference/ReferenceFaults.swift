@@ -10,6 +10,8 @@ extension ReferenceFormat {
     func problem(for error: any Error) -> Problem? {
         if let error = error as? AccountError { return problem(of: error) }
         if let error = error as? ChatError { return problem(of: error) }
+        if let error = error as? FileError { return problem(of: error) }
+        if let error = error as? DownloadFault { return error.problem }
         if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
     }
@@ -34,6 +36,26 @@ extension ReferenceFormat {
 
     private static func name(_ field: ChatFault.Field) -> String {
         field == .messageType ? "content_type" : field.rawValue
+    }
+
+    private func problem(of error: FileError) -> Problem {
+        switch error {
+        case .notFound: error.problem(code: "RESOURCE_NOT_FOUND")
+        case .tooLarge: error.problem(code: "FILE_TOO_LARGE")
+        case .empty: error.problem(code: "VALIDATION_ERROR", status: .unprocessableContent)
+        case .invalid: error.problem(code: "VALIDATION_ERROR", status: .unprocessableContent)
+        case .quotaExceeded: error.problem(code: "QUOTA_EXCEEDED")
+        case .typeNotAllowed: error.problem(code: "FILE_TYPE_NOT_ALLOWED")
+        case .virusDetected: error.problem(code: "VIRUS_DETECTED")
+        case .scanPending: error.problem(code: "SCAN_PENDING")
+        case .notUploader: error.problem(code: "INSUFFICIENT_PERMISSIONS")
+        case .limitReached: error.problem(code: "LIMIT_EXCEEDED")
+        case .unavailable: error.problem(code: "SERVICE_UNAVAILABLE")
+        case .uploadBusy, .wrongOffset, .checksumMismatch: error.problem(code: "CONFLICT")
+        case .uploadOver: error.problem(code: "UPLOAD_OVER")
+        case .chat(let error): problem(of: error)
+        case .store(let error): problem(of: AccountError.store(error))
+        }
     }
 
     private func problem(of error: AccountError) -> Problem {

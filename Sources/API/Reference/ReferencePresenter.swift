@@ -105,6 +105,6 @@ enum ReferencePresenter {
 enum ReferenceRoutes {
     static let table = DialectTable(
         .reference, ReferenceFormat(),
-        auth + apiKeys + sessions + secondFactors + passkeys + issuedTokens + users + messages + administration
+        auth + apiKeys + sessions + secondFactors + passkeys + issuedTokens + users + messages + files + administration
             + documentation + LiveRows.shared)
 }

@@ -10,6 +10,8 @@ extension RoomsFormat {
     func problem(for error: any Error) -> Problem? {
         if let error = error as? AccountError { return problem(of: error) }
         if let error = error as? ChatError { return problem(of: error) }
+        if let error = error as? FileError { return problem(of: error) }
+        if let error = error as? DownloadFault { return error.problem }
         if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
     }
@@ -38,7 +40,7 @@ extension RoomsFormat {
         case .conversation: "CHATROOM_NOT_FOUND"
         case .message: "MESSAGE_NOT_FOUND"
         case .user: "AUTH_USER_NOT_FOUND"
-        case .organization, .member, .invitation, .reaction, .device: "RESOURCE_NOT_FOUND"
+        case .organization, .member, .invitation, .reaction, .device, .file: "RESOURCE_NOT_FOUND"
         }
     }
 
@@ -61,6 +63,26 @@ extension RoomsFormat {
         case .encryptedData, .iv, .keyVersion: "content.\(field.rawValue)"
         case .nonce: "content.iv"
         default: field.rawValue
+        }
+    }
+
+    private func problem(of error: FileError) -> Problem {
+        switch error {
+        case .notFound: error.problem(code: "FILE_NOT_FOUND")
+        case .tooLarge: error.problem(code: "FILE_TOO_LARGE")
+        case .empty: error.problem(code: "FILE_UPLOAD_FAILED", status: .unprocessableContent)
+        case .invalid: error.problem(code: "VALIDATION_INVALID_VALUE", status: .unprocessableContent)
+        case .quotaExceeded: error.problem(code: "QUOTA_EXCEEDED")
+        case .typeNotAllowed: error.problem(code: "FILE_TYPE_NOT_ALLOWED")
+        case .virusDetected: error.problem(code: "VIRUS_DETECTED")
+        case .scanPending: error.problem(code: "SCAN_PENDING")
+        case .notUploader: error.problem(code: "RESOURCE_ACCESS_DENIED")
+        case .limitReached: error.problem(code: "RESOURCE_LIMIT_EXCEEDED")
+        case .unavailable: error.problem(code: "FILE_UPLOAD_FAILED")
+        case .uploadBusy, .wrongOffset, .checksumMismatch: error.problem(code: "FILE_UPLOAD_FAILED")
+        case .uploadOver: error.problem(code: "FILE_UPLOAD_FAILED")
+        case .chat(let error): problem(of: error)
+        case .store(let error): problem(of: AccountError.store(error))
         }
     }
 

@@ -3,7 +3,7 @@
 package import Store
 
 package enum AccountsSchema {
-    package static let migrations: [Migration] = [first, systemSettings]
+    package static let migrations: [Migration] = [first, systemSettings, BlobSchema.ledger]
 
     private static let first = Migration(
         name: "accounts-0001",

@@ -26,7 +26,7 @@ package enum ChatError: Error, Sendable, Equatable {
 }
 
 package enum ChatThing: String, Sendable {
-    case conversation, message, organization, member, user, invitation, reaction, device
+    case conversation, message, organization, member, user, invitation, reaction, device, file
 }
 
 package enum ChatRefusal: Sendable, Equatable {

@@ -145,7 +145,7 @@ extension ChatService {
 
     /// Anywhere in the text, with the characters that LIKE gives a meaning to escaped. What the database cannot hold
     /// matches nothing anyway.
-    private static func likePattern(_ text: String) -> String {
+    static func likePattern(_ text: String) -> String {
         var pattern = "%"
         for scalar in text.unicodeScalars where scalar != "\0" {
             if scalar == "%" || scalar == "_" || scalar == "!" { pattern.unicodeScalars.append("!") }
@@ -231,6 +231,7 @@ extension ChatService {
             try row.identifier(0, UserKind.self)
         }
         try await transaction.change(ConversationTable.delete(id, at: now))
+        try await transaction.change(FileTable.letGo(in: id))
         var outcome = Outcome<Void>((), [event])
         outcome.closed = [id]
         outcome.notices = [(ChatNotice(.left(id, .removed)), users)]

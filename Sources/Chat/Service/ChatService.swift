@@ -131,6 +131,7 @@ enum ChatAudit: String, Sendable {
     case roleChanged = "conversation.role_changed"
     case handedOver = "conversation.handed_over"
     case permissionsChanged = "conversation.permissions_changed"
+    case fileDeleted = "file.deleted"
     case organizationDeleted = "organization.deleted"
     case organizationMemberRemoved = "organization.member_removed"
     case organizationRoleChanged = "organization.role_changed"

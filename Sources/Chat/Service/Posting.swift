@@ -44,6 +44,7 @@ struct Posting: Sendable {
         guard let number else { throw .store(.conflict(constraint: "messages.id")) }
         for (index, attachment) in new.attachments.enumerated() {
             try await transaction.change(MessageTable.insert(attachment, of: id, place: index))
+            try await hold(attachment, by: id, in: transaction)
         }
         if let thread { try await transaction.change(MessageTable.answered(thread, at: place.at)) }
         if let statement = SearchIndex.insert(number, SearchIndex.Scope(message), terms, engine) {
@@ -82,6 +83,18 @@ struct Posting: Sendable {
         guard known == Int64(mentions.count) else {
             throw .invalid(.mentions, .value, "names somebody who is not in the conversation")
         }
+    }
+
+    /// A file of this server is held by the message, if its sender may read it: nobody is given a file by its name.
+    private func hold(
+        _ attachment: Attachment, by id: MessageID, in transaction: any Transaction
+    ) async throws(ChatError) {
+        guard let file = StoredFile.named(byStorage: attachment.storage) else { return }
+        guard try await transaction.reader.number(FileTable.mayAttach(file, sender)) == 1 else {
+            throw .notFound(.file)
+        }
+        try await transaction.change(FileTable.attach(file, to: id, in: conversation))
+        try await transaction.change(FileTable.adopt(file, by: conversation))
     }
 
     private func message(_ id: MessageID, _ place: Place) -> Message {

@@ -7,7 +7,7 @@
 package import Store
 
 package enum ChatSchema {
-    package static let migrations: [Migration] = [first]
+    package static let migrations: [Migration] = [first, FileSchema.migration]
 
     private static let first = Migration(
         name: "chat-0001", sql: organizations + conversations + messages + log + receipts + devices + search)

@@ -101,7 +101,7 @@ enum MessageTable {
     /// What hangs on messages, to go with what they said.
     static func removals(_ ids: [MessageID]) -> [Statement] {
         let list = ids.padded
-        return [
+        return FileTable.letGo(list) + [
             "DELETE FROM message_versions WHERE message_id IN (\(list: list))",
             "DELETE FROM message_attachments WHERE message_id IN (\(list: list))",
             "DELETE FROM reactions WHERE message_id IN (\(list: list))",

@@ -66,6 +66,20 @@ struct Rule: Sendable {
         Rule(["relay.first_port", "relay.last_port"], "does not fit: the relay needs four ports from first to last") {
             $0.relay.firstPort + 3 <= $0.relay.lastPort
         },
+        Rule(
+            ["files.store", "files.s3.endpoint", "files.s3.bucket", "files.s3.access_key", "files.s3.secret_key"],
+            "needs files.s3.endpoint, files.s3.bucket, files.s3.access_key and files.s3.secret_key"
+        ) {
+            let s3 = $0.files.s3
+            return $0.files.store == .folder
+                || s3.endpoint != nil && s3.bucket != nil && s3.accessKey != nil && s3.secretKey != nil
+        },
+        Rule(
+            ["files.rooms_max_size", "files.max_size"],
+            "does not fit: files.rooms_max_size is larger than files.max_size"
+        ) {
+            $0.files.roomsMaxSize <= $0.files.maxSize
+        },
         Rule(["cors.credentials", "cors.origins"], "does not go with the origin `*`: browsers refuse it") {
             !$0.cors.credentials || !$0.cors.origins.contains("*")
         },

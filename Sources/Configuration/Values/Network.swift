@@ -95,6 +95,22 @@ extension Codec where Value == String {
         $0
     }
 
+    /// Where clamd listens: by address, since looking a name up would block.
+    static let clamd = Codec.scalar("address", allowed: "unix:PATH, tcp:ADDRESS:PORT, tcp:[ADDRESS]:PORT") {
+        text throws(ValueFault) in
+        let isPath = text.hasPrefix("unix:/") && text.utf8.count <= 107 && text.isOneLine
+        var isEndpoint = false
+        if text.hasPrefix("tcp:"), !text.hasPrefix("tcp:localhost"),
+            case .internet? = ListenAddress(String(text.dropFirst(4)))
+        {
+            isEndpoint = true
+        }
+        guard isPath || isEndpoint else { throw ValueFault("is no address such as unix:/run/clamav/clamd.ctl") }
+        return text
+    } show: {
+        $0
+    }
+
     /// A STUN or TURN server (RFC 7064, RFC 7065).
     static let iceServer = Codec.scalar("URI", allowed: "stun:HOST:PORT, turn:HOST:PORT?transport=udp, turns:HOST:PORT")
     {

@@ -84,10 +84,14 @@ package struct BlobHealth: Sendable, Equatable {
 /// Gives the bytes of a blob to come, piece by piece; `nil` at the end.
 package typealias BlobSource = @Sendable () async throws -> Bytes?
 
+/// Hears what a blob will be called, before anything is kept under that name. To throw is to keep nothing.
+package typealias BlobAdmission = @Sendable (BlobInfo) async throws -> Void
+
 package protocol BlobStore: Sendable {
     /// Stores what `source` gives. Returns when it is durable. `source` is asked for more only when its last piece
-    /// was taken. Throws `BlobError`, or what `source` threw; then nothing was kept.
-    func put(limit: Int64, from source: @escaping BlobSource) async throws -> BlobInfo
+    /// was taken, and `admit` once after the last. Throws `BlobError`, or what `source` or `admit` threw; then nothing
+    /// was kept.
+    func put(limit: Int64, from source: @escaping BlobSource, admit: @escaping BlobAdmission) async throws -> BlobInfo
 
     /// The bytes in `range`, whose end may lie behind the blob's; all of them when there is none.
     func read(_ key: BlobKey, range: Range<Int64>?) async throws(BlobError) -> BlobContent
@@ -105,6 +109,10 @@ package protocol BlobStore: Sendable {
 }
 
 extension BlobStore {
+    package func put(limit: Int64, from source: @escaping BlobSource) async throws -> BlobInfo {
+        try await put(limit: limit, from: source) { _ in }
+    }
+
     /// For small content that is in memory.
     package func put(_ bytes: Bytes) async throws(BlobError) -> BlobInfo {
         let source = OneShot(bytes)

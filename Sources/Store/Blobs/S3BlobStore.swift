@@ -64,16 +64,21 @@ package final class S3BlobStore: BlobStore {
 
     // MARK: In
 
-    package func put(limit: Int64, from source: @escaping BlobSource) async throws -> BlobInfo {
+    package func put(
+        limit: Int64, from source: @escaping BlobSource, admit: @escaping BlobAdmission
+    ) async throws -> BlobInfo {
         guard puts.take() else { throw BlobError.unavailable("too many uploads at once") }
         defer { puts.giveBack() }
-        return try await withTaskExecutorPreference(threads) { try await store(limit, source) }
+        return try await withTaskExecutorPreference(threads) { try await store(limit, source, admit) }
     }
 
-    @concurrent private func store(_ limit: Int64, _ source: BlobSource) async throws -> BlobInfo {
+    @concurrent private func store(
+        _ limit: Int64, _ source: BlobSource, _ admit: BlobAdmission
+    ) async throws -> BlobInfo {
         var spool = try Spool(in: options.spoolFolder, partSize: options.partSize)
         while let bytes = try await source() { try spool.append(bytes, limit: limit) }
         let blob = try spool.finish()
+        try await admit(BlobInfo(key: blob.key, length: blob.length))
         // The same name is the same content.
         if try await info(blob.key)?.length != blob.length {
             if blob.parts.count > 1 {

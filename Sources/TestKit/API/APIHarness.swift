@@ -32,6 +32,7 @@ package final class APIHarness: Sendable {
         /// Sockets and media themselves, in its place.
         package var sockets: (any CallEvents & CallMedia)?
         package var chat = ChatOptions()
+        package var files = FileOptions()
 
         package init() { limits.scale = 0 }
     }
@@ -45,6 +46,9 @@ package final class APIHarness: Sendable {
     package let callWorld: TestCallWorld
     package let chat: ChatService
     package let chatWorld = TestChatWorld()
+    package let files: FileService
+    package let ledger: TestLedger
+    package let inspector = TestInspector()
     package let loop = TestLoop()
     package let load: LoadMonitor
     package let health: HealthMonitor
@@ -68,15 +72,19 @@ package final class APIHarness: Sendable {
                     + ChatSchema.migrations
             )
             .apply(to: database)
-            let harness = APIHarness(domain, setup, try Configuration.load(setup.sources))
+            let harness = try APIHarness(domain, setup, try Configuration.load(setup.sources))
             try await harness.calls.start()
+            try await harness.files.start()
             try await body(harness)
-            if !breaksDatabase { try await domain.finish() }
+            if !breaksDatabase {
+                try await domain.finish()
+                try await harness.ledger.verify()
+            }
             await domain.service.stop()
         }
     }
 
-    private init(_ domain: TestAccounts, _ setup: Setup, _ configuration: LoadedConfiguration) {
+    private init(_ domain: TestAccounts, _ setup: Setup, _ configuration: LoadedConfiguration) throws {
         self.domain = domain
         let metrics = Metrics()
         let requestMetrics = RequestMetrics(metrics)
@@ -104,6 +112,9 @@ package final class APIHarness: Sendable {
             database: domain.database, accounts: domain.service, gate: chatWorld, events: chatWorld,
             clock: domain.clock.clock, options: setup.chat)
         chatWorld.setNext(calls)
+        ledger = try TestLedger(domain.database, clock: domain.clock)
+        files = FileService(
+            database: domain.database, ledger: ledger.ledger, chat: chat, inspector: inspector, options: setup.files)
         let hub = ChatHub()
         hub.setChat(chat)
         chatWorld.setNext(hub)
@@ -114,7 +125,8 @@ package final class APIHarness: Sendable {
                 areMetricsPublic: setup.areMetricsPublic, media: setup.media,
                 signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence),
                 chat: ChatAccess(service: chat, publicURL: "https://chat.example.org"),
-                live: LiveAccess(hub: hub, chat: chat), settings: settings),
+                live: LiveAccess(hub: hub, chat: chat),
+                files: FileAccess(service: files, publicURL: "https://chat.example.org"), settings: settings),
             limiter: limiter, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
     }

@@ -66,6 +66,7 @@ package struct AnswerContract: Sendable {
                 if answer.status == route.emptyStatus?.code {
                     return try require(answer.body.isEmpty, "a body where there should be none")
                 }
+                if case .binary? = route.answer { return try Self.checkContent(answer, route) }
                 try requireEqual(answer.status, route.status.code)
                 if !answer.body.isEmpty {
                     let type = answer.header("content-type")?.prefix { $0 != ";" }.description
@@ -77,6 +78,16 @@ package struct AnswerContract: Sendable {
             }
         }
         throw ConformanceFailure(description: "\(what): not as declared: \(faults), \(answer.text.prefix(400))")
+    }
+
+    /// Content of whatever type, whole or in part, which a browser must not run.
+    private static func checkContent(_ answer: TestAnswer, _ route: Route) throws {
+        try require(answer.status == route.status.code || answer.status == 206, "another status than 200 and 206")
+        try require(answer.isStreamed, "content that was held in memory")
+        for name in ["content-type", "content-disposition", "etag", "last-modified", "accept-ranges", "cache-control"] {
+            try require(answer.headers(name).count == 1, "\(name) comes \(answer.headers(name).count) times")
+        }
+        try requireEqual(answer.header("content-security-policy"), "sandbox; default-src 'none'")
     }
 
     /// Rows that say with a failure's status something else than a failure: monitors look at the status alone.

@@ -38,6 +38,7 @@ package struct TestAnswer: Sendable {
     package let isStreamed: Bool
     /// `nil` where the body is no JSON.
     package let json: JSONValue?
+    private let source: HTTPResponse.Body
 
     package init(_ response: HTTPResponse) {
         status = response.status.code
@@ -52,6 +53,24 @@ package struct TestAnswer: Sendable {
         case .stream, .file, .webSocket: (body, isStreamed) = ([], true)
         }
         json = try? JSONValue(parsing: body)
+        source = response.body
+    }
+
+    /// All of it, also of a file or a stream, which must be as long as it says.
+    package func content() async throws -> Bytes {
+        switch source {
+        case .none, .webSocket: return []
+        case .bytes(let bytes): return bytes
+        case .file(let region):
+            let bytes = try region.file.read(at: region.offset, count: Int(region.length))
+            try requireEqual(Int64(bytes.count), region.length)
+            return bytes
+        case .stream(let length, let next):
+            var bytes = Bytes()
+            while let piece = try await next() { bytes += piece }
+            if let length { try requireEqual(Int64(bytes.count), length) }
+            return bytes
+        }
     }
 
     package var text: String { String(decoding: body, as: UTF8.self) }

@@ -69,6 +69,23 @@ package enum BlobStoreConformance {
             }
             try await store.delete(key)
         },
+        Check("what is not admitted is not kept, and what is admitted is not there before") { store in
+            let source = Pieces(count: 3, size: 1_000)
+            try await requireError(ConformanceFailure.self) {
+                _ = try await store.put(limit: 3_000, from: { source.next() }) { _ in
+                    throw ConformanceFailure(description: "not admitted")
+                }
+            } matches: {
+                $0.description == "not admitted"
+            }
+            try requireEqual(try await store.list(after: nil, limit: 1_000).filter { $0.length == 3_000 }, [])
+            let once = Pieces(count: 1, size: 50)
+            let info = try await store.put(limit: 100, from: { once.next() }) { info in
+                try requireEqual(info.length, 50)
+                try requireEqual(try await store.info(info.key), nil)
+            }
+            try requireEqual(try await store.info(info.key), info)
+        },
         Check("what was deleted is gone") { store in
             let key = try await store.put(Bytes("to be deleted".utf8)).key
             try await store.delete(key)

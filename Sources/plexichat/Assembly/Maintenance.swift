@@ -16,26 +16,30 @@ final class Maintenance: Sendable {
     private static let callInterval = Duration.seconds(1)
     private static let presenceInterval = Duration.minutes(1)
     private static let chatInterval = Duration.minutes(1)
+    private static let fileInterval = Duration.minutes(1)
 
     private let accounts: AccountService
     private let idempotency: IdempotencyStore
     private let calls: CallAssembly.Parts
     private let chat: ChatAccess
+    private let files: FileService
     private let logins: LoginWatch
     private let load: LoadMonitor
     private let tls: TLSReloader?
     private let isStopped = Atomic<Bool>(false)
     private let isAdvancing = Atomic<Bool>(false)
     private let isSweepingChat = Atomic<Bool>(false)
+    private let isSweepingFiles = Atomic<Bool>(false)
 
     init(
         accounts: AccountService, idempotency: IdempotencyStore, calls: CallAssembly.Parts, chat: ChatAccess,
-        logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?
+        files: FileService, logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?
     ) {
         self.accounts = accounts
         self.idempotency = idempotency
         self.calls = calls
         self.chat = chat
+        self.files = files
         self.logins = logins
         self.load = load
         self.tls = tls
@@ -53,6 +57,7 @@ final class Maintenance: Sendable {
                 Task { await maintenance.noteWhoWasSeen() }
             }
             every(Self.chatInterval, on: loop) { $0.sweepChat() }
+            every(Self.fileInterval, on: loop) { $0.sweepFiles() }
             if let interval = ServiceManager.watchdogInterval {
                 every(interval, on: loop) { _ in Self.tellAlive(after: shards.shards[...]) }
             }
@@ -108,6 +113,19 @@ final class Maintenance: Sendable {
                 Self.log.warning("old messages could not be deleted; the next sweep tries again", [.error(error)])
             }
             isSweepingChat.store(false, ordering: .relaxed)
+        }
+    }
+
+    /// Files that nothing keeps, uploads that nobody goes on with, blobs that nobody needs; in parts, too.
+    private func sweepFiles() {
+        guard !isSweepingFiles.exchange(true, ordering: .relaxed) else { return }
+        Task {
+            do {
+                while try await files.sweep(), !isStopped.load(ordering: .relaxed) {}
+            } catch {
+                Self.log.warning("old files could not be deleted; the next sweep tries again", [.error(error)])
+            }
+            isSweepingFiles.store(false, ordering: .relaxed)
         }
     }
 

@@ -27,6 +27,7 @@ struct RunningServer: Sendable {
     /// `nil` when it is no relay.
     let relay: RelayServer?
     let calls: CallAssembly.Parts
+    let files: FileParts
     let maintenance: Maintenance
     /// The administrator's password, where this start has made one up.
     let administratorPassword: Secret?
@@ -99,13 +100,21 @@ struct RunningServer: Sendable {
         }
         let limiter = RateLimiter(configuration.rateLimitPolicy)
         let chat = ChatAssembly.make(configuration, storage, accounts, calls: parts.calls.service, metrics)
+        let files: FileParts
+        do {
+            files = try await FileAssembly.start(configuration, storage, chat.chat.service)
+        } catch {
+            await relay?.server.stop()
+            await media?.stop()
+            throw error
+        }
         let logins = watchLogins(of: accounts, parts, chat)
         let services = Services(
             accounts: accounts, health: health, metrics: metrics,
             documentation: configuration.documentation, areMetricsPublic: configuration.metrics.isPublic,
             media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) },
             signaling: parts.signaling, calls: parts.calls, chat: chat.chat, live: chat.live,
-            settings: liveSettings(loaded, accounts, limiter))
+            files: files.access, settings: liveSettings(loaded, accounts, limiter))
         let api = APIService(
             services: services, limiter: limiter, load: load,
             idempotency: idempotency, options: configuration.apiOptions(web: web), clock: .system,
@@ -115,18 +124,19 @@ struct RunningServer: Sendable {
         do {
             http = try await listen(configuration, endpoints, api, storage.shards, tls, metrics)
         } catch {
+            files.stop()
             await relay?.server.stop()
             await media?.stop()
             throw error
         }
         let maintenance = Maintenance(
-            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat.chat, logins: logins, load: load,
-            tls: tls)
+            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat.chat, files: files.access.service,
+            logins: logins, load: load, tls: tls)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(
             configuration: configuration, storage: storage, accounts: accounts, health: health, http: http,
-            media: media, relay: relay?.server, calls: parts, maintenance: maintenance,
+            media: media, relay: relay?.server, calls: parts, files: files, maintenance: maintenance,
             administratorPassword: password)
     }
 
@@ -253,6 +263,7 @@ struct RunningServer: Sendable {
         await relay?.stop()
         await http.stop(within: configuration.server.drainTimeout)
         maintenance.stop()
+        files.stop()
         await maintenance.noteWhoWasSeen()
         await accounts.stop()
         await storage.close()

@@ -73,8 +73,31 @@ enum Doctor {
             .well("vault", "the root key is the one that this data was sealed with"),
         ]
         findings.append(await audit(configuration, storage))
+        findings += await files(configuration, storage)
         await storage.close()
         return findings
+    }
+
+    private static func files(_ configuration: Configuration, _ storage: Storage) async -> [Finding] {
+        let place = configuration.files.store == .s3 ? "S3" : "a folder"
+        var findings: [Finding] = []
+        do throws(StartFailure) {
+            let health = await (try FileAssembly.blobs(configuration, on: storage.shards.first)).health()
+            let free = health.freeBytes.map { ", \($0 >> 20) MiB free" } ?? ""
+            findings.append(
+                health.problem.map { .ill("files", $0, "Check the keys `files.*`, the disk or the bucket.") }
+                    ?? .well("files", "in \(place)\(free)"))
+        } catch {
+            findings.append(.ill(error.part, error.problem, error.remedy))
+        }
+        guard let scanner = FileAssembly.scanner(configuration, on: storage.shards.first) else {
+            return findings + [.well("virus scan", "off; set files.scanner to have files scanned by clamd")]
+        }
+        let problem = await scanner.problem()
+        return findings + [
+            problem.map { .ill("virus scan", $0, "Start clamd, or correct `files.scanner`.") }
+                ?? .well("virus scan", "clamd answers")
+        ]
     }
 
     private static func audit(_ configuration: Configuration, _ storage: Storage) async -> Finding {

@@ -16,6 +16,8 @@ struct DocumentExample: Sendable, CustomTestStringConvertible {
     var caller = Caller.nobody
     /// The document's own text; `$refresh`, `$reset`, `$temp` and `$totp` stand for what only a running server knows.
     var body = ""
+    /// Of a form; its lines end as a form's do.
+    var contentType: String?
     /// The administrator has an authenticator app.
     var hasSecondFactor = false
     var status = 200
@@ -98,8 +100,14 @@ struct ExampleWorld {
             case .john: john
             case .admin: admin
             }
+        guard let type = example.contentType else {
+            return try await api.send(
+                TestRequest(example.method, filled(example.path), filled(example.body), as: caller))
+        }
         return try await api.send(
-            TestRequest(example.method, filled(example.path), filled(example.body), as: caller))
+            TestRequest(
+                example.method, filled(example.path), filled(example.body).replacing("\n", with: "\r\n"), as: caller,
+                headers: [("Content-Type", type)]))
     }
 
     private func filled(_ text: String) -> String {

@@ -11,7 +11,10 @@ struct ExampleChat {
     private let john: Principal
     private let admin: Principal
 
-    static let names = ["$channel", "$message", "$later", "$room", "$conversation", "$dm", "$org", "$invite", "$emoji"]
+    static let names = [
+        "$channel", "$message", "$later", "$room", "$conversation", "$dm", "$org", "$invite", "$emoji",
+        "$file",
+    ]
 
     init(_ api: APIHarness, john: APIHarness.Person, admin: APIHarness.Person) async throws {
         self.api = api
@@ -45,6 +48,10 @@ struct ExampleChat {
         let later = try await api.chat.send(NewMessage(.plain("Hello!"), replyTo: first), to: channel, by: admin)
         _ = try await api.chat.react("👍", to: first, by: john)
         values["$channel"] = "\(channel)"
+        let file = NewFile(name: "photo.png", conversation: channel)
+        let picture = TestSource([[0x89] + Bytes("PNG, and so on".utf8)])
+        values["$file"] =
+            "\(try await api.files.upload(file, 1...100, from: picture.source, rest: { file }, by: john).id)"
         values["$message"] = "\(first)"
         values["$later"] = "\(later.message.id)"
         values["$emoji"] = "%F0%9F%91%8D"

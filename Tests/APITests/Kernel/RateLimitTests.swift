@@ -203,7 +203,7 @@ import Wire
     }
 
     @Test(arguments: [
-        ("/nowhere", 404, "error"), ("/v1/nowhere", 404, "error.code"), ("/v1/files", 501, "error.code"),
+        ("/nowhere", 404, "error"), ("/v1/nowhere", 404, "error.code"), ("/api/v1/ai/chat", 501, "error.code"),
         ("/api/v1/auth/login", 405, "error.code"),
     ])
     func `what no route answers counts by address, in all dialects together`(
