@@ -103,7 +103,7 @@ let package = Package(
         tests("NetTests", ["Wire", "Crypto", "Net"]),
         tests("StoreTests", ["Wire", "Crypto", "Net", "Store"]),
         tests("VaultTests", ["Wire", "Crypto", "Vault", "CZlib"]),
-        tests("ContentTests", ["Net", "Content"]),
+        tests("ContentTests", ["Net", "Content", "CImages", "CZlib", "CShims"]),
         tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
         tests("ChatTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat"]),
         tests("MediaTests", ["Wire", "Crypto", "Media"]),

@@ -1,12 +1,12 @@
 // The first picture of a GIF: LZW with codes of growing length, least significant bit first (GIF89a, appendix F).
 
-import Base
+package import Base
 
-enum GIFDecoder {
+package enum GIFDecoder {
     private static let codesMax = 4_096
     private static let codeBitsMax = 12
 
-    static func firstPicture(_ input: Bytes) throws(ImageFailure) -> Picture {
+    package static func firstPicture(_ input: Bytes) throws(ImageFailure) -> Picture {
         let blocks = try GIFBlocks(input)
         guard let image = blocks.first else { throw .damaged }
         guard image.width > 0, image.height > 0, (2...8).contains(image.codeSize) else { throw .damaged }

@@ -1,11 +1,11 @@
 // Pixels in memory: four bytes each, red, green, blue and alpha, row after row.
 
-import Base
+package import Base
 
-struct Picture {
-    let width: Int
-    let height: Int
-    var pixels: Bytes
+package struct Picture {
+    package let width: Int
+    package let height: Int
+    package var pixels: Bytes
 
     /// `nil` when there is not enough memory: asked for here and not by an array, which would end the process.
     init?(width: Int, height: Int) {

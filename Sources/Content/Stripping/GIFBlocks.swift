@@ -38,9 +38,9 @@ struct GIFBlocks {
     init(_ input: Bytes) throws(ImageFailure) {
         bytes = input[...]
         guard ImageFormat(firstBytes: input) == .gif else { throw .notAnImage }
-        guard let width = bytes.little16(6), let height = bytes.little16(8), let flags = bytes.byte(10) else {
-            throw .damaged
-        }
+        guard bytes.count >= place, let width = bytes.little16(6), let height = bytes.little16(8),
+            let flags = bytes.byte(10)
+        else { throw .damaged }
         (self.width, self.height) = (width, height)
         stripped.reserveCapacity(input.count)
         colours = try takeColours(flags)
