@@ -345,6 +345,25 @@ export class PlexiAPI extends EventTarget {
   request(method, path, { body, once } = {}) { return this.#request(method, path, { body, once }); }
 
   /**
+   * For bodies that are no JSON, such as files: with the session, as long as it takes.
+   * @param {string} method @param {string} path @param {{headers?: Record<string, string>, body?: Blob, signal?: AbortSignal}} [options]
+   * @returns {Promise<Result<Response>>} an answer below 400, its body unread
+   */
+  async exchange(method, path, { headers = {}, body, signal } = {}) {
+    const token = await this.accessToken();
+    if (!token) return failed('signed_out');
+    try {
+      const response = await this.#fetch(this.#base + path, {
+        method, headers: { ...headers, Authorization: `Bearer ${token}` }, body, signal, credentials: 'omit', cache: 'no-store',
+      });
+      if (response.status < 400) return { ok: true, value: response };
+      return readAnswer(response.status, await response.text(), response.headers.get('Retry-After'));
+    } catch {
+      return failed('network');
+    }
+  }
+
+  /**
    * @param {string} method @param {string} path
    * @param {{body?: object, anonymous?: boolean, once?: boolean}} [options] `once`: a second try has no second effect
    * @returns {Promise<Result<any>>}

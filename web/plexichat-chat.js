@@ -8,6 +8,7 @@
 
 import { ChatAPI } from './api/chat.js';
 import { DeviceAPI } from './api/devices.js';
+import { FileAPI } from './api/files.js';
 import { CLOSE } from './call/closing.js';
 import { environment } from './call/environment.js';
 import { DetailEvent } from './call/events.js';
@@ -22,6 +23,7 @@ import { changed, draftID, emptyTimeline, withDraft, withNewest, withOlder, with
 
 export { ChatAPI } from './api/chat.js';
 export { DeviceAPI } from './api/devices.js';
+export { FileAPI } from './api/files.js';
 
 /** @typedef {import('./chat/types.js').ChatState} ChatState */
 /** @typedef {import('./chat/types.js').Conversation} Conversation */
@@ -48,7 +50,7 @@ const LIST_AGAIN = 5_000;
  * @typedef {object} ChatOptions
  * @property {string} url of `chatURL`
  * @property {() => Promise<string|null>} token
- * @property {Pick<import('./plexichat-api.js').PlexiAPI, 'request' | 'userId'>} api
+ * @property {Pick<import('./plexichat-api.js').PlexiAPI, 'request' | 'exchange' | 'userId'>} api
  * @property {import('./seal/sealer.js').Sealer|null} [sealer] without one, sealed messages stay closed and none are written
  * @property {Partial<Environment>} [env]
  * @property {() => string} [makeID] names of messages, unique for their sender
@@ -64,6 +66,7 @@ export const chatURL = ({ protocol, host }) => `${protocol === 'https:' ? 'wss' 
 export class PlexiChat extends EventTarget {
   /** REST: what needs no socket. @type {ChatAPI} */ rest;
   /** Where one's sealed messages can be read. @type {DeviceAPI} */ devices;
+  /** @type {FileAPI} */ files;
   /** What seals and opens, if this page can. @type {import('./seal/sealer.js').Sealer|null} */ sealer;
   /** @type {ChatOptions['api']} */ #api;
   /** @type {Environment} */ #env;
@@ -89,6 +92,7 @@ export class PlexiChat extends EventTarget {
     this.#api = api;
     this.rest = new ChatAPI(api);
     this.devices = new DeviceAPI(api);
+    this.files = new FileAPI(api);
     this.sealer = sealer ?? null;
     this.#env = environment(env);
     this.#timers = new Timers(this.#env);
@@ -173,15 +177,15 @@ export class PlexiChat extends EventTarget {
 
   /**
    * Shown at once, sent as soon as there is a socket, and again until the server has it.
-   * @param {string} id @param {string} text @param {{replyTo?: string|null, threadId?: string|null}} [to]
+   * @param {string} id @param {string} text @param {{replyTo?: string|null, threadId?: string|null, files?: readonly import('./chat/types.js').AttachedFile[]}} [to] `files` are uploaded already
    * @returns {boolean} false when too many wait already
    */
-  send(id, text, { replyTo = null, threadId = null } = {}) {
-    const draft = { conversationId: id, text, clientId: this.#makeID(), replyTo, threadId };
+  send(id, text, { replyTo = null, threadId = null, files = [] } = {}) {
+    const draft = { conversationId: id, text, clientId: this.#makeID(), replyTo, threadId, files };
     if (!this.#outbox.add(draft)) return false;
     const message = /** @type {Message} */ ({
       id: draftID(draft.clientId), conversationId: id, sequence: Infinity, authorId: this.#api.userId ?? '', type: 'text',
-      text, isSealed: this.#conversation(id)?.isSealed ?? false, box: null, unreadable: null, replyTo, threadId, replyCount: 0, reactions: [], version: 0, clientId: draft.clientId,
+      text, isSealed: this.#conversation(id)?.isSealed ?? false, box: null, unreadable: null, replyTo, threadId, replyCount: 0, reactions: [], files, version: 0, clientId: draft.clientId,
       isEdited: false, isDeleted: false, createdAt: new Date(this.#env.wallClock()).toISOString(), pending: 'sending', problem: null,
     });
     this.#setTimeline(id, withDraft(this.#state.timelines[id] ?? emptyTimeline, message));
@@ -191,9 +195,9 @@ export class PlexiChat extends EventTarget {
   }
 
   /** What failed, once more: under its old name, in case that it arrived after all. @param {Message} message @returns {boolean} */
-  retry({ conversationId, clientId, text, replyTo, threadId, pending }) {
+  retry({ conversationId, clientId, text, replyTo, threadId, files, pending }) {
     if (pending !== 'failed' || clientId === null || text === null) return false;
-    if (!this.#outbox.add({ conversationId, text, clientId, replyTo, threadId })) return false;
+    if (!this.#outbox.add({ conversationId, text, clientId, replyTo, threadId, files })) return false;
     this.#pending(conversationId, clientId, 'sending', null);
     this.#flush();
     return true;
@@ -378,13 +382,14 @@ export class PlexiChat extends EventTarget {
 
   /** @param {Draft} draft */
   async #sendNow(draft) {
-    const { clientId, threadId } = draft;
-    const body = await this.#bodyOf(draft, this.#conversation(draft.conversationId)?.isSealed ?? false);
+    const { conversationId, clientId, replyTo, threadId, files = [] } = draft;
+    const body = await this.#bodyOf(draft, this.#conversation(conversationId)?.isSealed ?? false);
     // What may help later is tried again by the outbox.
     if (!body.ok) return body.problem.retry ? undefined : this.#failed(clientId, body.problem);
-    // Sockets have no word for an answer in a thread.
-    if (threadId === null) return void this.#socket.send(say.send(draft, body.value, `send:${clientId}`));
-    const answer = await this.rest.answer(threadId, body.value, clientId);
+    // Sockets have no word for an answer in a thread, nor for files.
+    if (threadId === null && files.length === 0) return void this.#socket.send(say.send(draft, body.value, `send:${clientId}`));
+    const words = files.length === 0 ? body.value : { ...body.value, file_ids: files.map((file) => file.id), type: typeOf(files) };
+    const answer = threadId === null ? await this.rest.say(conversationId, words, { clientId, replyTo }) : await this.rest.answer(threadId, words, clientId);
     if (answer.ok) this.#stored(answer.value, clientId);
     else if (!answer.problem.retry || answer.problem.code === 'rate_limited') this.#failed(clientId, answer.problem);
   }
@@ -535,3 +540,6 @@ export class PlexiChat extends EventTarget {
   /** @param {string} type @param {unknown} detail */
   #tell(type, detail) { this.dispatchEvent(new DetailEvent(type, detail)); }
 }
+
+/** What a message with these is called. @param {readonly import('./chat/types.js').AttachedFile[]} files */
+const typeOf = (files) => ['image', 'audio', 'video'].find((kind) => files.every(({ type }) => type.startsWith(`${kind}/`))) ?? 'file';

@@ -3,7 +3,6 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp } from '../../web/app/app.js';
 import { partsOf } from '../../web/app/chat/words.js';
 import { rowsOf, typingText } from '../../web/app/chat/view.js';
@@ -13,6 +12,7 @@ import { Sealer, memoryKeyStore } from '../../web/plexichat-seal.js';
 import { faultsOf, installDocument, nameOf } from './support/app-dom.js';
 import { FakeAPI, FakeCall, FakeLine, fakeDevices, id, settle } from './support/app-world.js';
 import { ADA, BEN, CY, ChatServer } from './support/chat-server.js';
+import { quiet } from './support/webcrypto.js';
 
 /** @type {ReturnType<typeof installDocument>} */
 let page;
@@ -48,7 +48,7 @@ async function open(hash, { canSeal = false } = {}) {
     makeCall: /** @type {any} */ ((/** @type {any} */ options) => { const call = new FakeCall(options); calls.push(call); return call; }),
     makeChat: (tell) => new PlexiChat({
       sealer: canSeal ? new Sealer({ userId: ADA, deviceName: 'Firefox, Linux', store: memoryKeyStore(), rows: new DeviceAPI(/** @type {any} */ (server)), tell }) : null,
-      url: 'wss://h/v1/ws/connect', token: async () => 'T', api: server, makeID: () => `k${(made += 1)}`, env: { WebSocket: /** @type {any} */ (server.Socket) } }),
+      url: 'wss://h/v1/ws/connect', token: async () => 'T', api: /** @type {any} */ (server), makeID: () => `k${(made += 1)}`, env: { WebSocket: /** @type {any} */ (server.Socket) } }),
     mediaDevices: fakeDevices().source, local: null, tab: null, useKey: null, windows: null, notifier: null,
     encryption: { canEncrypt: false, makeKey: () => '', secretOf: () => null, makeWorker: /** @type {any} */ (() => ({})) },
     sounds: { play: () => () => {}, useDevice() {} }, now: () => Date.parse('2026-03-05T10:00:00Z'),
@@ -354,13 +354,6 @@ test('addresses of chat, and what is none', () => {
   for (const bad of ['#/chat/x', '#join=', '#join=a b', '#join=../../x']) assert.equal(parseRoute(bad).name, 'missing', bad);
 });
 
-/** WebCrypto answers from other threads. */
-async function sealed() {
-  for (let round = 0; round < 12; round += 1) {
-    await sleep(2);
-    await settle();
-  }
-}
 const KEY = (/** @type {number} */ fill) => Buffer.alloc(32, fill).toString('base64');
 const device = (/** @type {number} */ number, /** @type {string} */ key) => ({ id: `10000000-0000-4000-8000-00000000000${number}`, name: 'Phone', algorithm: 'x25519', identity_key: key });
 
@@ -374,28 +367,28 @@ test('a sealed conversation says so, its switch works, and two people compare a 
   const [toggle] = document.querySelectorAll('input').filter((/** @type {any} */ one) => nameOf(one, document).trim() === 'Seal messages end to end');
   toggle.checked = true;
   toggle.dispatchEvent(new Event('change'));
-  await sealed();
+  await quiet();
   assert.equal(server.channels.get(direct).isSealed, true);
   assert.equal(badge(), true);
   await press('Safety number');
-  await sealed();
+  await quiet();
   assert.match(document.body.textContent, /(\d{5} ){11}\d{5}/);
   await press('We see the same');
-  await sealed();
+  await quiet();
   await press('Safety number');
-  await sealed();
+  await quiet();
   assert.match(document.body.textContent, /You have compared this number with Ben Bitdiddle/);
   good();
   // A device that was not there before is told.
   server.addDevice(BEN, device(2, KEY(2)));
-  await sealed();
+  await quiet();
   app.chat.send(direct, 'hello');
-  await sealed();
+  await quiet();
   assert.match(toasts(), /Ben Bitdiddle has a new device/);
   server.addDevice(BEN, device(1, KEY(9)));
-  await sealed();
+  await quiet();
   app.chat.send(direct, 'hello again');
-  await sealed();
+  await quiet();
   assert.match(toasts(), /came with another key/);
   assert.deepEqual(server.channels.get(direct).messages.map((/** @type {any} */ one) => one.content), [null, null]);
 });
@@ -403,18 +396,18 @@ test('a sealed conversation says so, its switch works, and two people compare a 
 test('the settings list one\'s devices, and the one that is here is forgotten with its key', async () => {
   server.addDevice(ADA, { ...device(3, KEY(3)), name: '' });
   await open('#/settings', { canSeal: true });
-  await sealed();
+  await quiet();
   const names = () => document.querySelectorAll('.row__name').map((/** @type {any} */ one) => one.textContent).filter((/** @type {string} */ one) => /device|Firefox/.test(one));
   // The page registers itself while it looks.
   app.reload();
-  await sealed();
+  await quiet();
   assert.deepEqual(names(), ['A device', 'Firefox, Linux (this one)']);
   good();
   const before = await app.chat.sealer.device();
   await press('Remove Firefox, Linux');
   assert.match(document.body.textContent, /will never again read/);
   await press('Remove');
-  await sealed();
+  await quiet();
   const after = await app.chat.sealer.device();
   assert.notEqual(after.value.id, before.value.id);
   assert.ok(!server.devices.get(ADA)?.some(({ id: one }) => one === before.value.id));
@@ -428,4 +421,44 @@ test('a page that cannot seal shows the switch, and why it does not work', async
   assert.deepEqual([toggle.checked, toggle.disabled], [true, true]);
   assert.match(shown(), /This browser cannot seal messages/);
   good();
+});
+
+test('a file is attached, sent with its message, and taken down again; what is sealed takes none', async () => {
+  const channel = server.channel();
+  await open(`#/chat/${channel}`);
+  const [chooser] = document.querySelectorAll('input').filter((/** @type {any} */ one) => one.getAttribute('type') === 'file' || one.type === 'file');
+  const file = (/** @type {string} */ name, type = 'text/plain') => Object.assign(new Blob(['what is in it'], { type }), { name });
+  chooser.files = [file('plan.txt'), file('game.exe')];
+  chooser.dispatchEvent(new Event('change'));
+  await settle();
+  await settle();
+  assert.match(shown(), /plan\.txt.*13 B/);
+  field('Message').value = 'look at this';
+  await press('Send');
+  assert.match(shown(), /A file is still on its way, or could not be sent/);
+  assert.equal(server.channels.get(channel).messages.length, 0);
+  await press('Take game.exe away');
+  await press('Send');
+  await settle();
+  const [message] = server.channels.get(channel).messages;
+  assert.deepEqual([message.content, message.type, message.attachments.map((/** @type {any} */ one) => one.filename)], ['look at this', 'file', ['plan.txt']]);
+  assert.equal(buttons('Download plan.txt, 13 B').length, 1);
+  assert.equal(buttons('Take plan.txt away').length, 0);
+  good();
+  await press('Download plan.txt, 13 B');
+  assert.ok(server.exchanged.some((one) => /^GET .*\/download$/.test(one)));
+  // A picture without words has its name for them.
+  chooser.files = [file('cat.png', 'image/png')];
+  chooser.dispatchEvent(new Event('change'));
+  await settle();
+  await settle();
+  await press('Send');
+  await settle();
+  assert.deepEqual([server.channels.get(channel).messages[1].content, server.channels.get(channel).messages[1].type], ['cat.png', 'image']);
+  assert.ok(server.exchanged.some((one) => /\/thumbnail$/.test(one)));
+  good();
+  server.channels.get(channel).isSealed = true;
+  server.log(channel, 'channel.updated', { channel_id: channel, name: 'general', description: null, is_archived: false, is_encrypted: true });
+  await settle();
+  assert.equal(buttons('Attach files').length, 0);
 });

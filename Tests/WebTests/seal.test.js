@@ -8,6 +8,7 @@ import { test } from 'node:test';
 
 import { ADA, BEN, CY, ChatServer } from './support/chat-server.js';
 import { FakeClock, settle } from './support/world.js';
+import { quiet } from './support/webcrypto.js';
 import * as oracle from './support/seal-oracle.js';
 import { Book, PEOPLE_MAX, printOf, safetyNumber } from '../../web/seal/book.js';
 import { authorDevice, newKeyPair, open, seal } from '../../web/seal/box.js';
@@ -250,13 +251,6 @@ async function world({ withSealer = true } = {}) {
     await settle();
     server.accept();
     await quiet();
-  };
-  /** WebCrypto works on other threads. */
-  const quiet = async () => {
-    for (let round = 0; round < 12; round += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
-      await settle();
-    }
   };
   const said = () => JSON.stringify([...server.sockets.map((one) => one.sent), ...server.asked.map(({ body }) => body ?? null)]);
   const lines = (/** @type {string} */ id) => chat.state.timelines[id].messages.map(({ text, unreadable, pending }) => text === null ? unreadable : pending ?? text);

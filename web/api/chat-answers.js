@@ -33,10 +33,18 @@ export function readChatMessage(value) {
     text: isDeleted ? null : text(value.content), isSealed: !isDeleted && value.encrypted === true,
     box: !isDeleted && isObject(value.sealed) ? value.sealed : null, unreadable: null,
     replyTo: text(value.reply_to), threadId: text(value.thread_id),
-    replyCount: count(value.reply_count) ?? 0, reactions: readReactions(value.reactions),
+    replyCount: count(value.reply_count) ?? 0, reactions: readReactions(value.reactions), files: isDeleted ? [] : readFiles(value.attachments),
     version: count(value.version) ?? 1, clientId: text(value.client_id), isEdited: value.is_edited === true, isDeleted,
     createdAt: text(value.created_at) ?? '', pending: null, problem: null,
   };
+}
+
+/** @param {unknown} value @returns {import('../chat/types.js').AttachedFile[]} */
+function readFiles(value) {
+  if (!Array.isArray(value)) return [];
+  return value.filter((one) => text(one?.filename) !== null).map((one) => ({
+    id: text(one.file_id)?.match(/^file_([0-9a-f-]{36})$/)?.[1] ?? '', name: one.filename, type: text(one.content_type) ?? '', size: count(one.size) ?? 0,
+  }));
 }
 
 /** @param {unknown} value @returns {Reaction[]} */

@@ -14,7 +14,7 @@ import { pageOf, readChatMessage, readConversation, readDirect, readHit, readInv
 /** @typedef {import('../chat/types.js').Conversation} Conversation */
 /** @typedef {import('./chat-answers.js').Member} Member */
 /** @typedef {import('./chat-answers.js').Hit} Hit */
-/** What a message says. @typedef {{content: string}|{sealed: object}} Body */
+/** What a message says. @typedef {({content: string}|{sealed: object}) & {file_ids?: string[], type?: string}} Body */
 /** @typedef {Pick<import('../plexichat-api.js').PlexiAPI, 'request'>} Requests */
 /** @template T @typedef {import('../plexichat-api.js').Result<T>} Result */
 /** @template T @typedef {import('./chat-answers.js').Page<T>} Page */
@@ -103,6 +103,12 @@ export class ChatAPI {
   messages(id, { before, size = PAGE } = {}) {
     const query = new URLSearchParams({ per_page: String(size), ...(before ? { before } : {}) });
     return this.#get(`/v1/channels/${part(id)}/messages?${query}`, pageOf(readChatMessage));
+  }
+
+  /** What sockets have no word for: with files. @param {string} id @param {Body} words @param {{clientId: string, replyTo: string|null}} more @returns {Promise<Result<Message>>} */
+  async say(id, words, { clientId, replyTo }) {
+    const body = { ...words, client_id: clientId, ...(replyTo ? { reply_to: replyTo } : {}) };
+    return read(await this.#api.request('POST', `/v1/channels/${part(id)}/messages`, { body, once: true }), one(readChatMessage));
   }
 
   /** @param {Pick<Message, 'id' | 'version'>} message that is edited; another's edit in between is `edited_since` @param {Body} words @returns {Promise<Result<Message>>} */

@@ -105,3 +105,11 @@ export function browserName(agent) {
   const system = [['Android', 'Android'], ['iPhone', 'iPhone'], ['iPad', 'iPad'], ['Windows', 'Windows'], ['Mac OS', 'macOS'], ['CrOS', 'ChromeOS'], ['Linux', 'Linux']].find(([sign]) => agent.includes(sign));
   return `${browser?.[1] ?? 'Browser'}${system ? `, ${system[1]}` : ''}`;
 }
+
+/** @param {number} bytes @returns {string} "512 B", "1.4 MB" */
+export function fileSize(bytes) {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const step = bytes < 1_000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  const value = bytes / 1_000 ** step;
+  return `${step === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${units[step]}`;
+}

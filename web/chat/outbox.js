@@ -7,7 +7,7 @@
  * @module
  */
 
-/** @typedef {{conversationId: string, text: string, clientId: string, replyTo: string|null, threadId: string|null}} Draft */
+/** @typedef {{conversationId: string, text: string, clientId: string, replyTo: string|null, threadId: string|null, files?: readonly import('./types.js').AttachedFile[]}} Draft */
 /** @typedef {{draft: Draft, sentAt: number|null, tries: number, notBefore: number}} Entry */
 
 /** The answer of a server that is well takes a second at most, also over a bad network. */

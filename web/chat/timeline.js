@@ -42,7 +42,7 @@ export function changed(timeline, what) {
     case 'created': return withStored(timeline, what.message);
     case 'updated': return edited(timeline, what.message);
     case 'deleted':
-      return replaced(timeline, what.messageId, (old) => ({ ...old, text: null, isSealed: false, box: null, isDeleted: true, reactions: [] }));
+      return replaced(timeline, what.messageId, (old) => ({ ...old, text: null, isSealed: false, box: null, files: [], isDeleted: true, reactions: [] }));
     case 'reacted': case 'unreacted': {
       const { userId, emoji } = what;
       return replaced(timeline, what.messageId, (old) => {

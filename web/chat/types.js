@@ -11,6 +11,8 @@
 
 /** @typedef {{userId: string, emoji: string}} Reaction */
 
+/** @typedef {{id: string, name: string, type: string, size: number}} AttachedFile `id` is empty for what is no file of this server */
+
 /**
  * @typedef {object} Message
  * @property {string} id of what is not stored yet: `local:` and its `clientId`
@@ -26,6 +28,7 @@
  * @property {string|null} threadId the message that began the thread, for answers
  * @property {number} replyCount
  * @property {readonly Reaction[]} reactions
+ * @property {readonly AttachedFile[]} files
  * @property {number} version
  * @property {string|null} clientId
  * @property {boolean} isEdited

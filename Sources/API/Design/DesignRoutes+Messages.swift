@@ -93,7 +93,7 @@ extension DesignRoutes {
                 limit: .messages, body: .json(newMessage), answer: messageEnvelope
             ) { call in
                 let sent = try await call.chat.reply(
-                    inThreadOf: try call.messageID(), try message(call), by: try call.principal)
+                    inThreadOf: try call.messageID(), try await message(call), by: try call.principal)
                 return reply(sent.message, call)
             },
         ]
@@ -132,15 +132,29 @@ extension DesignRoutes {
     }
 
     static func send(to channel: ConversationID, _ call: Call) async throws -> Reply {
-        reply(try await call.chat.send(try message(call), to: channel, by: try call.principal).message, call)
+        reply(try await call.chat.send(try await message(call), to: channel, by: try call.principal).message, call)
     }
 
-    private static func message(_ call: Call) throws -> NewMessage {
+    private static func message(_ call: Call) async throws -> NewMessage {
         NewMessage(
             try body(call), type: call.optionalText("type").flatMap(MessageType.init(name:)) ?? .text,
             replyTo: try call.reference(call.body["reply_to"], or: .message),
-            mentions: try call.people(named: "mentions"), clientID: call.optionalText("client_id"),
-            searchTokens: try call.searchTokens())
+            mentions: try call.people(named: "mentions"), attachments: try await attachments(call),
+            clientID: call.optionalText("client_id"), searchTokens: try call.searchTokens())
+    }
+
+    /// Named and measured by the files themselves: what a sender says of them is not asked for.
+    private static func attachments(_ call: Call) async throws -> [Attachment] {
+        var attachments: [Attachment] = []
+        for value in call.body["file_ids"]?.arrayValue ?? [] {
+            guard let id = value.stringValue.flatMap({ FileID($0) }) else { throw FileError.notFound(.file) }
+            let file = try await call.files.file(id, for: try call.principal)
+            attachments.append(
+                Attachment(
+                    id: .timeOrdered(at: call.time), name: file.name, size: file.size, contentType: file.type,
+                    storage: file.storage))
+        }
+        return attachments
     }
 
     private static func body(_ call: Call) throws -> MessageBody {
@@ -165,6 +179,7 @@ extension DesignRoutes {
         bodyProperties + [
             .optional("type", ChatFields.writtenTypes, "text where it is not given"),
             .optional("reply_to", .nullable(.uuid)), .optional("mentions", ChatFields.mentions),
+            .optional("file_ids", .array(.uuid, limit: ChatFields.sentAttachments), "Files that the sender may read"),
             .optional(
                 "client_id", .nullable(ChatFields.clientID),
                 "The sender's name for it: sent again under the same name, it is stored once"),

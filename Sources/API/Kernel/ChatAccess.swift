@@ -141,6 +141,8 @@ enum ChatFields {
     /// The domain's `emojiPerMessage` and `reactionsPerMessage` are below it, whatever is configured.
     static let shownReactions = 10_000
     static let shownAttachments = 1_000
+    /// Each is looked up before the message is written; the domain's own bound is lower (`chat.attachments_per_message`).
+    static let sentAttachments = 100
     /// As the domain has it (`ChatOptions.recipientKeys`). More would not fit into a body, either.
     static let shownKeys = 1_000
     static let shownStatuses = 100_000

@@ -157,6 +157,7 @@ export class ChatServer {
   #answer(method, url, body) {
     if (url.pathname.startsWith('/api/v1/chat/devices')) return this.#device(method, url.pathname.split('/')[5], body);
     const [, version, kind, key, part, last] = url.pathname.split('/');
+    if (kind === 'files') return ok({ id: key, name: this.files.get(key).filename, type: this.files.get(key).content_type, size: this.files.get(key).size, thumbnail_url: null });
     const all = [...this.channels.values()];
     if (version === 'chatrooms') return this.#invitation(kind, key);
     if (kind === 'dm') {
@@ -174,6 +175,10 @@ export class ChatServer {
     }
     const channel = this.channels.get(key);
     if (!channel) return refused('not_found');
+    if (part === 'messages' && method === 'POST') {
+      const attachments = (body.file_ids ?? []).map((/** @type {string} */ one) => ({ id: one, file_id: `file_${one}`, ...this.files.get(one) }));
+      return ok(this.say(key, ADA, body.content ?? null, { ...sealedOf(body), type: body.type, attachments, client_id: body.client_id, reply_to: body.reply_to ?? null }));
+    }
     if (part === 'messages') return this.#history(channel, url.searchParams);
     if (part === 'members' && method === 'GET') return ok(channel.members.map((/** @type {string} */ user) => ({ user_id: user, username: 'x', display_name: names.get(user), role: user === ADA ? 'owner' : 'member' })));
     if (part === 'members') channel.isMember = false;
@@ -212,6 +217,43 @@ export class ChatServer {
     return ok({ ...message });
   }
 
+  // Files
+
+  /** Files by id, as attachments have them. @type {Map<string, any>} */ files = new Map();
+  /** Uploads under way. @type {Map<string, {length: number, meta: Record<string, string>, bytes: Buffer, channel: string}>} */ uploads = new Map();
+  /** How many bytes of a piece arrive before the network goes, for one request each. @type {number[]} */ cuts = [];
+  /** @type {string[]} */ exchanged = [];
+
+  exchange = async (/** @type {string} */ method, /** @type {string} */ path, /** @type {any} */ { headers = {}, body, signal } = {}) => {
+    this.exchanged.push(`${method} ${path}`);
+    await Promise.resolve();
+    const answer = (/** @type {Record<string, string>} */ more, content = new Blob()) => ({ ok: true, value: new Response(content, { headers: more }) });
+    if (signal?.aborted) return refused('network');
+    if (path.endsWith('/download') || path.endsWith('/thumbnail')) return answer({}, this.files.get(path.split('/')[3]).content);
+    if (method === 'POST') {
+      const meta = Object.fromEntries(headers['Upload-Metadata'].split(',').map((/** @type {string} */ one) => [one.split(' ')[0], Buffer.from(one.split(' ')[1], 'base64').toString()]));
+      if (meta.filename.endsWith('.exe')) return { ok: false, problem: { code: 'validation', text: 'not allowed', retry: false, retryAfter: null, info: {} } };
+      const key = id(this.#last += 1);
+      this.uploads.set(key, { length: Number(headers['Upload-Length']), meta, bytes: Buffer.alloc(0), channel: meta.channel_id });
+      return answer({ Location: `https://chat.example.org/v1/files/uploads/${key}` });
+    }
+    const key = path.split('/')[4];
+    const upload = /** @type {any} */ (this.uploads.get(key));
+    if (method === 'HEAD') return answer({ 'Upload-Offset': String(upload.bytes.length) });
+    if (method === 'DELETE') {
+      this.uploads.delete(key);
+      return answer({});
+    }
+    if (Number(headers['Upload-Offset']) !== upload.bytes.length) return refused('conflict');
+    const cut = this.cuts.shift();
+    const piece = new Uint8Array(await body.arrayBuffer());
+    upload.bytes = Buffer.concat([upload.bytes, piece.subarray(0, cut)]);
+    if (cut !== undefined) return refused('network');
+    if (upload.bytes.length < upload.length) return answer({ 'Upload-Offset': String(upload.bytes.length) });
+    this.files.set(key, { filename: upload.meta.filename, content_type: upload.meta.filetype ?? 'text/plain', size: upload.length, content: new Blob([upload.bytes]) });
+    return answer({ 'Upload-Offset': String(upload.length), 'File-Id': key });
+  };
+
   /** Registered devices, by person. @type {Map<string, any[]>} */ devices = new Map();
 
   /** @param {string} user @param {any} device */
@@ -244,7 +286,7 @@ export class ChatServer {
     const last = one.messages.at(-1);
     return {
       id: one.id, type: one.type, visibility: one.visibility, name: one.type === 'direct' ? names.get(one.other) : one.name, description: null, member_count: one.members.length,
-      role: one.isMember ? 'owner' : null, permissions: one.isMember ? ['view', 'send_messages', 'add_reactions', 'use_threads', 'invite_members', 'join_voice', 'manage_channel'] : [],
+      role: one.isMember ? 'owner' : null, permissions: one.isMember ? ['view', 'send_messages', 'add_reactions', 'use_threads', 'invite_members', 'join_voice', 'manage_channel', 'attach_files'] : [],
       is_archived: false, is_muted: false, is_encrypted: one.isSealed, unread_count: one.messages.length - one.read, last_message_id: last?.id ?? null,
       last_activity_at: last?.created_at ?? null, created_at: '2026-03-01T00:00:00Z',
     };

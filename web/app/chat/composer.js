@@ -11,12 +11,15 @@ const bytesMax = 16_384;
 /**
  * @param {object} what
  * @param {string} what.label
- * @param {(words: string) => boolean} what.onSend false keeps what was written
+ * @param {(words: string) => boolean | string} what.onSend false keeps what was written; so do words, which say why
  * @param {(isTyping: boolean) => void} what.onTyping
  * @param {(() => void)} [what.onCancel] of a quote or an edit
  * @param {string} what.id
+ * @param {() => boolean} [what.hasMore] there is something to be sent beside words
+ * @param {(files: FileList) => void} [what.onFiles] pasted
+ * @param {any} [what.tools]
  */
-export function composer({ label, onSend, onTyping, onCancel, id }) {
+export function composer({ label, onSend, onTyping, onCancel, id, hasMore = () => false, onFiles, tools = null }) {
   const context = h('div', { class: 'composer__context', hidden: true });
   const fault = h('p', { class: 'field__error', role: 'alert', hidden: true });
   const input = h('textarea', {
@@ -25,6 +28,12 @@ export function composer({ label, onSend, onTyping, onCancel, id }) {
       input: () => {
         fault.hidden = true;
         onTyping(input.value.trim() !== '');
+      },
+      paste(/** @type {ClipboardEvent} */ event) {
+        const files = event.clipboardData?.files;
+        if (!onFiles || !files || files.length === 0) return;
+        event.preventDefault();
+        onFiles(files);
       },
       keydown(/** @type {KeyboardEvent} */ event) {
         if (event.key === 'Escape' && !context.hidden) {
@@ -39,14 +48,15 @@ export function composer({ label, onSend, onTyping, onCancel, id }) {
   });
   const element = h('form', { class: 'composer', noValidate: true, on: { submit(/** @type {Event} */ event) { event.preventDefault(); submit(); } } },
     context, fault, h('label', { class: 'only-read', htmlFor: id }, label),
-    h('div', { class: 'composer__line' }, input,
+    h('div', { class: 'composer__line' }, tools, input,
       h('button', { class: 'button button--primary button--icon', type: 'submit', aria: { label: text('chat.send') }, title: text('chat.send') }, icon('send'))));
 
   function submit() {
     const words = input.value.trim();
-    if (words === '') return;
+    if (words === '' && !hasMore()) return;
     if (new TextEncoder().encode(words).length > bytesMax) return say(text('problem.message_too_long'));
-    if (!onSend(words)) return say(text('chat.tooManyWait'));
+    const answer = onSend(words);
+    if (answer !== true) return say(answer === false ? text('chat.tooManyWait') : answer);
     input.value = '';
     setContext(null);
     input.focus();

@@ -1,6 +1,7 @@
 // @ts-check
 // One message, and what can be done with it.
 
+import { fileElements } from './attachments.js';
 import { h, keyed, replace, setAria, setData, setText } from '../dom.js';
 import { confirm, openDialog } from '../dialog.js';
 import { face, iconButton } from '../parts.js';
@@ -89,6 +90,7 @@ export function messageElement(app, doing, first) {
     const { message } = row;
     return [
       row.quote === null ? null : h('blockquote', { class: 'message__quote' }, row.quote.author === '' ? null : h('strong', {}, row.quote.author, ' '), row.quote.words),
+      fileElements(app, message.files),
       row.note === '' ? h('p', { class: 'message__text' }, wordNodes(message.text ?? ''), message.isEdited ? h('span', { class: 'message__note' }, ' ', text('chat.edited')) : null)
         : h('p', { class: 'message__note' }, row.note),
     ];
@@ -103,7 +105,7 @@ export function messageElement(app, doing, first) {
   const parts = [
     [places.face, () => [row.isContinued, row.author], () => (row.isContinued ? null : face(row.author))],
     [places.head, () => [row.author, row.time, row.whole], head],
-    [places.words, () => [row.message.text, row.message.isEdited, row.note, row.quote], words],
+    [places.words, () => [row.message.text, row.message.isEdited, row.note, row.quote, row.message.files], words],
     [places.sending, () => [row.message.pending, row.message.problem?.code], () => (row.message.pending === 'sending' ? h('p', { class: 'message__note' }, text('chat.sending')) : failed())],
     [places.thread, () => [row.message.threadId, row.message.replyCount], thread],
     [places.readBy, () => row.readBy, () => (row.readBy === '' ? null : h('p', { class: 'message__note' }, row.readBy))],

@@ -1,6 +1,7 @@
 // @ts-check
 // One conversation: its messages, the line to write on, and beside it a thread or the members.
 
+import { attaching } from '../chat/attachments.js';
 import { composer } from '../chat/composer.js';
 import { dayElement, messageElement } from '../chat/message.js';
 import { sealedBadge } from '../chat/sealing.js';
@@ -41,13 +42,26 @@ export function chatScreen(app, { id }) {
   const rows = h('div', { class: 'chat__rows' });
   const log = h('div', { class: 'chat__log', role: 'log', tabindex: '0', aria: { live: 'polite', label: text('chat.log') }, on: { scroll: scrolled } }, older, place, rows);
   const typing = h('p', { class: 'chat__typing', role: 'status' });
-  const line = composer({ id: 'chat-line', label: text('chat.write'), onSend, onTyping: (is) => (is ? app.chat?.typing(id) : app.chat?.stopTyping(id)), onCancel: stopEditing });
+  const files = attaching(app, id);
+  const line = composer({
+    id: 'chat-line', label: text('chat.write'), tools: files.button, hasMore: () => editing === null && !files.isEmpty,
+    onFiles: (pasted) => { if (mayAttach()) files.add(pasted); }, onSend, onCancel: stopEditing,
+    onTyping: (is) => (is ? app.chat?.typing(id) : app.chat?.stopTyping(id)),
+  });
   const readOnly = h('p', { class: 'notice', hidden: true }, text('chat.readOnly'));
   const beside = h('div', { class: 'chat__beside', hidden: true });
   const element = h('div', { class: 'chat' },
     h('div', { class: 'chat__main' },
       h('div', { class: 'bar chat__head' }, h('div', { class: 'chat__title' }, heading, sealed), h('div', { class: 'row__tools' }, call, members)),
-      log, typing, line.element, readOnly), beside);
+      log, typing, files.list, files.input, line.element, readOnly), beside);
+  element.addEventListener('dragover', (event) => { if (mayAttach()) event.preventDefault(); });
+  element.addEventListener('drop', (event) => {
+    if (!mayAttach() || !event.dataTransfer?.files.length) return;
+    event.preventDefault();
+    files.add(event.dataTransfer.files);
+  });
+  /** What is sealed has no files yet: the server would see them. */
+  const mayAttach = () => doing.may('attach_files') && !(conversation()?.isSealed ?? false);
 
   /** @type {import('../chat/message.js').Doing} */
   const doing = {
@@ -92,8 +106,12 @@ export function chatScreen(app, { id }) {
       editing = null;
       return true;
     }
-    const isTaken = app.chat?.send(id, words, { replyTo: replyingTo?.id ?? null }) ?? false;
-    if (isTaken) [replyingTo, isAtEnd] = [null, true];
+    const attached = files.files;
+    if (attached === null) return text('chat.files.notYet');
+    const isTaken = app.chat?.send(id, words === '' ? attached.map(({ name }) => name).join(', ') : words, { replyTo: replyingTo?.id ?? null, files: attached }) ?? false;
+    if (!isTaken) return false;
+    [replyingTo, isAtEnd] = [null, true];
+    files.clear();
     return isTaken;
   }
 
@@ -160,6 +178,7 @@ export function chatScreen(app, { id }) {
     sealed.hidden = !(one?.isSealed ?? false);
     const canWrite = one !== undefined && !one.isArchived && doing.may('send_messages');
     line.element.hidden = !canWrite;
+    files.button.hidden = !mayAttach();
     readOnly.hidden = canWrite || one === undefined;
     call.hidden = !doing.may('join_voice');
     setText(typing, typingText(chat.typing[id] ?? [], app.directory.nameOf));
@@ -191,6 +210,7 @@ export function chatScreen(app, { id }) {
       for (const end of unwatch) end();
       document.removeEventListener('visibilitychange', look);
       side?.close();
+      files.close();
       app.chat?.stopTyping(id);
     },
   };
