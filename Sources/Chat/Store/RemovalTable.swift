@@ -24,7 +24,7 @@ enum RemovalTable {
     /// What has no order among itself, and the end of it.
     static func ends(of user: UserID) -> [Statement] {
         [
-            FileTable.letGo(of: user),
+            FileTable.letGo(of: user), FileUploadTable.letGo(of: user),
             "DELETE FROM client_devices WHERE user_id = \(user)", "DELETE FROM one_time_keys WHERE user_id = \(user)",
             "DELETE FROM device_changes WHERE user_id = \(user)",
             "DELETE FROM conversation_members WHERE user_id = \(user)",
