@@ -1,11 +1,19 @@
 // plexibench: small measurements that print figures. The argument says which.
 
+import Content
+
+// Its own workers for images: this program again.
+if CommandLine.arguments.dropFirst().first == ImageWorkerMain.command {
+    ImageWorkerMain.run(Array(CommandLine.arguments.dropFirst(2)))
+}
+
 let benchmarks: [(name: String, body: () -> Void)] = [
     ("parser", benchmarkParser),
     ("store", benchmarkStore),
     ("store-writer", runStoreWriter),
     ("store-check", runStoreCheck),
     ("chat", benchmarkChat),
+    ("images", benchmarkImages),
     ("logins", benchmarkLogins),
     ("ws-server", runWebSocketServer),
     ("ws-idle", benchmarkIdleWebSockets),

@@ -17,7 +17,7 @@ enum Rules {
             "plexichat", "plexibench",
         ],
         "COpenSSL": ["Crypto"], "CArgon2": ["Crypto"], "CCurl": ["Net"], "CZlib": ["Net", "Content"],
-        "CImages": ["Content"],
+        "CImages": ["Content", "plexibench"],
         "CFloor": ["plexibench"], "CSQLite": ["Store"], "CPQ": ["Store"], "CYAML": ["Configuration"],
     ]
 

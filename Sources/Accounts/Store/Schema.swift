@@ -3,7 +3,7 @@
 package import Store
 
 package enum AccountsSchema {
-    package static let migrations: [Migration] = [first, systemSettings, BlobSchema.ledger]
+    package static let migrations: [Migration] = [first, systemSettings, BlobSchema.ledger, AvatarTable.migration]
 
     private static let first = Migration(
         name: "accounts-0001",

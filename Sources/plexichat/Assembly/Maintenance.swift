@@ -22,7 +22,7 @@ final class Maintenance: Sendable {
     private let idempotency: IdempotencyStore
     private let calls: CallAssembly.Parts
     private let chat: ChatAccess
-    private let files: FileService
+    private let files: FileAccess
     private let logins: LoginWatch
     private let load: LoadMonitor
     private let tls: TLSReloader?
@@ -33,7 +33,7 @@ final class Maintenance: Sendable {
 
     init(
         accounts: AccountService, idempotency: IdempotencyStore, calls: CallAssembly.Parts, chat: ChatAccess,
-        files: FileService, logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?
+        files: FileAccess, logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?
     ) {
         self.accounts = accounts
         self.idempotency = idempotency
@@ -121,7 +121,8 @@ final class Maintenance: Sendable {
         guard !isSweepingFiles.exchange(true, ordering: .relaxed) else { return }
         Task {
             do {
-                while try await files.sweep(), !isStopped.load(ordering: .relaxed) {}
+                while try await files.avatars?.sweep() == true, !isStopped.load(ordering: .relaxed) {}
+                while try await files.service.sweep(), !isStopped.load(ordering: .relaxed) {}
             } catch {
                 Self.log.warning("old files could not be deleted; the next sweep tries again", [.error(error)])
             }

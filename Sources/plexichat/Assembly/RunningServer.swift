@@ -102,7 +102,7 @@ struct RunningServer: Sendable {
         let chat = ChatAssembly.make(configuration, storage, accounts, calls: parts.calls.service, metrics)
         let files: FileParts
         do {
-            files = try await FileAssembly.start(configuration, storage, chat.chat.service)
+            files = try await FileAssembly.start(configuration, storage, accounts, chat.chat.service)
         } catch {
             await relay?.server.stop()
             await media?.stop()
@@ -130,7 +130,7 @@ struct RunningServer: Sendable {
             throw error
         }
         let maintenance = Maintenance(
-            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat.chat, files: files.access.service,
+            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat.chat, files: files.access,
             logins: logins, load: load, tls: tls)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
