@@ -62,7 +62,7 @@ let package = Package(
         library("Vault", ["Base", "Wire", "Crypto", "CShims"], settings: language),
         library("Content", ["Base", "CShims", "CImages", "CZlib"], settings: language),
         // L2
-        library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault"]),
+        library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault", "Content"]),
         library("Media", ["Base", "Wire", "Crypto", "CShims"], settings: language),
         library("Relay", ["Base", "Wire", "Crypto", "Net", "CShims"], settings: language),
         // L3
@@ -94,7 +94,7 @@ let package = Package(
             "plexibench",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Chat", "Media", "Relay",
-                "Signaling", "Backup", "API", "TestKit", "CShims", "CFloor",
+                "Signaling", "Backup", "API", "TestKit", "CShims", "CImages", "CFloor",
             ]),
 
         tests("BaseTests", []),

@@ -162,7 +162,9 @@ static int install(unsigned int permissions) {
     }
     struct sock_fprog built = {.len = filter.count, .filter = filter.lines};
     // Threads that the runtime may have started are bound too.
-    return syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &built) == 0 ? 0 : -1;
+    if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &built) == 0) return 0;
+    // Some service managers' own filters know prctl(2) only; a worker has one thread when it comes here.
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &built, 0, 0);
 }
 
 static int limit(int what, rlim_t most) {

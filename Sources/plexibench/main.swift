@@ -1,5 +1,12 @@
 // plexibench: small measurements that print figures. The argument says which.
 
+import Content
+
+// Its own workers for images: this program again.
+if CommandLine.arguments.dropFirst().first == ImageWorkerMain.command {
+    ImageWorkerMain.run(Array(CommandLine.arguments.dropFirst(2)))
+}
+
 let benchmarks: [(name: String, body: () -> Void)] = [
     ("parser", benchmarkParser),
     ("store", benchmarkStore),
@@ -11,6 +18,7 @@ let benchmarks: [(name: String, body: () -> Void)] = [
     ("chat-storm", benchmarkChatStorm),
     ("chat-soak", benchmarkChatSoak),
     ("chat-server", runChatServer),
+    ("images", benchmarkImages),
     ("logins", benchmarkLogins),
     ("ws-server", runWebSocketServer),
     ("ws-idle", benchmarkIdleWebSockets),

@@ -31,7 +31,7 @@ import Wire
             #expect(try await api.get("/health").status == 200)
             #expect(try await api.get("/health")["data.status"] == .string("healthy"))
             // What the documents have and this version has not stays an answer of the API.
-            #expect(try await api.get("/users/me/avatar").status == 501)
+            #expect(try await api.get("/plugins").status == 501)
             #expect(try await api.get("/missing.html").status == 404)
             #expect(try await api.post("/", "{}").status == 404)
         }

@@ -17,7 +17,7 @@ enum Rules {
             "plexichat", "plexibench",
         ],
         "COpenSSL": ["Crypto"], "CArgon2": ["Crypto"], "CCurl": ["Net"], "CZlib": ["Net", "Content"],
-        "CImages": ["Content"], "CZstd": ["Backup"],
+        "CImages": ["Content", "plexibench"], "CZstd": ["Backup"],
         "CFloor": ["plexibench"], "CSQLite": ["Store"], "CPQ": ["Store"], "CYAML": ["Configuration"],
     ]
 

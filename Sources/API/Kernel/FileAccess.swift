@@ -1,6 +1,6 @@
 // What the rows of files may use.
 
-import Accounts
+package import Accounts
 import Base
 package import Chat
 
@@ -10,11 +10,16 @@ package struct FileAccess: Sendable {
     package let publicURL: String
     /// Of rooms' row; its document has 10 MB.
     package let roomsLimit: Int64
+    /// `nil` in programs that keep no pictures of users.
+    package let avatars: AvatarService?
 
-    package init(service: FileService, publicURL: String, roomsLimit: Int64 = 10 << 20) {
+    package init(
+        service: FileService, publicURL: String, roomsLimit: Int64 = 10 << 20, avatars: AvatarService? = nil
+    ) {
         self.service = service
         self.publicURL = publicURL
         self.roomsLimit = roomsLimit
+        self.avatars = avatars
     }
 }
 

@@ -69,7 +69,6 @@ enum PathClaims {
         (["plugins"], "Plugins"),
         (["api", "v1", "ai"], "The assistant"),
         (["api", "v1", "admin", "backup"], "Backups"),
-        (["users", "me", "avatar"], "Avatar upload"),
     ]
 
     static func missingFeature(at segments: ArraySlice<String>) -> String? {

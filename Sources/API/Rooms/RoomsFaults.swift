@@ -11,6 +11,7 @@ extension RoomsFormat {
         if let error = error as? AccountError { return problem(of: error) }
         if let error = error as? ChatError { return problem(of: error) }
         if let error = error as? FileError { return problem(of: error) }
+        if let error = error as? AvatarError { return error.problem { problem(of: $0) } }
         if let error = error as? DownloadFault { return error.problem }
         if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil

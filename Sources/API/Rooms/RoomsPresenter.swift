@@ -75,5 +75,5 @@ enum RoomsPresenter {
 
 enum RoomsRoutes {
     static let table = DialectTable(
-        .rooms, RoomsFormat(), auth + users + chatrooms + invitations + messages + summaries + files + health)
+        .rooms, RoomsFormat(), auth + users + avatars + chatrooms + invitations + messages + summaries + files + health)
 }

@@ -25,11 +25,11 @@ extension RoomsRoutes {
         ]
     }
 
-    private static func profile(_ user: User) -> Reply {
+    static func profile(_ user: User) -> Reply {
         RoomsPresenter.reply { json in RoomsPresenter.profile(user, into: &json) }
     }
 
-    private static let profileEnvelope = RoomsPresenter.envelope(
+    static let profileEnvelope = RoomsPresenter.envelope(
         .named(
             "RoomsProfile",
             .object([

@@ -4,7 +4,7 @@ package import Store
 
 package enum AccountsSchema {
     package static let migrations: [Migration] = [
-        first, systemSettings, ClientSettingTable.migration, BlobSchema.ledger, namedKeys,
+        first, systemSettings, ClientSettingTable.migration, BlobSchema.ledger, namedKeys, AvatarTable.migration,
     ]
 
     private static let first = Migration(

@@ -52,6 +52,7 @@ package final class APIHarness: Sendable {
     package let files: FileService
     package let ledger: TestLedger
     package let inspector = TestInspector()
+    package let avatars: AvatarService
     package let loop = TestLoop()
     package let load: LoadMonitor
     package let health: HealthMonitor
@@ -129,6 +130,9 @@ package final class APIHarness: Sendable {
         ledger = try TestLedger(domain.database, clock: domain.clock)
         files = FileService(
             database: domain.database, ledger: ledger.ledger, chat: chat, inspector: inspector, options: setup.files)
+        avatars = AvatarService(
+            database: domain.database, ledger: ledger.ledger, accounts: domain.service, images: TestAvatars(),
+            publicURL: "https://chat.example.org", clock: domain.clock.clock)
         hub.setChat(chat)
         chatWorld.setNext(hub)
         webhooks = WebhookService(
@@ -144,8 +148,8 @@ package final class APIHarness: Sendable {
                 signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence),
                 chat: ChatAccess(service: chat, publicURL: "https://chat.example.org"),
                 live: LiveAccess(hub: hub, chat: chat),
-                files: FileAccess(service: files, publicURL: "https://chat.example.org"), settings: settings,
-                clientSettings: clientSettings,
+                files: FileAccess(service: files, publicURL: "https://chat.example.org", avatars: avatars),
+                settings: settings, clientSettings: clientSettings,
                 webhooks: WebhookAccess(service: webhooks, publicURL: "https://chat.example.org")),
             limiter: limiter, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)

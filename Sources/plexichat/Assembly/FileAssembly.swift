@@ -22,7 +22,7 @@ enum FileAssembly {
     private static let log = Logger("files")
 
     static func start(
-        _ configuration: Configuration, _ storage: Storage, _ chat: ChatService
+        _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, _ chat: ChatService
     ) async throws(StartFailure) -> FileParts {
         let blobs = try blobs(configuration, on: storage.shards.first)
         let ledger = BlobLedger(blobs: blobs, database: storage.database)
@@ -41,7 +41,11 @@ enum FileAssembly {
         return FileParts(
             access: FileAccess(
                 service: service, publicURL: configuration.publicURL,
-                roomsLimit: Int64(configuration.files.roomsMaxSize)),
+                roomsLimit: Int64(configuration.files.roomsMaxSize),
+                avatars: AvatarService(
+                    database: storage.database, ledger: ledger, accounts: accounts,
+                    images: WorkerAvatars(images: images, scanner: scanner),
+                    publicURL: configuration.publicURL)),
             ledger: ledger, images: images)
     }
 

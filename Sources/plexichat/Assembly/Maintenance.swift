@@ -25,7 +25,7 @@ final class Maintenance: Sendable {
     private let idempotency: IdempotencyStore
     private let calls: CallAssembly.Parts
     private let chat: ChatAssembly.Parts
-    private let files: FileService
+    private let files: FileAccess
     private let logins: LoginWatch
     private let load: LoadMonitor
     private let tls: TLSReloader?
@@ -37,7 +37,7 @@ final class Maintenance: Sendable {
 
     init(
         accounts: AccountService, idempotency: IdempotencyStore, calls: CallAssembly.Parts,
-        chat: ChatAssembly.Parts, files: FileService, logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?,
+        chat: ChatAssembly.Parts, files: FileAccess, logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?,
         relay: RelayServer?
     ) {
         self.accounts = accounts
@@ -136,7 +136,8 @@ final class Maintenance: Sendable {
         guard !isSweepingFiles.exchange(true, ordering: .relaxed) else { return }
         Task {
             do {
-                while try await files.sweep(), !isStopped.load(ordering: .relaxed) {}
+                while try await files.avatars?.sweep() == true, !isStopped.load(ordering: .relaxed) {}
+                while try await files.service.sweep(), !isStopped.load(ordering: .relaxed) {}
             } catch {
                 Self.log.warning("old files could not be deleted; the next sweep tries again", [.error(error)])
             }

@@ -102,7 +102,7 @@ struct RunningServer: Sendable {
         let chat = ChatAssembly.make(configuration, storage, accounts, parts, metrics)
         let files: FileParts
         do {
-            files = try await FileAssembly.start(configuration, storage, chat.chat.service)
+            files = try await FileAssembly.start(configuration, storage, accounts, chat.chat.service)
         } catch {
             await relay?.server.stop()
             await media?.stop()
@@ -133,8 +133,8 @@ struct RunningServer: Sendable {
             throw error
         }
         let maintenance = Maintenance(
-            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat,
-            files: files.access.service, logins: logins, load: load, tls: tls, relay: relay?.server)
+            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat, files: files.access,
+            logins: logins, load: load, tls: tls, relay: relay?.server)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(

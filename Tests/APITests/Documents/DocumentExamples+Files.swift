@@ -99,6 +99,17 @@ extension DocumentExample {
                 {"success": true, "data": {"file": {"id": "string", "filename": "string", "file_type": "string",
                  "file_size": 1, "encrypted_url": "string", "thumbnail_url": "string|null",
                  "upload_date": "datetime"}}}
-                """)
+                """),
+        DocumentExample(
+            document: "rooms, Upload user avatar image", method: .post, path: "/users/me/avatar", caller: .john,
+            body: """
+                ------form
+                Content-Disposition: form-data; name="file"; filename="me.png"
+                Content-Type: image/png
+
+                PNG
+                ------form--
+
+                """, contentType: form),
     ]
 }

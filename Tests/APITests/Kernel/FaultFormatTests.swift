@@ -224,7 +224,6 @@ import Wire
         ("POST", "/cluster/nodes", "code", "not_implemented"),
         ("GET", "/api/v1/cluster/nodes", "code", "not_implemented"),
         ("GET", "/api/v1/ai/chat", "error.code", "NOT_IMPLEMENTED"),
-        ("POST", "/users/me/avatar", "error.code", "RESOURCE_NOT_FOUND"),
     ])
     func `a row that is not built says so in its dialect`(
         _ method: String, _ path: String, _ member: String, _ code: String
