@@ -62,11 +62,11 @@ let package = Package(
         library("Vault", ["Base", "Wire", "Crypto", "CShims"], settings: language),
         library("Content", ["Base", "CShims", "CImages", "CZlib"], settings: language),
         // L2
-        library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault"]),
+        library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault", "Content"]),
         library("Media", ["Base", "Wire", "Crypto", "CShims"], settings: language),
         library("Relay", ["Base", "Wire", "Crypto", "Net", "CShims"], settings: language),
         // L3
-        library("Chat", ["Base", "Wire", "Crypto", "Store", "Vault", "Accounts"]),
+        library("Chat", ["Base", "Wire", "Crypto", "Store", "Vault", "Content", "Accounts"]),
         // L4
         library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media", "Chat"]),
         // L5

@@ -74,6 +74,9 @@ extension Configuration {
         options.countMax = clientSettings.perUser
         options.valueBytesMax = clientSettings.valueSize
         options.totalBytesMax = clientSettings.totalSize
+        options.imageBytesMax = clientSettings.imageSize
+        options.imagesTotalBytes = clientSettings.imagesTotalSize
+        options.imageTypes = Set(clientSettings.imageTypes.map { "image/\($0.rawValue)" })
         return options
     }
 
