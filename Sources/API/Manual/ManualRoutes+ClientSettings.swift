@@ -3,6 +3,7 @@
 import Accounts
 import Base
 import Net
+import Store
 import Wire
 
 extension ManualRoutes {

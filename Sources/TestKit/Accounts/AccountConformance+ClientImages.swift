@@ -57,7 +57,8 @@ extension AccountConformance {
     }
 
     static let clientImages: [Check] = [
-        Check("an image of a setting is kept without what is dropped from it, and its setting says what it is") { accounts in
+        Check("an image of a setting is kept without what is dropped from it, and its setting says what it is") {
+            accounts in
             let gallery = try await Gallery(accounts)
             let setting = try await gallery.put("avatar", "face|taken at home")
             try requireEqual(try await gallery.bytes("avatar"), TestImageInspector.png("face"))

@@ -19,7 +19,8 @@ package final class TestImageInspector: ClientImageInspector {
 
     /// Drops everything behind a `|`, as metadata are dropped.
     package func clean(_ bytes: Bytes, allowed: Set<String>) async throws(ClientImageRefusal) -> CleanImage {
-        let type = bytes.starts(with: Self.png("").prefix(8)) ? "image/png" : bytes.starts(with: [0xFF, 0xD8]) ? "image/jpeg" : ""
+        let isPNG = bytes.starts(with: Self.png("").prefix(8))
+        let type = isPNG ? "image/png" : bytes.starts(with: [0xFF, 0xD8]) ? "image/jpeg" : ""
         guard allowed.contains(type) else { throw .typeNotAllowed }
         if isAway.withLock({ $0 }) { throw .unavailable("away on purpose") }
         let text = String(decoding: bytes.dropFirst(8), as: UTF8.self)

@@ -133,7 +133,8 @@ struct RunningServer: Sendable {
         }
         let maintenance = Maintenance(
             accounts: accounts, clientSettings: clientSettings, idempotency: idempotency, calls: parts,
-            chat: chat.chat, webhooks: chat.webhooks.service, files: files.access.service, logins: logins, load: load, tls: tls)
+            chat: chat.chat, webhooks: chat.webhooks.service, files: files.access.service, logins: logins, load: load,
+            tls: tls)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(
