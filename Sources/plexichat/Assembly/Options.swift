@@ -3,6 +3,7 @@
 import API
 import Accounts
 import Base
+import Chat
 import Configuration
 import Crypto
 import Glibc

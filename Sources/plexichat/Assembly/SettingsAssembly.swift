@@ -2,6 +2,7 @@
 
 import Accounts
 import Configuration
+import Content
 
 enum SettingsAssembly {
     static func make(
