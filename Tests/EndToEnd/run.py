@@ -13,9 +13,8 @@ import harness
 
 # One thread each; the first ones take longest.
 MODULES = [
-    "hostile", "killing", "flows", "whip", "calling", "chatting", "filing", "hooking", "relaying", "starting",
-    "stopping",
-    "failing", "scripts",
+    "hostile", "killing", "flows", "whip", "calling", "chatting", "hooking", "keeping", "filing", "relaying",
+    "starting", "stopping", "failing", "scripts",
 ]
 
 

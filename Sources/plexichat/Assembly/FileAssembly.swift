@@ -14,6 +14,7 @@ struct FileParts: Sendable {
     let ledger: BlobLedger
     /// `nil` where images are not looked at.
     let images: ImageWorkers?
+    let scanner: ClamdScanner?
 
     func stop() { images?.stop() }
 }
@@ -46,7 +47,7 @@ enum FileAssembly {
                     database: storage.database, ledger: ledger, accounts: accounts,
                     images: WorkerAvatars(images: images, scanner: scanner),
                     publicURL: configuration.publicURL)),
-            ledger: ledger, images: images)
+            ledger: ledger, images: images, scanner: scanner)
     }
 
     /// What is away today may be there tomorrow: the server starts without it.

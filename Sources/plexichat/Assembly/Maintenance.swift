@@ -22,6 +22,7 @@ final class Maintenance: Sendable {
     private static let fileInterval = Duration.minutes(1)
 
     private let accounts: AccountService
+    private let clientSettings: ClientSettings
     private let idempotency: IdempotencyStore
     private let calls: CallAssembly.Parts
     private let chat: ChatAssembly.Parts
@@ -36,11 +37,12 @@ final class Maintenance: Sendable {
     private let isSweepingFiles = Atomic<Bool>(false)
 
     init(
-        accounts: AccountService, idempotency: IdempotencyStore, calls: CallAssembly.Parts,
-        chat: ChatAssembly.Parts, files: FileAccess, logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?,
-        relay: RelayServer?
+        accounts: AccountService, clientSettings: ClientSettings, idempotency: IdempotencyStore,
+        calls: CallAssembly.Parts, chat: ChatAssembly.Parts, files: FileAccess, logins: LoginWatch, load: LoadMonitor,
+        tls: TLSReloader?, relay: RelayServer?
     ) {
         self.accounts = accounts
+        self.clientSettings = clientSettings
         self.idempotency = idempotency
         self.calls = calls
         self.chat = chat
@@ -65,9 +67,8 @@ final class Maintenance: Sendable {
                 Task { await maintenance.noteWhoWasSeen() }
             }
             every(Self.chatInterval, on: loop) { $0.sweepChat() }
-            webhooks.look()
+            webhooks.start()
             every(Self.webhookInterval, on: loop) { $0.webhooks.look() }
-            Task { [webhooks] in await webhooks.run() }
             every(Self.fileInterval, on: loop) { $0.sweepFiles() }
             if let interval = ServiceManager.watchdogInterval {
                 every(interval, on: loop) { _ in Self.tellAlive(after: shards.shards[...]) }
@@ -82,9 +83,10 @@ final class Maintenance: Sendable {
         }
     }
 
-    func stop() {
+    /// Nothing calls out when it returns.
+    func stop() async {
         isStopped.store(true, ordering: .relaxed)
-        webhooks.stop()
+        await webhooks.stop()
     }
 
     private func every(
@@ -156,6 +158,7 @@ final class Maintenance: Sendable {
     private func sweep() async {
         do {
             try await accounts.sweep()
+            try await clientSettings.sweep()
             try await idempotency.purge(at: .now())
         } catch {
             Self.log.warning("old rows could not be deleted; the next sweep tries again", [.error(error)])
