@@ -4,7 +4,7 @@
 //
 // A body that fails without having written leaves nothing to undo. When one fails that has, the whole group is rolled
 // back and run once more, now each body in a savepoint of its own, and so are the groups that follow for a while. A
-// savepoint keeps a copy of every page that its body changes: without it a message costs an eighth less.
+// savepoint keeps a copy of every page that its body changes: without it a message costs a sixth less.
 //
 // A body is an async closure. Its task is moved here (the thread is its task executor) for as long as it runs, so a
 // statement is a plain call into SQLite and `await` does not suspend. Should a body wait for something else after
