@@ -47,7 +47,7 @@
  * @property {boolean} isMuted
  * @property {number} unread
  * @property {string|null} lastMessageId
- * @property {Message|null} lastMessage null where there is none, or it was not asked for
+ * @property {Message|null} lastMessage null where there is none, or for who is not in it
  * @property {string|null} lastActivityAt
  * @property {{id: string, username: string, displayName: string}|null} other of a direct conversation
  */

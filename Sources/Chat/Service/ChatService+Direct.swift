@@ -7,7 +7,7 @@ import Store
 extension ChatService {
     /// The conversation of these two; begun if there is none. `isNew` tells which.
     package func direct(
-        with user: UserID, by principal: Principal
+        with user: UserID, isEncrypted: Bool = true, by principal: Principal
     ) async throws(ChatError) -> (view: ConversationView, isNew: Bool) {
         guard user != principal.user else {
             throw .invalid(.participants, .value, "a direct conversation needs somebody else")
@@ -20,7 +20,7 @@ extension ChatService {
             let known = try await Self.direct(key, of: principal.user, transaction.reader)
             if let known { return (known, false) }
             try await Self.requireReachable([user], transaction.reader)
-            let conversation = Self.newDirect(by: principal.user, at: now)
+            let conversation = Self.newDirect(by: principal.user, isEncrypted: isEncrypted, at: now)
             // Of two who begin at once, on PostgreSQL, one finds the other's by running again.
             guard try await transaction.change(ConversationTable.insert(conversation, directKey: key)) == 1 else {
                 throw .store(.unavailable("the conversation is just being begun; try again"))
@@ -44,10 +44,12 @@ extension ChatService {
         return try await reader.first(statement, ConversationTable.access(from:))
     }
 
-    private static func newDirect(by creator: UserID, at now: Timestamp) -> Conversation {
-        Conversation(
+    private static func newDirect(by creator: UserID, isEncrypted: Bool, at now: Timestamp) -> Conversation {
+        var settings = ConversationSettings()
+        settings.isEncrypted = isEncrypted
+        return Conversation(
             id: .timeOrdered(at: now), type: .direct, visibility: .private, organization: nil, title: nil,
-            summary: nil, creator: creator, owner: nil, maxMembers: 2, memberCount: 2, settings: ConversationSettings(),
+            summary: nil, creator: creator, owner: nil, maxMembers: 2, memberCount: 2, settings: settings,
             rules: RoleRules(), isArchived: false, log: .begun(), createdAt: now, updatedAt: now)
     }
 }
