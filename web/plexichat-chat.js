@@ -39,8 +39,6 @@ export { FileAPI } from './api/files.js';
 /** Somebody who types says so every 3 s at most (docs/protocol/chat-sockets.md); twice missed, they have stopped. */
 export const TYPING_LASTS = 7_000;
 export const TYPING_AGAIN = 3_000;
-/** Conversations whose last line is asked for one by one: what a window shows without scrolling far. */
-const LINES_MAX = 30;
 /** Places in one message, so that it stays far below the server's bound of 512 KiB. */
 const PLACES_AT_ONCE = 100;
 /** Before the list is read again after a failure. */
@@ -461,18 +459,6 @@ export class PlexiChat extends EventTarget {
     const list = all.map((one) => withConversation(kept.filter((old) => old.id === one.id), one)[0]);
     this.#set({ isListed: true, problem: null, conversations: sorted(list) });
     if (this.#listAgain) return void this.#readList();
-    await this.#readLines();
-  }
-
-  /** The last lines of channels, whose rows have only an id of theirs. */
-  async #readLines() {
-    const missing = this.#state.conversations.filter((one) => one.lastMessageId !== null && one.lastMessage === null).slice(0, LINES_MAX);
-    for (const { id } of missing) {
-      const answer = await this.rest.messages(id, { size: 1 });
-      const [message] = answer.ok ? answer.value.items : [];
-      const present = this.#conversation(id);
-      if (message && present && present.lastMessage === null) this.#set({ conversations: patched(this.#state.conversations, id, { lastMessage: message, lastMessageId: message.id }) });
-    }
   }
 
   /** @param {string} id */
@@ -482,7 +468,6 @@ export class PlexiChat extends EventTarget {
     if (answer.ok && answer.value.type === 'direct' && !this.#conversation(id)?.other) return this.#readList();
     if (answer.ok && answer.value.role !== null) {
       this.learn(answer.value);
-      await this.#readLines();
     } else if (!answer.ok && answer.problem.code === 'not_found') this.forget(id);
   }
 

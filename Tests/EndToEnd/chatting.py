@@ -1,6 +1,7 @@
 """Chat from outside, over REST: four dialects and one conversation, and what a killed server still knows of it."""
 
 import http.client
+import json
 import random
 import threading
 import time
@@ -254,3 +255,68 @@ def a_channel_has_a_call_and_who_is_removed_is_out_of_it():
         equal([one["user_id"] for one in there["participants"]], [alice[0]])
         refused = WebSocket(server, f"/v1/ws/voice/{room}", bob[1])
         expect(refused.hear() is None and refused.code == 4004, refused.code)
+
+
+@check
+def who_comes_and_goes_is_told_to_who_looks_and_ends_with_the_lease():
+    with Server(*SETTINGS, "calls.presence_lease=10s") as server:
+        alice, bob, eve = people(server, "alice", "bob", "eve")
+        room = room_of(server, alice, bob)
+        reference = WebSocket(server, f"/ws?token={bob[1]}")
+        reference.say(type="subscribe", channels=[room])
+        rooms = WebSocket(server, "/ws", bob[1])
+        rooms.say(event="join_chatroom", data={"chatroom_id": room})
+        calls = WebSocket(server, "/api/v1/chat/ws/00000000-0000-4000-8000-000000000001", bob[1])
+        calls.say(type="join_conversation", conversation_id=room)
+        other = WebSocket(server, "/v1/ws/connect", eve[1])
+        reference.hear_until("subscribed")
+        rooms.hear_until("chatroom_joined", "event")
+        calls.hear_until("conversation_joined")
+        socket = WebSocket(server, "/v1/ws/connect", alice[1])
+        came = reference.hear_until("presence")["data"]
+        equal((came["user_id"], came["status"]), (alice[0], "online"))
+        equal(rooms.hear_until("user_online", "event")["data"], {"user_id": alice[0], "username": "alice"})
+        equal(calls.hear_until("user_status")["data"]["status"], "online")
+        shown = server.call("GET", f"/v1/users/{alice[0]}/presence", token=bob[1]).status_is(200).json["data"]
+        equal(shown["status"], "online")
+        server.call("PUT", f"/v1/users/{alice[0]}/presence", {"status": "busy"}, alice[1]).status_is(200)
+        equal(reference.hear_until("presence")["data"]["status"], "busy")
+        # A network that changes is not somebody who goes; the end of a login is.
+        socket.break_off()
+        server.call("POST", "/v1/auth/logout", token=alice[1]).status_is(200)
+        equal(calls.hear_until("user_status")["data"]["status"], "busy")
+        equal(calls.hear_until("user_status")["data"]["status"], "offline")
+        equal(rooms.hear_until("user_offline", "event")["data"]["user_id"], alice[0])
+        # Whoever shares nothing with her has heard nothing.
+        other.say(type="ping", id=1)
+        equal(other.hear_until("connected")["type"], "connected")
+        equal(other.hear()["type"], "pong")
+
+
+@check
+def a_message_that_cannot_be_read_is_answered_under_its_name():
+    with Server(*SETTINGS, "chat.text_bytes=256", "chat.sockets_per_user=1") as server:
+        alice, bob = people(server, "alice", "bob")
+        room = room_of(server, alice, bob)
+        socket = WebSocket(server, "/v1/ws/connect", alice[1])
+        socket.say(type="send_message", id="a", client_id="c1", channel_id=room, content=7)
+        told = socket.hear_until("error")
+        equal((told["ref"], told["client_id"], told["data"]["code"]), ("a", "c1", "VALIDATION_ERROR"))
+        socket.say(type="send_message", id="b", client_id="c2", channel_id=room, content="x" * 257)
+        told = socket.hear_until("error")
+        equal((told["ref"], told["client_id"], told["data"]["code"]), ("b", "c2", "MESSAGE_TOO_LONG"))
+        second = WebSocket(server, "/v1/ws/connect", alice[1])
+        expect(second.hear() is None and second.code == 4003, second.code)
+
+
+@check
+def ones_own_data_comes_as_lines_that_end_with_their_number():
+    with Server(*SETTINGS) as server:
+        alice, bob = people(server, "alice", "bob")
+        room = room_of(server, alice, bob)
+        for number in range(130):
+            server.call("POST", f"/v1/channels/{room}/messages", {"content": f"line {number}"}, bob[1]).status_is(201)
+        answer = server.call("GET", "/api/v1/users/me/export", token=bob[1]).status_is(200)
+        lines = [json.loads(line) for line in answer.body.decode().splitlines()]
+        equal([line["content"] for line in lines if line["type"] == "message"], [f"line {n}" for n in range(130)])
+        equal(lines[-1], {"type": "end", "lines": len(lines) - 1})

@@ -60,7 +60,8 @@ export function readConversation(value) {
     id: value.id, type: value.type, visibility: text(value.visibility) ?? 'private', title: text(value.name) ?? '',
     description: text(value.description), memberCount: count(value.member_count) ?? 0, role: text(value.role),
     permissions: texts(value.permissions), isArchived: value.is_archived === true, isMuted: value.is_muted === true,
-    isSealed: value.is_encrypted === true, unread: count(value.unread_count) ?? 0, lastMessageId: text(value.last_message_id), lastMessage: null,
+    isSealed: value.is_encrypted === true, unread: count(value.unread_count) ?? 0, lastMessageId: text(value.last_message_id),
+    lastMessage: readChatMessage(value.last_message),
     lastActivityAt: text(value.last_activity_at) ?? text(value.created_at), other: null,
   };
 }

@@ -53,7 +53,7 @@
  * @property {boolean} isSealed what is written in it is sealed
  * @property {number} unread
  * @property {string|null} lastMessageId
- * @property {Message|null} lastMessage null where there is none, or it was not asked for
+ * @property {Message|null} lastMessage null where there is none, or for who is not in it
  * @property {string|null} lastActivityAt
  * @property {{id: string, username: string, displayName: string}|null} other of a direct conversation
  */

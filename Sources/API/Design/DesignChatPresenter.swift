@@ -31,9 +31,15 @@ enum DesignChatPresenter {
         json.field("is_muted", view.membership?.isMuted ?? false)
         json.field("unread_count", view.unreadCount)
         json.field("last_message_id", view.forMembers(channel.lastMessage))
+        lastMessage(of: view, into: &json)
         json.field("last_activity_at", view.forMembers(channel.lastActivity))
         json.field("created_at", channel.createdAt)
         json.field("updated_at", channel.updatedAt)
+    }
+
+    static func lastMessage(of view: ConversationView, into json: inout JSONWriter) {
+        guard let message = view.forMembers(view.lastMessage) else { return json.null("last_message") }
+        json.object("last_message") { Self.message(message, into: &$0) }
     }
 
     static let channelSchema = Schema.named(
@@ -50,6 +56,7 @@ enum DesignChatPresenter {
             .required("role", .nullable(ChatFields.roles), "The caller's; null for who is not in it"),
             .required("permissions", abilitySchema, "The caller's"), .required("is_muted", .boolean),
             .required("unread_count", .count), .required("last_message_id", .nullable(.uuid)),
+            .required("last_message", .nullable(messageSchema), "null for who is not in it"),
             .required("last_activity_at", .nullable(.dateTime)), .required("created_at", .dateTime),
             .required("updated_at", .dateTime),
         ]))

@@ -30,6 +30,7 @@ extension DesignRoutes {
                     ])),
                 answer: DesignPresenter.envelope(directSchema)
             ) { call in
+                // As its channels: clients of this document write plain text.
                 let found = try await call.chat.direct(
                     with: try call.person(named: "user_id"), isEncrypted: call.body["is_encrypted"]?.boolValue ?? false,
                     by: try call.principal)
@@ -73,11 +74,7 @@ extension DesignRoutes {
         json.field("is_encrypted", conversation.settings.isEncrypted)
         json.field("is_muted", view.membership?.isMuted ?? false)
         json.field("unread_count", view.unreadCount)
-        if let message = view.lastMessage {
-            json.object("last_message") { DesignChatPresenter.message(message, into: &$0) }
-        } else {
-            json.null("last_message")
-        }
+        DesignChatPresenter.lastMessage(of: view, into: &json)
         json.field("last_activity_at", conversation.lastActivity)
         json.field("created_at", conversation.createdAt)
         json.field("updated_at", conversation.updatedAt)

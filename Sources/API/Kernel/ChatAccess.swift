@@ -10,6 +10,7 @@ package struct ChatAccess: Sendable {
     package let service: ChatService
     /// Where people open the web client, without a trailing slash: invitations point there.
     package let publicURL: String
+    let exports = ExportSlots()
 
     package init(service: ChatService, publicURL: String) {
         self.service = service
@@ -118,15 +119,18 @@ extension Message {
 /// Bounds that the schemas of several dialects share. Where the domain has a bound of its own, the schema's is not
 /// below it, so that the domain's word is what a client hears.
 enum ChatFields {
-    static let title = Schema.text(1...100)
-    static let summary = Schema.text(0...500)
+    static let title = Schema.text(ChatValidation.titleLength)
+    static let summary = Schema.text(0...ChatValidation.summaryLimit)
     static let maxMembers = Schema.integer(1...1_000_000)
-    static let summaryThreshold = Schema.integer(1...10_000)
-    /// Five minutes to a hundred years.
-    static let retention = Schema.integer(300...3_153_600_000)
+    static let summaryThreshold = Schema.integer(
+        Int64(ChatValidation.summaryThreshold.lowerBound)...Int64(ChatValidation.summaryThreshold.upperBound))
+    /// In seconds.
+    static let retention = Schema.integer(
+        ChatValidation.retention.lowerBound.components.seconds...ChatValidation.retention.upperBound.components.seconds)
     static let content = Schema.text(1...StringRule.longest)
-    static let clientID = Schema.text(1...128)
-    static let emoji = Schema.text(1...64)
+    static let clientID = Schema.text(1...ChatValidation.clientIDLimit)
+    /// Bytes there, characters here: whatever is short enough there is here.
+    static let emoji = Schema.text(ChatValidation.emojiBytes)
     static let visibility = Schema.choice(ConversationVisibility.allCases.map(\.name))
     static let members = Schema.array(.uuid, limit: 1_000)
     static let mentions = Schema.array(.uuid, limit: 1_000)

@@ -44,7 +44,7 @@ extension LiveCodec {
 enum LiveReading {
     static let jsonLimits = JSONLimits(depth: 6, values: 8_192)
     /// Of what a client calls its message: as long as a `client_id` may be.
-    static let nameBytes = 128
+    static let nameBytes = ChatValidation.clientIDLimit
 
     static func object(_ text: String) throws(LiveFault) -> JSONObject {
         let value: JSONValue

@@ -106,5 +106,5 @@ enum ReferenceRoutes {
     static let table = DialectTable(
         .reference, ReferenceFormat(),
         auth + apiKeys + sessions + secondFactors + passkeys + issuedTokens + users + messages + files + administration
-            + documentation + LiveRows.shared)
+            + documentation + export + LiveRows.shared)
 }

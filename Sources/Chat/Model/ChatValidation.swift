@@ -2,15 +2,16 @@
 
 import Base
 
-enum ChatValidation {
-    static let titleLength = 1...100
-    static let summaryLimit = 500
-    static let organizationNameLength = 1...100
-    static let summaryThreshold = 1...10_000
-    static let clientIDLimit = 128
-    static let emojiBytes = 1...64
+package enum ChatValidation {
+    // What does not depend on the operator is shown in the API's schemas, too.
+    package static let titleLength = 1...100
+    package static let summaryLimit = 500
+    package static let organizationNameLength = 1...100
+    package static let summaryThreshold = 1...10_000
+    package static let clientIDLimit = 128
+    package static let emojiBytes = 1...64
     /// Shorter, and messages would go before anybody had read them; longer than a century is for ever.
-    static let retention = Duration.minutes(5)...Duration.days(36_500)
+    package static let retention = Duration.minutes(5)...Duration.days(36_500)
 
     static func title(_ text: String) throws(ChatError) -> String {
         try line(text, titleLength, .title)

@@ -36,6 +36,8 @@ package struct TestAnswer: Sendable {
     package let body: Bytes
     /// A file or a stream, which is not read here.
     package let isStreamed: Bool
+    /// The next part of a stream.
+    package let next: (@Sendable () async throws -> Bytes?)?
     /// `nil` where the body is no JSON.
     package let json: JSONValue?
     private let source: HTTPResponse.Body
@@ -52,6 +54,7 @@ package struct TestAnswer: Sendable {
         case .bytes(let bytes): (body, isStreamed) = (bytes, false)
         case .stream, .file, .webSocket: (body, isStreamed) = ([], true)
         }
+        next = if case .stream(_, let next) = response.body { next } else { nil }
         json = try? JSONValue(parsing: body)
         source = response.body
     }

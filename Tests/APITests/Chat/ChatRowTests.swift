@@ -104,6 +104,31 @@ import Wire
         }
     }
 
+    @Test func `lists come with the last message and the unread count, for who is in it`() async throws {
+        try await APIHarness.run { api in
+            let people = try await ChatPeople(api)
+            let room = try await people.room(visibility: .public)
+            try await people.say(.plain("first"), in: room, by: people.alice)
+            try await people.say(.plain("last"), in: room, by: people.alice)
+            let direct = try await api.post(
+                "/v1/dm/conversations", #"{"user_id": "\#(people.bob.id)"}"#, as: people.alice)
+            // A client of this document writes plain text; one of calls' seals.
+            #expect(direct["data.is_encrypted"] == .bool(false))
+            let sealed = try await api.post(
+                "/api/v1/conversations", #"{"type": "direct", "participants": ["\#(people.eve.id)"]}"#,
+                as: people.alice)
+            #expect(
+                try await api.get("/v1/channels/\(try #require(sealed.string("id")))", as: people.alice)[
+                    "data.is_encrypted"] == .bool(true))
+            let listed = try await api.get("/v1/channels?joined=true", as: people.bob)
+            #expect(listed.string("data.0.last_message.content") == "last")
+            #expect(listed.string("data.0.last_message.id") == listed.string("data.0.last_message_id"))
+            #expect(listed["data.0.unread_count"] == .integer(2))
+            let seen = try await api.get("/v1/channels", as: people.eve)
+            #expect(seen.string("data.0.id") == "\(room)" && seen["data.0.last_message"] == .null)
+        }
+    }
+
     @Test func `a public room shows itself to others, and nothing that is in it`() async throws {
         try await APIHarness.run { api in
             let people = try await ChatPeople(api)

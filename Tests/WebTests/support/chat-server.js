@@ -287,7 +287,7 @@ export class ChatServer {
     return {
       id: one.id, type: one.type, visibility: one.visibility, name: one.type === 'direct' ? names.get(one.other) : one.name, description: null, member_count: one.members.length,
       role: one.isMember ? 'owner' : null, permissions: one.isMember ? ['view', 'send_messages', 'add_reactions', 'use_threads', 'invite_members', 'join_voice', 'manage_channel', 'attach_files'] : [],
-      is_archived: false, is_muted: false, is_encrypted: one.isSealed, unread_count: one.messages.length - one.read, last_message_id: last?.id ?? null,
+      is_archived: false, is_muted: false, is_encrypted: one.isSealed, unread_count: one.messages.length - one.read, last_message_id: last?.id ?? null, last_message: (one.isMember && last) || null,
       last_activity_at: last?.created_at ?? null, created_at: '2026-03-01T00:00:00Z',
     };
   }
