@@ -6,7 +6,7 @@ import Store
 import Wire
 
 enum ManualRoutes {
-    static let table = DialectTable(.manual, ManualFormat(), operations + calls + SignalingRows.manual)
+    static let table = DialectTable(.manual, ManualFormat(), operations + keys + calls + SignalingRows.manual)
 
     private static var operations: [Route] {
         [

@@ -4,7 +4,7 @@
 import Wire
 
 extension DocumentExample {
-    static let all = reference + design + rooms + calls + manualCalls + designCalls + chat
+    static let all = reference + design + rooms + calls + manualCalls + manualKeys + designCalls + chat
 
     // MARK: reference.md
 
