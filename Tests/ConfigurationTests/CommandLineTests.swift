@@ -105,7 +105,10 @@ import Testing
     private static let program = Command.plexichat(
         CommandBodies(
             serve: nothing, doctor: nothing, createUser: nothing, setPassword: nothing, grant: nothing, token: nothing,
-            openAPI: nothing, turn: nothing, turnDoctor: nothing))
+            openAPI: nothing, turn: nothing, turnDoctor: nothing,
+            vault: VaultCommandBodies(
+                status: nothing, rotate: nothing, rewrap: nothing, disable: nothing, enable: nothing, destroy: nothing,
+                keep: nothing, shares: nothing, recover: nothing, rekeyRoot: nothing)))
 
     private func run(
         _ words: [String], environment: [String: String] = [:]

@@ -11,11 +11,13 @@ package struct CommandBodies: Sendable {
     package var openAPI: Command.Body
     package var turn: Command.Body
     package var turnDoctor: Command.Body
+    package var vault: VaultCommandBodies
 
     package init(
         serve: @escaping Command.Body, doctor: @escaping Command.Body, createUser: @escaping Command.Body,
         setPassword: @escaping Command.Body, grant: @escaping Command.Body, token: @escaping Command.Body,
-        openAPI: @escaping Command.Body, turn: @escaping Command.Body, turnDoctor: @escaping Command.Body
+        openAPI: @escaping Command.Body, turn: @escaping Command.Body, turnDoctor: @escaping Command.Body,
+        vault: VaultCommandBodies
     ) {
         self.serve = serve
         self.doctor = doctor
@@ -26,6 +28,7 @@ package struct CommandBodies: Sendable {
         self.openAPI = openAPI
         self.turn = turn
         self.turnDoctor = turnDoctor
+        self.vault = vault
     }
 }
 
@@ -47,7 +50,8 @@ extension Command {
         Command(
             "plexichat", "PlexiChat, a server for calls and chat.",
             commands: [
-                serve(bodies.serve), doctor(bodies.doctor), admin(bodies), config, turn(bodies),
+                serve(bodies.serve), doctor(bodies.doctor), admin(bodies), vault(bodies.vault), config,
+                turn(bodies),
                 openAPI(bodies.openAPI),
                 version, completions(bodies),
             ])

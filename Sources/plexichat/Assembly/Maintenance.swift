@@ -16,6 +16,8 @@ final class Maintenance: Sendable {
     private static let callInterval = Duration.seconds(1)
     private static let presenceInterval = Duration.minutes(1)
     private static let chatInterval = Duration.minutes(1)
+    /// Schedules of keys are to the minute.
+    private static let keyInterval = Duration.minutes(1)
 
     private let accounts: AccountService
     private let idempotency: IdempotencyStore
@@ -53,6 +55,9 @@ final class Maintenance: Sendable {
                 Task { await maintenance.noteWhoWasSeen() }
             }
             every(Self.chatInterval, on: loop) { $0.sweepChat() }
+            every(Self.keyInterval, on: loop) { maintenance in
+                Task { await maintenance.advanceKeys() }
+            }
             if let interval = ServiceManager.watchdogInterval {
                 every(interval, on: loop) { _ in Self.tellAlive(after: shards.shards[...]) }
             }
@@ -108,6 +113,14 @@ final class Maintenance: Sendable {
                 Self.log.warning("old messages could not be deleted; the next sweep tries again", [.error(error)])
             }
             isSweepingChat.store(false, ordering: .relaxed)
+        }
+    }
+
+    private func advanceKeys() async {
+        do {
+            try await accounts.advanceKeys()
+        } catch {
+            Self.log.warning("keys could not be looked after; the next minute tries again", [.error(error)])
         }
     }
 

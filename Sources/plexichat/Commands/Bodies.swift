@@ -6,5 +6,10 @@ extension CommandBodies {
     static let server = CommandBodies(
         serve: Serve.run, doctor: Doctor.run, createUser: Admin.createUser, setPassword: Admin.setPassword,
         grant: Admin.grant, token: Admin.token, openAPI: OpenAPICommand.run,
-        turn: TurnCommand.run, turnDoctor: TurnDoctor.run)
+        turn: TurnCommand.run, turnDoctor: TurnDoctor.run,
+        vault: VaultCommandBodies(
+            status: VaultCommands.status, rotate: VaultCommands.rotate, rewrap: VaultCommands.rewrap,
+            disable: VaultCommands.disable, enable: VaultCommands.enable, destroy: VaultCommands.destroy,
+            keep: VaultCommands.keep, shares: VaultCommands.shares, recover: VaultCommands.recover,
+            rekeyRoot: VaultCommands.rekeyRoot))
 }
