@@ -112,12 +112,18 @@ import Wire
         #expect(throws: ValueFault.self) { try Codec<Double>.number(0.01...1_000).parse(.text(text)) }
     }
 
-    @Test(arguments: ["file", "file:/etc/key", "environment:KEY", "credential:root-key"])
+    @Test(arguments: [
+        "file", "file:/etc/key", "environment:KEY", "credential:root-key",
+        "passphrase:file:/etc/words", "passphrase:environment:WORDS", "passphrase:credential:words",
+    ])
     func `a root key's source is shown as it was read`(_ text: String) throws {
         #expect(Codec.rootKey.show(try Codec.rootKey.parse(.text(text))) == .scalar(text))
     }
 
-    @Test(arguments: ["", "file:", "credential", "other:x"])
+    @Test(arguments: [
+        "", "file:", "credential", "other:x", "passphrase", "passphrase:", "passphrase:file",
+        "passphrase:passphrase:file:/x",
+    ])
     func `what is no source is refused`(_ text: String) {
         #expect(throws: ValueFault.self) { try Codec.rootKey.parse(.text(text)) }
     }

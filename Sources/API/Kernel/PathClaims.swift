@@ -64,7 +64,8 @@ enum PathClaims {
     static let notBuiltYet: [(prefix: [String], what: String)] = [
         (["cluster"], "Cluster management"),
         (["backups"], "Backups"),
-        (["security"], "The security API"),
+        (["security", "ddos"], "The security API"),
+        (["security", "events"], "The security API"),
         (["plugins"], "Plugins"),
         (["api", "v1", "ai"], "The assistant"),
         (["api", "v1", "admin", "backup"], "Backups"),

@@ -190,10 +190,11 @@ extension Route {
 
     package static func delete(
         _ path: String, _ access: RouteAccess, _ summary: String, status: HTTPStatus = .noContent,
-        limit: LimitClass = .standard, answer: Schema? = nil, _ operation: @escaping Operation
+        limit: LimitClass = .standard, query: [Parameter] = [], answer: Schema? = nil,
+        _ operation: @escaping Operation
     ) -> Route {
         Route(
-            method: .delete, path: path, access: access, status: status, limit: limit, query: [],
+            method: .delete, path: path, access: access, status: status, limit: limit, query: query,
             body: .none, answer: answer, summary: summary, operation: operation)
     }
 }

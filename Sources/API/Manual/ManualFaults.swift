@@ -4,6 +4,7 @@ import Accounts
 import Base
 import Signaling
 import Store
+import Vault
 import Wire
 
 extension ManualFormat {
@@ -12,6 +13,7 @@ extension ManualFormat {
         if let error = error as? CallError { return problem(of: error) }
         if let error = error as? ClientSettingError { return problem(of: error) }
         if let fault = error as? DownloadFault { return problem(of: fault) }
+        if let error = error as? KeyFault { return problem(of: error) }
         if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
     }
@@ -57,6 +59,35 @@ extension ManualFormat {
         var problem = fault.problem
         problem.code = problem.code.lowercased()
         return problem
+    }
+
+    private func problem(of fault: KeyFault) -> Problem {
+        switch fault {
+        case .account(let error): problem(of: error)
+        case .key(let error): problem(of: error)
+        }
+    }
+
+    private func problem(of error: KeyError) -> Problem {
+        let text = error.description
+        switch error {
+        case .unknownKey, .unknownVersion: return Problem(.notFound, "not_found", text)
+        case .state, .kind: return Problem(.conflict, "conflict", text)
+        case .inUse(let count, let what):
+            let info = JSONObject([
+                ("uses", .integer(Int64(count))), ("what", .string(what)),
+                ("remedy", .string("wait until they are sealed anew, or repeat with force=true and lose them")),
+            ])
+            return Problem(.conflict, "key_in_use", text, details: info)
+        case .invalid: return Problem(.badRequest, "invalid_payload", text)
+        case .limitReached: return Problem(.forbidden, "quota_exceeded", text)
+        case .contended: return Problem(.conflict, "conflict", text, retryAfter: 1)
+        case .repository(_, isPassing: true):
+            return Problem(.serviceUnavailable, "service_unavailable", text, retryAfter: 1)
+        // The text is for the operator, who finds it in the log.
+        case .vault, .corrupt, .repository:
+            return Problem(.serviceUnavailable, "service_unavailable", "The key vault is not available")
+        }
     }
 
     private func problem(of error: CallError) -> Problem? {

@@ -7,7 +7,8 @@ import Wire
 
 enum ManualRoutes {
     static let table = DialectTable(
-        .manual, ManualFormat(), operations + calls + clientSettings + clientImages + SignalingRows.manual)
+        .manual, ManualFormat(),
+        operations + keys + calls + clientSettings + clientImages + SignalingRows.manual)
 
     private static var operations: [Route] {
         [

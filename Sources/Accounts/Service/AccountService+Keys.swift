@@ -37,6 +37,17 @@ extension AccountService {
         } catch { throw .key(error) }
     }
 
+    /// How many things need each of these versions.
+    package func keyUses(_ name: String, _ versions: [UInt32]) async throws(KeyFault) -> [UInt32: Int] {
+        var uses: [UInt32: Int] = [:]
+        for version in versions {
+            do throws(KeyError) {
+                uses[version] = try await keys.uses(of: name, version).reduce(0) { $0 + $1.count }
+            } catch { throw .key(error) }
+        }
+        return uses
+    }
+
     /// Makes a new version. What older ones sealed is sealed anew in the background.
     @discardableResult
     package func rotateKey(_ name: String, by actor: Actor, origin: RequestOrigin) async throws(KeyFault) -> UInt32 {
@@ -104,7 +115,27 @@ extension AccountService {
         }
     }
 
-    /// The same, for nobody who waits; what is left when the server stops is done after the next start.
+    /// The root key in parts. They are told once; that they were made is noted.
+    package func recoveryShares(
+        needed: Int, of count: Int, by actor: Actor, origin: RequestOrigin
+    ) async throws(KeyFault) -> [RecoveryShare] {
+        let by = KeyChangeOrigin(actor, origin)
+        return try await changing(actor) { () async throws(KeyError) in
+            try await keys.recoveryShares(needed: needed, of: count, by: by)
+        }
+    }
+
+    /// Wraps all keys anew under another root key. Returns where it comes from.
+    package func replaceRootKey(
+        by next: VaultKeys.NextRoot, actor: Actor, origin: RequestOrigin
+    ) async throws(KeyFault) -> Vault.RootKeySource {
+        let by = KeyChangeOrigin(actor, origin)
+        return try await changing(actor) { () async throws(KeyError) in
+            try await keys.replaceRoot(by: next, actor: by)
+        }
+    }
+
+    /// `rewrapKey` for nobody who waits; what is left when the server stops is done after the next start.
     func rewrapSoon(_ name: String) {
         jobs.start { [self] in
             do {

@@ -12,12 +12,13 @@ package struct CommandBodies: Sendable {
     package var turn: Command.Body
     package var turnDoctor: Command.Body
     package var backup: BackupCommandBodies
+    package var vault: VaultCommandBodies
 
     package init(
         serve: @escaping Command.Body, doctor: @escaping Command.Body, createUser: @escaping Command.Body,
         setPassword: @escaping Command.Body, grant: @escaping Command.Body, token: @escaping Command.Body,
         openAPI: @escaping Command.Body, turn: @escaping Command.Body, turnDoctor: @escaping Command.Body,
-        backup: BackupCommandBodies
+        backup: BackupCommandBodies, vault: VaultCommandBodies
     ) {
         self.serve = serve
         self.doctor = doctor
@@ -29,6 +30,7 @@ package struct CommandBodies: Sendable {
         self.turn = turn
         self.turnDoctor = turnDoctor
         self.backup = backup
+        self.vault = vault
     }
 }
 
@@ -50,7 +52,8 @@ extension Command {
         Command(
             "plexichat", "PlexiChat, a server for calls and chat.",
             commands: [
-                serve(bodies.serve), doctor(bodies.doctor), admin(bodies), backup(bodies.backup), config,
+                serve(bodies.serve), doctor(bodies.doctor), admin(bodies), vault(bodies.vault), backup(bodies.backup),
+                config,
                 turn(bodies),
                 openAPI(bodies.openAPI),
                 version, completions(bodies),

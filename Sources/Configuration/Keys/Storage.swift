@@ -17,6 +17,8 @@ extension Configuration {
 
     package struct Vault: Sendable {
         package var rootKey = RootKeySource.file(nil)
+        package var keyRotation = Duration.days(365)
+        package var destructionWait = Duration.days(30)
     }
 
     static let vaultSection = Section(
@@ -25,7 +27,14 @@ extension Configuration {
             Key(
                 "vault.root_key", \.vault.rootKey, .rootKey,
                 "Where the root key comes from: a file (`root.key` in the data folder unless a path is given), an "
-                    + "environment variable, or a systemd credential.")
+                    + "environment variable, a systemd credential, or a passphrase in one of these."),
+            Key(
+                "vault.key_rotation", \.vault.keyRotation, .duration(.days(1) ... .days(3_650)),
+                "A named key that has no schedule of its own is replaced at this age; those that sign tokens at "
+                    + "accounts.tokens.signing_key_rotation."),
+            Key(
+                "vault.destruction_wait", \.vault.destructionWait, .duration(.hours(1) ... .days(365)),
+                "From the order to destroy a version of a key to its end; until then the order can be taken back."),
         ])
 
     package struct Store: Sendable {

@@ -88,26 +88,51 @@ package enum RootKeySource: Sendable, Hashable {
     case environment(String)
     /// The name of a systemd credential (`LoadCredential=`).
     case credential(String)
+    /// A passphrase, which is read from one of the others; a file's path is given.
+    indirect case passphrase(RootKeySource)
 }
 
-extension Codec where Value == RootKeySource {
-    static let rootKey = Codec.scalar("source", allowed: "file, file:PATH, environment:NAME, credential:NAME") {
-        text throws(ValueFault) in
-        if text == "file" { return .file(nil) }
-        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 2, !parts[1].isEmpty, parts[1].isOneLine else { throw ValueFault("names no source") }
-        switch parts[0] {
-        case "file": return .file(parts[1])
-        case "environment": return .environment(parts[1])
-        case "credential": return .credential(parts[1])
-        default: throw ValueFault("names no source")
+extension RootKeySource {
+    /// `file`, `file:PATH`, `environment:NAME`, `credential:NAME`, `passphrase:file:PATH` and so on.
+    package init?(_ text: String) {
+        if text == "file" {
+            self = .file(nil)
+            return
         }
-    } show: {
-        switch $0 {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, !parts[1].isEmpty, parts[1].isOneLine else { return nil }
+        switch parts[0] {
+        case "file": self = .file(parts[1])
+        case "environment": self = .environment(parts[1])
+        case "credential": self = .credential(parts[1])
+        case "passphrase":
+            guard parts[1] != "file", !parts[1].hasPrefix("passphrase"), let inner = RootKeySource(parts[1]) else {
+                return nil
+            }
+            self = .passphrase(inner)
+        default: return nil
+        }
+    }
+
+    package var text: String {
+        switch self {
         case .file(nil): "file"
         case .file(let path?): "file:\(path)"
         case .environment(let name): "environment:\(name)"
         case .credential(let name): "credential:\(name)"
+        case .passphrase(let source): "passphrase:\(source.text)"
         }
+    }
+}
+
+extension Codec where Value == RootKeySource {
+    static let rootKey = Codec.scalar(
+        "source",
+        allowed: "file, file:PATH, environment:NAME, credential:NAME, or passphrase: before one of the last three"
+    ) { text throws(ValueFault) in
+        guard let source = RootKeySource(text) else { throw ValueFault("names no source") }
+        return source
+    } show: {
+        $0.text
     }
 }

@@ -50,6 +50,9 @@ package final class VaultKeys: Sendable {
     /// Says what needs a key, so that it is asked before the key goes, and made anew when it is told to be.
     package func register(_ user: any KeyUser) { users.withLock { $0.append(user) } }
 
+    /// Something in this process has said that it needs this key.
+    package func isUsed(_ name: String) -> Bool { users.withLock { $0.contains { $0.key == name } } }
+
     /// Reads the book, and makes the keys that are not there yet. Fails for a wrong root key before anything is served.
     /// `adopted`: what was kept in another form before its key had a name; counts only where there is no such key yet.
     package func start(adopting adopted: [String: [AdoptedVersion]] = [:]) async throws(KeyError) {

@@ -20,6 +20,8 @@ final class Maintenance: Sendable {
     /// The shortest pause before a webhook is tried again.
     private static let webhookInterval = Duration.seconds(5)
     private static let fileInterval = Duration.minutes(1)
+    /// Schedules of keys are to the minute.
+    private static let keyInterval = Duration.minutes(1)
 
     private let accounts: AccountService
     private let clientSettings: ClientSettings
@@ -70,6 +72,9 @@ final class Maintenance: Sendable {
             webhooks.start()
             every(Self.webhookInterval, on: loop) { $0.webhooks.look() }
             every(Self.fileInterval, on: loop) { $0.sweepFiles() }
+            every(Self.keyInterval, on: loop) { maintenance in
+                Task { await maintenance.advanceKeys() }
+            }
             if let interval = ServiceManager.watchdogInterval {
                 every(interval, on: loop) { _ in Self.tellAlive(after: shards.shards[...]) }
             }
@@ -144,6 +149,14 @@ final class Maintenance: Sendable {
                 Self.log.warning("old files could not be deleted; the next sweep tries again", [.error(error)])
             }
             isSweepingFiles.store(false, ordering: .relaxed)
+        }
+    }
+
+    private func advanceKeys() async {
+        do {
+            try await accounts.advanceKeys()
+        } catch {
+            Self.log.warning("keys could not be looked after; the next minute tries again", [.error(error)])
         }
     }
 

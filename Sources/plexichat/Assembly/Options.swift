@@ -38,11 +38,14 @@ extension Configuration {
         return options
     }
 
-    var rootKeySource: PlexiVault.RootKeySource {
-        switch vault.rootKey {
+    var rootKeySource: PlexiVault.RootKeySource { source(vault.rootKey) }
+
+    func source(_ configured: RootKeySource) -> PlexiVault.RootKeySource {
+        switch configured {
         case .file(let path): .file(path ?? data.folder + "/root.key")
         case .environment(let name): .environment(name)
         case .credential(let name): .systemdCredential(name)
+        case .passphrase(let inner): .passphrase(source(inner))
         }
     }
 
@@ -96,6 +99,8 @@ extension Configuration {
         options.adminTokenLifetime = accounts.tokens.adminLifetime
         options.longestTokenLifetime = accounts.tokens.longestLifetime
         options.signingKeyLifetime = accounts.tokens.signingKeyRotation
+        options.keyLifetime = vault.keyRotation
+        options.keyDestructionWait = vault.destructionWait
         options.sessionsPerUser = accounts.sessionsPerUser
         options.keysPerUser = accounts.apiKeysPerUser
         options.factorsPerUser = mfa.factorsPerUser

@@ -28,17 +28,19 @@ enum RelayAssembly {
 
     /// `nil` when it is off, or when there is no media that it could relay to.
     static func start(
-        _ configuration: Configuration, _ storage: Storage, _ media: [TransportAddress], besides endpoints: [Endpoint],
-        _ metrics: Metrics
+        _ configuration: Configuration, _ storage: Storage, _ keys: VaultKeys, _ media: [TransportAddress],
+        besides endpoints: [Endpoint], _ metrics: Metrics
     ) async throws(StartFailure) -> EmbeddedRelay? {
         guard configuration.relay.enabled, configuration.media.enabled else { return nil }
         let addresses = try addresses(configuration, besides: endpoints)
         // The same for the operator's other relays, where he has set one; else one of our own, which outlives restarts.
-        let secret = configuration.calls.relaySecret ?? storage.vault.derive("relay", count: secretBytes)
-        var settings = RelaySettings(tokenKey: storage.vault.derive("relay tokens", count: tokenKeyBytes))
+        let secrets = try secrets(configuration, storage, keys)
+        let secret = secrets.current
+        var settings = RelaySettings(tokenKey: secrets.tokenKey)
         settings.limits = configuration.relayLimits
         let service = RelayServer.Service(
-            settings: settings, secrets: RelaySecrets(secret), policy: try policy(configuration, media))
+            settings: settings, secrets: RelaySecrets(secret, previous: secrets.previous),
+            policy: try policy(configuration, media))
         let security = try security(configuration)
         var driver = RelayDriverOptions()
         driver.relayed = addresses
@@ -51,6 +53,34 @@ enum RelayAssembly {
         let (open, urls) = urls(configuration, server, driver)
         return EmbeddedRelay(
             server: server, openURLs: open, urls: urls + sharedURLs(configuration, endpoints, driver), secret: secret)
+    }
+
+    private struct Secrets {
+        let current: Secret
+        /// What credentials that are still good may have been made with.
+        let previous: Secret?
+        let tokenKey: Secret
+    }
+
+    private static func secrets(
+        _ configuration: Configuration, _ storage: Storage, _ keys: VaultKeys
+    ) throws(StartFailure) -> Secrets {
+        do {
+            for name in [KeyNames.relayCredentials, KeyNames.relayTokens] { keys.register(RelayKeys(key: name)) }
+            let own = try keys.derive(from: KeyNames.relayCredentials, purpose: "relay", count: secretBytes)
+            let tokens = try keys.derive(from: KeyNames.relayTokens, purpose: "relay tokens", count: tokenKeyBytes)
+            // Before the key had a name there was this one.
+            let oldest = storage.vault.derive("relay", count: secretBytes)
+            guard let tokenKey = tokens.first, let first = own.first else {
+                throw KeyError.unknownKey(KeyNames.relayTokens)
+            }
+            if let configured = configuration.calls.relaySecret {
+                return Secrets(current: configured, previous: nil, tokenKey: tokenKey)
+            }
+            return Secrets(current: first, previous: own.dropFirst().first ?? oldest, tokenKey: tokenKey)
+        } catch {
+            throw StartFailure("relay", error, remedy: "Run `plexichat vault status` with the same options.")
+        }
     }
 
     private static func addresses(
@@ -183,6 +213,13 @@ enum RelayAssembly {
         }
         return urls
     }
+}
+
+/// What was made with a relay's key is over with the process: nothing is lost with an older version.
+private struct RelayKeys: KeyUser {
+    let key: String
+    let what = "relays"
+    func count(of version: KeyVersion, at now: Timestamp) async throws(KeyError) -> Int { 0 }
 }
 
 extension Configuration {

@@ -85,7 +85,7 @@ struct RunningServer: Sendable {
         let relay: EmbeddedRelay?
         do {
             relay = try await RelayAssembly.start(
-                configuration, storage, serving?.addresses ?? [], besides: endpoints, metrics)
+                configuration, storage, accounts.keys, serving?.addresses ?? [], besides: endpoints, metrics)
         } catch {
             await media?.stop()
             throw error

@@ -1,5 +1,5 @@
-// The few values that belong to the installation as a whole: its identity, and the check of its root key. They stand
-// in the database, so that they travel with the data.
+// The few values that belong to the installation as a whole: its identity. They stand in the database, so that they travel
+// with the data.
 
 import Base
 import Store
@@ -11,14 +11,22 @@ struct ServerState: Sendable {
             sql: ["CREATE TABLE server_state (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL)"])
     ]
 
-    private static let vaultCheck = "vault.check"
+    /// After the tables of the vault: the check of the root key stood here before there were named keys.
+    static let laterMigrations = [
+        Migration(
+            name: "server-0002",
+            sql: [
+                """
+                INSERT INTO vault_root (id, revision, epoch, check_value) \
+                SELECT 1, 0, 0, value FROM server_state WHERE name = 'vault.check'
+                """,
+                "DELETE FROM server_state WHERE name = 'vault.check'",
+            ])
+    ]
+
     private static let installation = "installation.id"
 
     let database: any Database
-
-    func vaultCheck() async throws(StoreError) -> Bytes? { try await value(Self.vaultCheck) }
-
-    func keep(vaultCheck: Bytes) async throws(StoreError) { try await insert(Self.vaultCheck, vaultCheck) }
 
     /// Made at the first start. Two nodes that start at once on one database agree on the one that was first.
     func installation() async throws(StoreError) -> UUID {

@@ -21,9 +21,26 @@ struct Storage: Sendable {
     /// In the order in which tables may refer to each other. Only ever appended to.
     static let migrations = Migrations(
         ServerState.migrations + AccountsSchema.migrations + IdempotencyStore.migrations
-            + SignalingSchema.migrations + ChatSchema.migrations)
+            + SignalingSchema.migrations + ChatSchema.migrations + ServerState.laterMigrations)
 
     static func open(_ configuration: Configuration, shards count: Int) async throws(StartFailure) -> Storage {
+        let (shards, database) = try await openUnsealed(configuration, shards: count)
+        do {
+            let vault = try await openVault(configuration, database)
+            return Storage(
+                shards: shards, database: database, vault: vault,
+                installation: try await ServerState(database: database).installation())
+        } catch {
+            await database.close()
+            shards.stop()
+            throw failure(error)
+        }
+    }
+
+    /// The database with its tables, without any key: for who has lost the root key.
+    static func openUnsealed(
+        _ configuration: Configuration, shards count: Int
+    ) async throws(StartFailure) -> (ShardGroup, any Database) {
         try makeFolder(configuration.data.folder)
         let shards: ShardGroup
         do {
@@ -32,19 +49,15 @@ struct Storage: Sendable {
             throw StartFailure("threads", error, remedy: "Raise the process's limit of threads or descriptors.")
         }
         let database = try await openDatabase(configuration, on: shards)
-        do {
-            _ = try await migrations.apply(to: database)
-            let state = ServerState(database: database)
-            let vault = try await openVault(configuration, state)
-            return Storage(
-                shards: shards, database: database, vault: vault, installation: try await state.installation())
-        } catch let failure as StartFailure {
-            throw failure
-        } catch {
-            throw StartFailure(
-                "database", error,
-                remedy: "Run `plexichat doctor` with the same options; see docs/operate/troubleshooting.md.")
-        }
+        do { _ = try await migrations.apply(to: database) } catch { throw failure(error) }
+        return (shards, database)
+    }
+
+    private static func failure(_ error: any Error) -> StartFailure {
+        if let failure = error as? StartFailure { return failure }
+        return StartFailure(
+            "database", error,
+            remedy: "Run `plexichat doctor` with the same options; see docs/operate/troubleshooting.md.")
     }
 
     func close() async {
@@ -88,17 +101,19 @@ struct Storage: Sendable {
     }
 
     private static func openVault(
-        _ configuration: Configuration, _ state: ServerState
+        _ configuration: Configuration, _ database: any Database
     ) async throws -> Vault {
-        let known = try await state.vaultCheck()
         do {
-            let vault = try Vault.open(configuration.rootKeySource, storedCheck: known)
-            if known == nil { try await state.keep(vaultCheck: vault.check) }
-            return vault
-        } catch let error as VaultError {
+            let repository = SQLKeyRepository(database: database)
+            let record = try await repository.load()?.root
+            return try Vault.open(configuration.rootKeySource, record: record)
+        } catch {
             throw StartFailure(
                 "vault", error,
-                remedy: "The root key belongs to the data: put the one back that it was made with (`vault.root_key`).")
+                remedy: """
+                    The root key belongs to the data: put the one back that it was made with (`vault.root_key`), or bring \
+                    recovery shares to `plexichat vault recover`.
+                    """)
         }
     }
 }

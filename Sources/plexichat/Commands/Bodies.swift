@@ -9,5 +9,10 @@ extension CommandBodies {
         turn: TurnCommand.run, turnDoctor: TurnDoctor.run,
         backup: BackupCommandBodies(
             create: BackupCommand.create, list: BackupCommand.list, verify: BackupCommand.verify,
-            restore: BackupCommand.restore, remove: BackupCommand.remove))
+            restore: BackupCommand.restore, remove: BackupCommand.remove),
+        vault: VaultCommandBodies(
+            status: VaultCommands.status, rotate: VaultCommands.rotate, rewrap: VaultCommands.rewrap,
+            disable: VaultCommands.disable, enable: VaultCommands.enable, destroy: VaultCommands.destroy,
+            keep: VaultCommands.keep, shares: VaultCommands.shares, recover: VaultCommands.recover,
+            rekeyRoot: VaultCommands.rekeyRoot))
 }

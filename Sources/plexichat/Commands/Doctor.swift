@@ -9,6 +9,7 @@ import Glibc
 import Media
 import Net
 import Store
+import Vault
 import Wire
 
 enum Doctor {
@@ -72,9 +73,9 @@ enum Doctor {
         var findings = [
             health.problem.map { Finding.ill("database", $0, "See docs/operate/troubleshooting.md.") }
                 ?? .well("database", "\(health.engine.rawValue), \(health.poolSize) connections"),
-            .well("vault", "the root key is the one that this data was sealed with"),
+            .well("root key", "\(storage.vault.source) is the one that this data was sealed with"),
         ]
-        findings.append(await audit(configuration, storage))
+        findings += await accounts(configuration, storage)
         findings += await files(configuration, storage)
         await storage.close()
         return findings
@@ -103,11 +104,33 @@ enum Doctor {
         ]
     }
 
-    private static func audit(_ configuration: Configuration, _ storage: Storage) async -> Finding {
+    private static func accounts(_ configuration: Configuration, _ storage: Storage) async -> [Finding] {
+        let accounts: AccountService
+        do throws(StartFailure) {
+            accounts = try await RunningServer.makeAccounts(configuration, storage)
+        } catch {
+            return [.ill("keys", error.problem, error.remedy)]
+        }
+        let findings = [keys(accounts), await audit(accounts)]
+        await accounts.stop()
+        return findings
+    }
+
+    private static func keys(_ accounts: AccountService) -> Finding {
+        do throws(KeyError) {
+            let (count, overdue) = (try accounts.keys.book().keys.count, try accounts.keys.overdue(at: .now()))
+            guard let first = overdue.first else { return .well("keys", "\(count) keys, none older than its schedule") }
+            return .ill(
+                "keys", "older than their schedule: \(overdue.joined(separator: ", "))",
+                "A running server replaces them within a minute; else `plexichat vault rotate \(first)`.")
+        } catch {
+            return .ill("keys", error, "Keep a copy of the database; see docs/operate/keys.md.")
+        }
+    }
+
+    private static func audit(_ accounts: AccountService) async -> Finding {
         do {
-            let accounts = try await RunningServer.makeAccounts(configuration, storage)
             let verdict = try await accounts.audit.verify()
-            await accounts.stop()
             switch verdict {
             case .intact(let count): return .well("audit log", "\(count) events, the chain is whole")
             case .broken(let place):

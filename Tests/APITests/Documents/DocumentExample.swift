@@ -3,6 +3,7 @@ import Base
 import Signaling
 import TestKit
 import Testing
+import Vault
 import Wire
 
 /// An example of one of the documents: what is sent, and what comes back.
@@ -50,6 +51,11 @@ struct ExampleWorld {
              "preferences": {"theme": "dark", "language": "en", "notifications": true}}
             """, as: admin)
         values = ["$admin": "\(admin.id)", "$john": "\(john.id)", "$refresh": admin.refreshToken]
+        values["$vault"] = KeyNames.backup
+        if example.path.contains("$retired") {
+            try await api.accounts.rotateKey(KeyNames.backup, by: .console, origin: .console)
+            values["$retired"] = "\(KeyNames.backup):1"
+        }
         try await makeCalls(for: example)
         if example.path.contains("$setting") {
             _ = try await api.put("/client-settings/theme", #"{"setting_value": "dark"}"#, as: john)
