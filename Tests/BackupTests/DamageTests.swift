@@ -16,8 +16,13 @@ import Testing
 
     /// Places to flip a bit in: both ends, and some between.
     private static func offsets(_ count: Int) -> [Int] {
-        Array(Set([0, 1, 30, 100, 1_500, 1_700, count / 3, count / 2, count - 17, count - 1].filter { (0..<count).contains($0) }))
-            .sorted()
+        Array(
+            Set(
+                [0, 1, 30, 100, 1_500, 1_700, count / 3, count / 2, count - 17, count - 1].filter {
+                    (0..<count).contains($0)
+                })
+        )
+        .sorted()
     }
 
     @Test func `a flipped bit anywhere in any file is found, and nothing wrong is restored`() async throws {

@@ -68,7 +68,9 @@ package struct RepositoryState: Sendable {
                 let file = RepositoryFile.record(name.sequence, name.id)
                 let (body, hash) = try await repository.signed(file, name.id, .record)
                 let record: BackupRecord
-                do throws(WireError) { record = try BackupRecord(parsing: body) } catch { throw error.inForm(file.name) }
+                do throws(WireError) { record = try BackupRecord(parsing: body) } catch {
+                    throw error.inForm(file.name)
+                }
                 guard record.sequence == name.sequence else {
                     throw .damaged(file: file.name, place: "every place", reason: "it is not what its name says")
                 }
@@ -123,7 +125,9 @@ package struct RepositoryState: Sendable {
             let listed: [ListedPack]
             do throws(BackupError) {
                 let (body, _) = try await repository.signed(file, id, .index)
-                do throws(WireError) { listed = try IndexForm.packs(parsing: body) } catch { throw error.inForm(file.name) }
+                do throws(WireError) { listed = try IndexForm.packs(parsing: body) } catch {
+                    throw error.inForm(file.name)
+                }
             } catch {
                 // It is not needed: its packs are read instead.
                 findings.append(error)
