@@ -14,6 +14,7 @@ import harness
 # One thread each; the first ones take longest.
 MODULES = [
     "hostile", "killing", "flows", "whip", "calling", "chatting", "relaying", "starting", "stopping", "failing",
+    "backing",
     "scripts",
 ]
 

@@ -35,6 +35,8 @@ package struct RepositoryState: Sendable {
     private(set) var head: (record: BackupRecord, hash: Digest)?
     /// What the head vouches for, itself included, by sequence.
     private(set) var live: [(record: BackupRecord, hash: Digest)] = []
+    /// Files of records that could be read, by the record's hash: wrapped anew, one may have several.
+    private(set) var recordFiles: [Listing.RecordName: Digest] = [:]
     private(set) var packs: [KnownPack] = []
     private(set) var index = BlockIndex()
     /// Packs that no index lists, and that were read and found whole: to be listed by the next index.
@@ -74,6 +76,7 @@ package struct RepositoryState: Sendable {
                 guard record.sequence == name.sequence else {
                     throw .damaged(file: file.name, place: "every place", reason: "it is not what its name says")
                 }
+                recordFiles[name] = hash
                 // The same record, wrapped for other keys.
                 if !read.contains(where: { $0.hash == hash }) { read.append((record, hash)) }
             } catch { findings.append(error) }

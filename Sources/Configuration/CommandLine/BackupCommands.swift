@@ -33,7 +33,9 @@ extension Command {
                 Command(
                     "create", "Make a backup.",
                     options: common + [
-                        CommandOption("new", "Make the repository when there is none in the places yet."),
+                        CommandOption(
+                            "new",
+                            "Make the repository when there is none yet, and a place of each folder that is none."),
                         CommandOption(
                             "protection", value: "COPIES|K+M",
                             "To how many places everything is copied, or of how many pieces (K and M more) any K are "
