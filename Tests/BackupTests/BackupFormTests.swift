@@ -50,18 +50,21 @@ import Wire
         }
         for count in stride(from: 2, to: 9 << 20, by: 997) {
             let padded = Padding.length(of: count)
-            #expect(padded >= count && Double(padded) <= 1.12 * Double(count) + 1 && Padding.length(of: padded) == padded)
+            #expect(
+                padded >= count && Double(padded) <= 1.12 * Double(count) + 1 && Padding.length(of: padded) == padded)
         }
     }
 
     @Test func `an index and a record are read as they were written`() throws {
         let packs = [
-            ListedPack(id: Self.digest(1), length: 1_000, protection: .single, blocks: [Self.digest(2), Self.digest(3)])
+            ListedPack(
+                id: Self.digest(1), length: 1_000, protection: .single, blocks: [Self.digest(2), Self.digest(3)])
         ]
         #expect(try IndexForm.packs(parsing: IndexForm.body(packs)) == packs)
         let manifest = BackupManifest(
             id: .random(), isIncremental: true, base: 3, items: 4, bytes: 5, newBytes: 6,
-            taken: Timestamp(secondsSinceEpoch: 7), protection: .single, program: "plexichat 1", note: "vor dem Umzug ü",
+            taken: Timestamp(secondsSinceEpoch: 7), protection: .single, program: "plexichat 1",
+            note: "vor dem Umzug ü",
             catalogueLength: 262_145, catalogue: [Self.digest(4), Self.digest(5)])
         for content in [BackupRecord.Content.backup(manifest), .removal] {
             let record = BackupRecord(
@@ -109,7 +112,9 @@ import Wire
     @Test func `a pack gives back its blocks, and none that was changed`() throws {
         let key = Secret(Bytes(repeating: 7, count: 32))
         let compressor = BlockCompressor()
-        let blocks = [Bytes(repeating: 5, count: 262_144), Bytes((0..<1_000).map { UInt8(truncatingIfNeeded: $0 * $0) })]
+        let blocks = [
+            Bytes(repeating: 5, count: 262_144), Bytes((0..<1_000).map { UInt8(truncatingIfNeeded: $0 * $0) }),
+        ]
         var pack = PackBuilder()
         for block in blocks {
             let small = compressor.compress(block)
@@ -201,5 +206,28 @@ import Wire
         #expect(BackupForms.blockLengths(ofPack: pack, key: Secret([1])) == nil)
         pack = Bytes("PXPACK01".utf8) + [0xFF, 0xFF, 0xFF, 0xFF]
         #expect(BackupForms.blockLengths(ofPack: pack, key: Secret([1])) == nil)
+    }
+}
+
+/// Bytes that another program made after the page.
+@Suite struct BackupVectorTests {
+    private static func corpus(_ path: String) throws -> Bytes {
+        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        return try #require(BackupStage.read("/\(root)/Tests/Corpus/\(path)"))
+    }
+
+    @Test(arguments: ["record/backup", "record/removal", "index/index", "lock/lock", "catalogue/catalogue"])
+    func `forms that were made after the page are read and written as they are`(_ path: String) throws {
+        let form = try #require(BackupForms.Form(rawValue: String(path.prefix { $0 != "/" })))
+        let bytes = try Self.corpus("backup-\(path)")
+        #expect(BackupForms.rewritten(form, bytes) == bytes)
+        #expect(BackupForms.examples.contains { $0.form == form.rawValue && $0.bytes == bytes })
+    }
+
+    @Test func `a pack and a piece that were made after the page are read`() throws {
+        let key = Secret(Bytes(repeating: 1, count: 32))
+        #expect(BackupForms.blockLengths(ofPack: try Self.corpus("backup-pack/pack"), key: key) == [5, 1_000])
+        let name = "packs/0a/\(String(repeating: "0a", count: 32)).0-2-1"
+        #expect(BackupForms.shareLength(ofPiece: try Self.corpus("backup-piece/piece"), named: name) == 4)
     }
 }

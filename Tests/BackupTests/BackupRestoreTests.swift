@@ -31,7 +31,9 @@ import Testing
         let stage = try BackupStage()
         _ = try await stage.create()
         var tree = TestTree()
-        for number in 0..<8 { tree.files["data/\(number)"] = (0..<600_000).map { _ in UInt8(truncatingIfNeeded: random.next()) } }
+        for number in 0..<8 {
+            tree.files["data/\(number)"] = (0..<600_000).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        }
         let first = try await stage.back(up: tree)
         tree.files["data/3"]?[0] ^= 1
         let second = try await stage.back(up: tree, incremental: true)
@@ -71,7 +73,9 @@ import Testing
         #expect(mkdir(folder.path + "/in", 0o755) == 0 && mkdir(folder.path + "/in/empty", 0o755) == 0)
         let descriptor = open(folder.path + "/in/run.sh", O_RDWR | O_CREAT, 0o755)
         #expect(write(descriptor, "abc", 3) == 3)
-        #expect(futimens(descriptor, [timespec(tv_sec: 1_000, tv_nsec: 5_000), timespec(tv_sec: 1_000, tv_nsec: 5_000)]) == 0)
+        #expect(
+            futimens(descriptor, [timespec(tv_sec: 1_000, tv_nsec: 5_000), timespec(tv_sec: 1_000, tv_nsec: 5_000)])
+                == 0)
         close(descriptor)
         #expect(symlink(folder.path + "/in/run.sh", folder.path + "/in/link") == 0)
         let repository = try await stage.open()
@@ -165,7 +169,9 @@ import Testing
     @Test func `blobs come back where their store looks for them`() async throws {
         let folder = try TemporaryFolder()
         let store = try FolderBlobStore(folder.path + "/blobs")
-        let keys = [try await store.put(Bytes("one".utf8)).key, try await store.put(Bytes(repeating: 2, count: 700_000)).key]
+        let keys = [
+            try await store.put(Bytes("one".utf8)).key, try await store.put(Bytes(repeating: 2, count: 700_000)).key,
+        ]
         let stage = try BackupStage()
         let repository = try await stage.create()
         let result = try await BackupWriter.write(

@@ -7,7 +7,9 @@ import Testing
     private static func trees() -> [TestTree] {
         var random = SplitMix(seed: 11)
         var tree = TestTree()
-        for number in 0..<3 { tree.files["data/\(number)"] = (0..<300_000).map { _ in UInt8(truncatingIfNeeded: random.next()) } }
+        for number in 0..<3 {
+            tree.files["data/\(number)"] = (0..<300_000).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        }
         var other = tree
         other.files["data/1"] = Bytes(repeating: 9, count: 400_000)
         return [tree, other]

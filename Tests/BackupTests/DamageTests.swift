@@ -16,8 +16,13 @@ import Testing
 
     /// Places to flip a bit in: both ends, and some between.
     private static func offsets(_ count: Int) -> [Int] {
-        Array(Set([0, 1, 30, 100, 1_500, 1_700, count / 3, count / 2, count - 17, count - 1].filter { (0..<count).contains($0) }))
-            .sorted()
+        Array(
+            Set(
+                [0, 1, 30, 100, 1_500, 1_700, count / 3, count / 2, count - 17, count - 1].filter {
+                    (0..<count).contains($0)
+                })
+        )
+        .sorted()
     }
 
     @Test func `a flipped bit anywhere in any file is found, and nothing wrong is restored`() async throws {
@@ -156,6 +161,23 @@ import Testing
                 [], from: try await stage.open(), holder: LockHolder(name: "t", purpose: "t"), clock: stage.clock)
         }
         #expect(error == .missingRecord(sequence: 1), "nothing is deleted while it is not known what is needed")
+    }
+
+    @Test func `the newest record, damaged everywhere, is not passed over in silence`() async throws {
+        let stage = try BackupStage()
+        _ = try await stage.create()
+        _ = try await stage.back(up: Self.tree())
+        _ = try await stage.back(up: Self.tree())
+        let name = try #require(stage.places[0].files.keys.first { $0.hasPrefix("records/0000000000000002") })
+        stage.places[0].set(name, Bytes(stage.places[0].files[name]?.dropLast() ?? []))
+        #expect(!(try await stage.verify().isRestorable))
+        // The next backup takes its number; what is left of the other is then only in the way.
+        _ = try await stage.back(up: Self.tree())
+        #expect(try await stage.verify().isRestorable)
+        _ = try await BackupRemoval.remove(
+            [], from: try await stage.open(), holder: LockHolder(name: "t", purpose: "t"), clock: stage.clock)
+        #expect(try await stage.verify().warnings.isEmpty)
+        #expect(stage.places[0].files[name] == nil)
     }
 
     @Test func `a repository that was put back to an earlier day is noticed by who remembers`() async throws {

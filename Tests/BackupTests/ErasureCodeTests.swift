@@ -57,7 +57,8 @@ import Testing
         #expect(shares.count == data + parity)
         for pattern in 0..<(1 << shares.count) {
             let kept = shares.indices.filter { pattern >> $0 & 1 != 0 }
-            let found = code.object(of: object.count, from: Dictionary(uniqueKeysWithValues: kept.map { ($0, shares[$0]) }))
+            let found = code.object(
+                of: object.count, from: Dictionary(uniqueKeysWithValues: kept.map { ($0, shares[$0]) }))
             #expect((found == object) == (kept.count >= data))
             if kept.count < data { #expect(found == nil) }
         }

@@ -25,7 +25,8 @@ import Testing
         #expect(stage.places.allSatisfy { $0.files.keys.allSatisfy { !$0.hasPrefix("locks/") } })
     }
 
-    @Test func `a lock is stale after half an hour without a sign, and its holder then writes no record`() async throws {
+    @Test func `a lock is stale after half an hour without a sign, and its holder then writes no record`() async throws
+    {
         let stage = try BackupStage()
         let repository = try await stage.create()
         let held = try await repository.lock(
@@ -105,7 +106,8 @@ import Testing
             StoredBackup(
                 sequence: UInt64(number + 1), made: start,
                 manifest: BackupManifest(
-                    id: UUID(high: 0, low: UInt64(number)), isIncremental: false, base: 0, items: 0, bytes: 0, newBytes: 0,
+                    id: UUID(high: 0, low: UInt64(number)), isIncremental: false, base: 0, items: 0, bytes: 0,
+                    newBytes: 0,
                     taken: start + .hours(12 * number), protection: .single, program: "", note: "", catalogueLength: 0,
                     catalogue: []))
         }

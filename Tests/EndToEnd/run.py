@@ -14,7 +14,7 @@ import harness
 # One thread each; the first ones take longest.
 MODULES = [
     "hostile", "killing", "flows", "whip", "calling", "chatting", "hooking", "keeping", "filing", "relaying",
-    "starting", "stopping", "failing", "scripts",
+    "starting", "stopping", "failing", "backing", "scripts",
 ]
 
 

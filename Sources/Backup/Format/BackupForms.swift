@@ -59,7 +59,8 @@ package enum BackupForms {
         let listed = ListedPack(id: one, length: 100, protection: .single, blocks: [one, two])
         let holder = LockHolder(name: "node", purpose: "backup", guardFile: "x")
         let lock = RepositoryLock(
-            id: UUID(high: 1, low: 2), taken: Timestamp(secondsSinceEpoch: 8), refreshed: Timestamp(secondsSinceEpoch: 9),
+            id: UUID(high: 1, low: 2), taken: Timestamp(secondsSinceEpoch: 8),
+            refreshed: Timestamp(secondsSinceEpoch: 9),
             holder: holder)
         return records.map { ("record", $0.body) } + [
             ("index", IndexForm.body([listed])), ("lock", lock.body), ("catalogue", exampleCatalogue(one)),

@@ -44,7 +44,9 @@ struct CatalogueEntry: Sendable, Equatable {
 extension CatalogueEntry {
     /// `truncated` when more bytes are needed.
     init(parsing reader: inout ByteReader) throws(WireError) {
-        guard let kind = ItemKind(rawValue: try reader.readUInt8()) else { throw .invalid("an item is of no known kind") }
+        guard let kind = ItemKind(rawValue: try reader.readUInt8()) else {
+            throw .invalid("an item is of no known kind")
+        }
         self.kind = kind
         let flags = try reader.readUInt8()
         guard flags & ~1 == 0 else { throw .invalid("an item has flags that are not known") }

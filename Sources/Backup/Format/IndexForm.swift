@@ -42,7 +42,9 @@ enum IndexForm {
         guard length <= UInt64(BackupLimits.object) else { throw .invalid("a pack is too long") }
         let protection = try reader.readProtection()
         let count = Int(try reader.readUInt16())
-        guard (1...BackupLimits.blocksPerPack).contains(count) else { throw .invalid("a pack has no such count of blocks") }
+        guard (1...BackupLimits.blocksPerPack).contains(count) else {
+            throw .invalid("a pack has no such count of blocks")
+        }
         guard reader.remaining >= count * Digest.count else { throw .truncated }
         var blocks: [Digest] = []
         blocks.reserveCapacity(count)

@@ -7,7 +7,8 @@ package struct ItemPath: Hashable, Comparable, Sendable, CustomStringConvertible
 
     /// `nil` for what the format does not allow: empty, absolute, with `.` or `..`, too long, too deep.
     package init?(_ text: some StringProtocol) {
-        let names = Substring(text).split(separator: "/", maxSplits: BackupLimits.pathDepth, omittingEmptySubsequences: false)
+        let names = Substring(text).split(
+            separator: "/", maxSplits: BackupLimits.pathDepth, omittingEmptySubsequences: false)
         guard (1...BackupLimits.path).contains(text.utf8.count), names.count <= BackupLimits.pathDepth,
             names.allSatisfy(Self.isName)
         else { return nil }

@@ -65,9 +65,13 @@ struct PackContent: Sendable {
 
     init(parsing plaintext: Bytes) throws(WireError) {
         var reader = ByteReader(plaintext.span.bytes)
-        guard try reader.readBytes(PackBuilder.magic.count) == PackBuilder.magic else { throw .invalid("it is no pack") }
+        guard try reader.readBytes(PackBuilder.magic.count) == PackBuilder.magic else {
+            throw .invalid("it is no pack")
+        }
         let count = Int(try reader.readUInt32())
-        guard (1...BackupLimits.blocksPerPack).contains(count) else { throw .invalid("its count of blocks is not such") }
+        guard (1...BackupLimits.blocksPerPack).contains(count) else {
+            throw .invalid("its count of blocks is not such")
+        }
         var entries: [PackEntry] = []
         entries.reserveCapacity(count)
         for _ in 0..<count { entries.append(try PackEntry(parsing: &reader)) }
@@ -77,7 +81,9 @@ struct PackContent: Sendable {
             starts.append(reader.offset)
             try reader.skip(entry.storedLength)
         }
-        guard plaintext.count == Padding.length(of: reader.offset) else { throw .invalid("its padding has another length") }
+        guard plaintext.count == Padding.length(of: reader.offset) else {
+            throw .invalid("its padding has another length")
+        }
         guard try reader.readBytes(reader.remaining).allSatisfy({ $0 == 0 }) else {
             throw .invalid("its padding is not zeros")
         }
@@ -106,7 +112,9 @@ struct PackContent: Sendable {
 extension PackEntry {
     init(parsing reader: inout ByteReader) throws(WireError) {
         id = try Digest(parsing: &reader)
-        guard let coding = Coding(rawValue: try reader.readUInt8()) else { throw .invalid("a block has no known coding") }
+        guard let coding = Coding(rawValue: try reader.readUInt8()) else {
+            throw .invalid("a block has no known coding")
+        }
         self.coding = coding
         storedLength = Int(try reader.readUInt32())
         length = Int(try reader.readUInt32())

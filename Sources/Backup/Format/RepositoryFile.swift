@@ -70,7 +70,9 @@ enum RepositoryFile: Hashable, Sendable {
 
     private static func sixteen(_ value: UInt64) -> String {
         var bytes = Bytes()
-        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(shift))) }
+        for shift in stride(from: 56, through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
+        }
         return Hex.encode(bytes)
     }
 }

@@ -21,11 +21,19 @@ package final class FolderPlace: Place {
     }
     private let unflushed = Mutex(State())
 
-    /// Makes the folder when it is absent; its parent must be there. Removes what an earlier process left half-written.
-    package init(_ path: String) throws(BackupError) {
+    private static let folders = ["", "/.incoming", "/config", "/records", "/indexes", "/packs", "/locks"]
+
+    /// `making`: the folder becomes a place when it is none; its parent must be there. Without, a folder that is no place
+    /// throws: the disk that should be mounted there may not be. Removes what an earlier process left half-written.
+    package init(_ path: String, making: Bool) throws(BackupError) {
         root = path
         name = path
-        for folder in ["", "/.incoming", "/config", "/records", "/indexes", "/packs", "/locks"] {
+        guard making || Files.status(of: path + "/config") != nil else {
+            throw .unavailable(
+                "\(path) is no place of a repository; is its disk mounted? `plexichat backup create --new` makes it one"
+            )
+        }
+        for folder in Self.folders {
             try Files.makeFolder(path + folder)
         }
         // A name in there belongs to a process that writes; an hour is longer than any write of 16 MiB.

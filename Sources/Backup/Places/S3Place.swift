@@ -33,7 +33,9 @@ package struct S3Place: Place {
         var last: String?
         while true {
             let page: [S3Objects.Object]
-            do { page = try await objects.list(under: folder.map { $0 + "/" } ?? "", after: last) } catch { throw failure(error) }
+            do { page = try await objects.list(under: folder.map { $0 + "/" } ?? "", after: last) } catch {
+                throw failure(error)
+            }
             guard let end = page.last?.name else { return files }
             // A server that does not go on would be asked for ever.
             guard last.map({ $0 < end }) ?? true else { throw .unavailable("\(name) lists its objects in a circle") }

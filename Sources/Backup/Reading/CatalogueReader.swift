@@ -24,7 +24,8 @@ struct CatalogueReader {
                 if let entry = try parse() { return entry }
                 if nextBlock == manifest.catalogue.count { return try finish() }
             } catch { throw error.inForm("the catalogue of backup \(manifest.id)") }
-            let block = try await blocks.block(manifest.catalogue[nextBlock], of: "the catalogue of backup \(manifest.id)")
+            let block = try await blocks.block(
+                manifest.catalogue[nextBlock], of: "the catalogue of backup \(manifest.id)")
             nextBlock += 1
             total += UInt64(block.count)
             buffer.removeSubrange(..<position)

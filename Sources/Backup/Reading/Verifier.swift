@@ -86,10 +86,18 @@ private struct VerificationRun {
         for finding in findings {
             switch finding {
             case .missingRecord, .forked: fail(finding)
+            // Newer than all that can be read: it may have been a backup. What power loss tore before it was acknowledged
+            // looks the same, until the next backup takes its number.
+            case .lost(let object, _, _, _) where isNewest(object): fail(finding)
             default: warn(finding)
             }
         }
         for stranger in state.listing.strangers { warn(.malformed("\(stranger) is no file of a repository")) }
+    }
+
+    private func isNewest(_ object: String) -> Bool {
+        guard case .record(let sequence, _)? = RepositoryFile(object) else { return false }
+        return sequence > state.head?.record.sequence ?? 0
     }
 
     // MARK: Catalogues

@@ -108,12 +108,19 @@ private struct RemovalRun {
             report.bytes += UInt64(presence.longest) * UInt64(presence.protection?.data ?? 1)
             try await lock.refresh(at: clock.now())
         }
-        for name in state.listing.records.keys
-        where !records.contains(name.sequence) && name.sequence < head?.sequence ?? 0 {
+        for name in state.listing.records.keys where !isKept(name, records, head) {
             try await repository.places.deleteEverywhere(.record(name.sequence, name.id))
         }
         try await repository.places.flush()
         return report
+    }
+
+    /// The newest record, those that are live, and what may be newer than all that can be read.
+    private func isKept(_ name: Listing.RecordName, _ records: Set<UInt64>, _ head: RepositoryWitness?) -> Bool {
+        guard let head, name.sequence <= head.sequence else { return true }
+        guard let hash = state.recordFiles[name] else { return false }
+        return hash.description == head.hash
+            || (records.contains(name.sequence) && state.live.contains { $0.hash == hash })
     }
 
     /// New indexes for the packs that stay are durable before the old ones go.

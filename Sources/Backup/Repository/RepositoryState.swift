@@ -35,6 +35,8 @@ package struct RepositoryState: Sendable {
     private(set) var head: (record: BackupRecord, hash: Digest)?
     /// What the head vouches for, itself included, by sequence.
     private(set) var live: [(record: BackupRecord, hash: Digest)] = []
+    /// Files of records that could be read, by the record's hash: wrapped anew, one may have several.
+    private(set) var recordFiles: [Listing.RecordName: Digest] = [:]
     private(set) var packs: [KnownPack] = []
     private(set) var index = BlockIndex()
     /// Packs that no index lists, and that were read and found whole: to be listed by the next index.
@@ -68,10 +70,13 @@ package struct RepositoryState: Sendable {
                 let file = RepositoryFile.record(name.sequence, name.id)
                 let (body, hash) = try await repository.signed(file, name.id, .record)
                 let record: BackupRecord
-                do throws(WireError) { record = try BackupRecord(parsing: body) } catch { throw error.inForm(file.name) }
+                do throws(WireError) { record = try BackupRecord(parsing: body) } catch {
+                    throw error.inForm(file.name)
+                }
                 guard record.sequence == name.sequence else {
                     throw .damaged(file: file.name, place: "every place", reason: "it is not what its name says")
                 }
+                recordFiles[name] = hash
                 // The same record, wrapped for other keys.
                 if !read.contains(where: { $0.hash == hash }) { read.append((record, hash)) }
             } catch { findings.append(error) }
@@ -123,7 +128,9 @@ package struct RepositoryState: Sendable {
             let listed: [ListedPack]
             do throws(BackupError) {
                 let (body, _) = try await repository.signed(file, id, .index)
-                do throws(WireError) { listed = try IndexForm.packs(parsing: body) } catch { throw error.inForm(file.name) }
+                do throws(WireError) { listed = try IndexForm.packs(parsing: body) } catch {
+                    throw error.inForm(file.name)
+                }
             } catch {
                 // It is not needed: its packs are read instead.
                 findings.append(error)

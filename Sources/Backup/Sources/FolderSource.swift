@@ -91,7 +91,8 @@ package actor FolderSource: BackupSource {
     // MARK: Files
 
     private static func time(_ time: timespec) -> Timestamp {
-        FormTime.clamped(Timestamp(microsecondsSinceEpoch: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000))
+        FormTime.clamped(
+            Timestamp(microsecondsSinceEpoch: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000))
     }
 
     /// Size, times, number and device: changed together with the bytes, unless somebody sets clocks.

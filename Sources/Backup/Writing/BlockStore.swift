@@ -63,7 +63,9 @@ final class BlockStore: Sendable {
     private func write(_ pack: PackBuilder) async throws(BackupError) {
         let object = try SealedObject.seal(pack.parts, for: repository.keys)
         let id = Digest.sha256(object)
-        let delay = state.withLock { $0.limit?.delay(for: object.count * protection.pieces / protection.data, now: .now()) }
+        let delay = state.withLock {
+            $0.limit?.delay(for: object.count * protection.pieces / protection.data, now: .now())
+        }
         if let delay, delay > .zero { try await pause(delay) }
         meter.count(try await repository.places.putPack(object, id, protection))
         meter.count(stored: object.count)

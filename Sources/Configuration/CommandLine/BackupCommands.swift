@@ -33,7 +33,9 @@ extension Command {
                 Command(
                     "create", "Make a backup.",
                     options: common + [
-                        CommandOption("new", "Make the repository when there is none in the places yet."),
+                        CommandOption(
+                            "new",
+                            "Make the repository when there is none yet, and a place of each folder that is none."),
                         CommandOption(
                             "protection", value: "COPIES|K+M",
                             "To how many places everything is copied, or of how many pieces (K and M more) any K are "
@@ -58,7 +60,8 @@ extension Command {
                         server with it. A PostgreSQL database is there as `data/plexichat.pgdump`, for pg_restore.
                         """,
                     options: common + [
-                        CommandOption("to", value: "DIR", "The folder to restore to; absent or empty.", completion: .folder),
+                        CommandOption(
+                            "to", value: "DIR", "The folder to restore to; absent or empty.", completion: .folder),
                         CommandOption("overwrite", "Replace the folder by what is restored, in one step."),
                         CommandOption(
                             "only", value: "PATH", isRepeatable: true, "Restore this item, or all below this folder."),
@@ -66,7 +69,8 @@ extension Command {
                     arguments: [CommandArgument("ID", "The backup, or `latest`.")], run: bodies.restore),
                 Command(
                     "remove", "Remove backups, and what only they needed.",
-                    discussion: "The newest backup is never removed. With neither an ID nor --keep…, only leftovers go.",
+                    discussion:
+                        "The newest backup is never removed. With neither an ID nor --keep…, only leftovers go.",
                     options: common + [
                         CommandOption("keep-last", value: "COUNT", "Keep the last COUNT, and remove others."),
                         CommandOption("keep-daily", value: "COUNT", "Keep one of each of the last COUNT days."),

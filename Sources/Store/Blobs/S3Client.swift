@@ -26,7 +26,8 @@ struct S3Client: Sendable {
         body: OutgoingRequest.Body = .none, hash: String? = nil, expecting: Set<Int>
     ) async throws(BlobError) -> Answer {
         try await send(
-            method, name: key?.description, query: query, headers: headers, body: body, hash: hash, expecting: expecting)
+            method, name: key?.description, query: query, headers: headers, body: body, hash: hash, expecting: expecting
+        )
     }
 
     /// The same for an object by its name; `nil` for the bucket itself.

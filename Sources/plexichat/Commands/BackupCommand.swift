@@ -27,6 +27,7 @@ enum BackupCommand {
             }
             session.memory(of: repository).keep(result.witness)
             let manifest = result.backup.manifest
+            for finding in result.findings { invocation.output.complain("! \(finding)") }
             for shard in meter.current.shards where shard.problem != nil {
                 invocation.output.complain("\(shard.place): \(shard.problem ?? "")")
             }

@@ -21,11 +21,19 @@ struct BackupSession: Sendable {
         let folders = invocation.values("place")
         guard !folders.isEmpty else { throw .usage("--place is missing: the folder where the backups are") }
         keys = RootBackupKeys(try Self.vault(configuration))
-        do throws(BackupError) {
-            var places: [any Place] = []
-            for folder in folders { places.append(try FolderPlace(folder)) }
-            self.places = places
-        } catch { throw .failed("\(error)") }
+        let mayMake = invocation.has("new")
+        var places: [any Place] = []
+        for folder in folders {
+            do throws(BackupError) {
+                places.append(try FolderPlace(folder, making: mayMake))
+            } catch {
+                // Others may be enough; what is missed there is said where it matters.
+                if mayMake { throw .failed("\(error)") }
+                invocation.output.complain("! \(error)")
+                places.append(AwayPlace(folder, because: error))
+            }
+        }
+        self.places = places
     }
 
     /// Never made here: a new key would open nothing.
@@ -41,7 +49,9 @@ struct BackupSession: Sendable {
     func open(orMake mayMake: Bool) async throws(CommandFailure) -> Repository {
         try await asking { () async throws(BackupError) in
             do throws(BackupError) {
-                return try await Repository.open(in: places, keys: keys)
+                let repository = try await Repository.open(in: places, keys: keys)
+                if mayMake { try await repository.completeCopies() }
+                return repository
             } catch {
                 guard mayMake, error == .noRepository else { throw error }
                 return try await Repository.create(in: places, keys: keys, at: .now())
