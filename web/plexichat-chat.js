@@ -18,6 +18,7 @@ import { Timers } from './call/timers.js';
 import { listChanged, patched, sorted, withConversation, without } from './chat/list.js';
 import * as say from './chat/messages.js';
 import { Outbox } from './chat/outbox.js';
+import { LogPlaces } from './chat/places.js';
 import { Sealing } from './chat/sealing.js';
 import { changed, draftID, emptyTimeline, withDraft, withNewest, withOlder, withOpened, withoutDraft, withPending } from './chat/timeline.js';
 
@@ -73,8 +74,7 @@ export class PlexiChat extends EventTarget {
   /** @type {() => string} */ #makeID;
   /** @type {Sealing|null} */ #sealing = null;
   #outbox = new Outbox();
-  /** Where each conversation's log stands for us. @type {Map<string, Place>} */ #places = new Map();
-  /** At which offset a gap was asked about. @type {Map<string, {offset: number, isAnswered: boolean}>} */ #gaps = new Map();
+  #places = new LogPlaces();
   /** What happens while a history is read; played on top of it. @type {Map<string, Change[]>} */ #held = new Map();
   /** @type {Map<string, number>} */ #typedAt = new Map();
   /** @type {ChatState} */ #state = Object.freeze({
@@ -165,7 +165,7 @@ export class PlexiChat extends EventTarget {
 
   /** One that is left, or gone. @param {string} id @returns {void} */
   forget(id) {
-    this.#places.delete(id);
+    this.#places.forget(id);
     this.#held.delete(id);
     const { [id]: _, ...timelines } = this.#state.timelines;
     this.#set({ conversations: without(this.#state.conversations, id), timelines });
@@ -267,9 +267,9 @@ export class PlexiChat extends EventTarget {
 
   #connected() {
     this.#socket.accepted();
-    this.#gaps.clear();
+    this.#places.connected();
     this.#sealing?.mayHaveMissed();
-    const places = [...this.#places].map(([id, place]) => ({ id, place }));
+    const places = this.#places.all;
     for (let at = 0; at < places.length; at += PLACES_AT_ONCE) this.#socket.send(say.resume(places.slice(at, at + PLACES_AT_ONCE), 'resume'));
     // After the places: what is followed already keeps its own.
     this.#socket.send(say.followAll('all'));
@@ -287,10 +287,7 @@ export class PlexiChat extends EventTarget {
 
   /** @param {string} id @param {Place} place @param {boolean} isRecovered */
   #subscribed(id, place, isRecovered) {
-    const [old, gap] = [this.#places.get(id), this.#gaps.get(id)];
-    if (gap) gap.isAnswered = true;
-    const isGapless = isRecovered && old !== undefined && old.epoch === place.epoch && old.offset >= place.offset;
-    this.#places.set(id, isGapless ? old : place);
+    const isGapless = this.#places.followed(id, place, isRecovered);
     // What was read before we followed, or before what was missed, has holes.
     if (!isGapless && this.#state.timelines[id]) void this.#readNewest(id);
     if (!isGapless && this.#state.isListed) void this.#readConversation(id);
@@ -298,29 +295,11 @@ export class PlexiChat extends EventTarget {
 
   /** @param {string} id @param {Place|null} place @param {Change} what */
   #changed(id, place, what) {
-    const old = this.#places.get(id);
-    if (place !== null && old !== undefined && place.epoch === old.epoch) {
-      if (place.offset <= old.offset) return;
-      if (place.offset > old.offset + 1 && !this.#isHole(id, old)) return;
-    }
-    if (place !== null) this.#places.set(id, place);
+    const ask = (/** @type {Place} */ from) => this.#socket.send(say.resume([{ id, place: from }], 'gap'));
+    if (this.#places.take(id, place, ask) !== 'next') return;
     this.#apply(id, what);
     if (what.change === 'created' && what.message.authorId !== this.#api.userId) this.#tell('message', what.message);
     if (what.change === 'ended') this.forget(id);
-  }
-
-  /**
-   * Whether what is missing after `place` was asked for and not given: then there is nothing. Until the answer, what
-   * comes is left alone; it comes again with it.
-   * @param {string} id @param {Place} place
-   */
-  #isHole(id, place) {
-    const asked = this.#gaps.get(id);
-    if (asked?.offset === place.offset) return asked.isAnswered;
-    this.#gaps.set(id, { offset: place.offset, isAnswered: false });
-    // Too much waits to be sent: the next event asks.
-    if (!this.#socket.send(say.resume([{ id, place }], 'gap'))) this.#gaps.delete(id);
-    return false;
   }
 
   /** @param {string} id @param {Change} what */
