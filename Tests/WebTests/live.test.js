@@ -381,3 +381,39 @@ test('sealed: a direct conversation is sealed by a switch, opened on both sides,
   assert.deepEqual(tariq.news, [{ userId: selma.userId, added: [own.id], rebound: [] }]);
   for (const { chat } of [selma, tariq]) chat.close();
 });
+
+test('files: up in pieces with a message, down by who may read it, and by nobody else', options, async () => {
+  const { PlexiChat, FileAPI, chatURL } = await import('../../web/plexichat-chat.js');
+  const people = await Promise.all(['uma', 'viktor', 'wanda'].map((name) => person(name)));
+  const [uma, viktor, wanda] = people.map(({ api, userId, sockets }) => {
+    const env = { WebSocket: class extends TestWebSocket { constructor(url) { super(url); sockets.push(this); } } };
+    const chat = new PlexiChat({ url: chatURL(new URL(server.url)), token: () => api.accessToken(), api, env });
+    chat.open();
+    return { api, chat, userId };
+  });
+  await eventually(() => uma.chat.state.isListed && viktor.chat.state.isListed, 'the lists');
+  const direct = good(await uma.chat.rest.direct(viktor.userId));
+  uma.chat.learn(direct);
+  await eventually(() => viktor.chat.state.conversations.some(({ id }) => id === direct.id), 'it is in the other list');
+  await Promise.all([uma, viktor].map(({ chat }) => chat.show(direct.id)));
+  const content = new Blob([Uint8Array.from({ length: 5_000_000 }, (_, index) => (index * 7) % 256)]);
+  const told = [];
+  const file = good(await uma.chat.files.upload(content, { name: 'données.bin', conversationId: direct.id, progress: (bytes) => told.push(bytes) }));
+  assert.deepEqual([file.name, file.size, told], ['données.bin', 5_000_000, [4 << 20, 5_000_000]]);
+  uma.chat.send(direct.id, 'as promised', { files: [file] });
+  const [message] = await eventually(() => viktor.chat.state.timelines[direct.id].messages.filter((one) => one.files.length > 0).length > 0
+    && viktor.chat.state.timelines[direct.id].messages, 'the message with its file');
+  assert.deepEqual([message.text, message.type, message.files], ['as promised', 'file', [{ id: file.id, name: 'données.bin', type: 'application/octet-stream', size: 5_000_000 }]]);
+  const back = good(await viktor.chat.files.content(file.id));
+  assert.deepEqual(Buffer.from(await back.arrayBuffer()), Buffer.from(await content.arrayBuffer()));
+  const stranger = await wanda.chat.files.content(file.id);
+  assert.deepEqual([stranger.ok, stranger.problem.code], [false, 'not_found']);
+  // A picture has a small one beside it.
+  const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
+  const picture = good(await uma.chat.files.upload(new Blob([png], { type: 'image/png' }), { name: 'dot.png', conversationId: direct.id }));
+  assert.equal(picture.type, 'image/png');
+  const small = good(await viktor.chat.files.thumbnail(picture.id));
+  assert.ok(small.size > 0);
+  for (const { chat } of [uma, viktor, wanda]) chat.close();
+  assert.ok(new FileAPI(uma.api));
+});

@@ -221,4 +221,25 @@ import Wire
             #expect(try await api.keptBlobs() == 0)
         }
     }
+
+    @Test func `a message of design's form names files by their ids, and cannot lie about them`() async throws {
+        try await APIHarness.run { api in
+            let (alice, bob) = (try await api.register("alice"), try await api.register("bob"))
+            let room = try await api.room(alice, bob)
+            let uploaded = try await api.upload(FileRequests.form("attached", name: "plan.txt"), as: alice)
+            let id = try #require(uploaded.string("data.id"))
+            let path = "/v1/channels/\(room)/messages"
+            let foreign = try await api.post(path, #"{"content": "mine", "file_ids": ["\#(id)"]}"#, as: bob)
+            #expect(foreign.status == 404)
+            let sent = try await api.post(
+                path, #"{"content": "see", "type": "file", "file_ids": ["\#(id)"]}"#, as: alice)
+            #expect(sent.status == 201)
+            #expect(sent.string("data.attachments.0.filename") == "plan.txt")
+            #expect(sent["data.attachments.0.size"] == .integer(8))
+            #expect(sent.string("data.attachments.0.file_id") == "file_\(id)")
+            #expect(try await api.get("/v1/files/\(id)/download", as: bob).status == 200)
+            let many = (0...100).map { _ in "\"\(id)\"" }.joined(separator: ",")
+            #expect(try await api.post(path, #"{"content": "x", "file_ids": [\#(many)]}"#, as: alice).status == 400)
+        }
+    }
 }
