@@ -2,6 +2,7 @@
 
 import Accounts
 import Base
+import Store
 import Wire
 
 extension RoomsRoutes {
