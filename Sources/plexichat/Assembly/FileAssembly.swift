@@ -68,7 +68,9 @@ enum FileAssembly {
         let folder = configuration.files.folder ?? configuration.data.folder + "/blobs"
         do {
             guard configuration.files.store == .s3 else { return try FolderBlobStore(folder) }
-            return try S3BlobStore(try s3(configuration, spoolingIn: folder), transport: CurlClient(loop: loop))
+            return try S3BlobStore(
+                try s3(configuration, spoolingIn: folder),
+                transport: CurlClient(loop: loop, options: configuration.outgoingOptions))
         } catch let error as StartFailure {
             throw error
         } catch {
