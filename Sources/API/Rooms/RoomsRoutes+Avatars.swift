@@ -2,6 +2,8 @@
 
 import Accounts
 import Base
+import Net
+import Store
 import Wire
 
 extension RoomsRoutes {
