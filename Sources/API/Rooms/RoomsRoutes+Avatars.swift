@@ -2,6 +2,7 @@
 
 import Accounts
 import Base
+import Net
 import Store
 import Wire
 
