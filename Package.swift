@@ -66,7 +66,7 @@ let package = Package(
         library("Media", ["Base", "Wire", "Crypto", "CShims"], settings: language),
         library("Relay", ["Base", "Wire", "Crypto", "Net", "CShims"], settings: language),
         // L3
-        library("Chat", ["Base", "Wire", "Crypto", "Store", "Vault", "Accounts"]),
+        library("Chat", ["Base", "Wire", "Crypto", "Store", "Vault", "Content", "Accounts"]),
         // L4
         library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media", "Chat"]),
         // L5

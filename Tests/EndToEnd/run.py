@@ -13,8 +13,8 @@ import harness
 
 # One thread each; the first ones take longest.
 MODULES = [
-    "hostile", "killing", "flows", "whip", "calling", "chatting", "hooking", "relaying", "starting", "stopping",
-    "failing", "scripts",
+    "hostile", "killing", "flows", "whip", "calling", "chatting", "hooking", "filing", "relaying",
+    "starting", "stopping", "failing", "scripts",
 ]
 
 

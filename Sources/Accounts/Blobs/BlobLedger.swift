@@ -283,7 +283,13 @@ package final class BlobLedger: Sendable {
         guard used != 0 || reserved != 0 else { return }
         for owner in [payer.user.uuid, payer.organization].compactMap({ $0 }) {
             let change = BlobTable.change(owner, payer.pot, used: used, reserved: reserved)
-            guard try await transaction.alter(change) == 0 else { continue }
+            guard try await transaction.alter(change) == 0 else {
+                // Who has nothing is in no table.
+                if used <= 0, reserved <= 0 {
+                    try await transaction.alter(BlobTable.forgetEmpty(owner, payer.pot))
+                }
+                continue
+            }
             try await transaction.alter(BlobTable.insert(owner, payer.pot, used: used, reserved: reserved))
         }
     }

@@ -90,6 +90,10 @@ enum BlobTable {
         """
     }
 
+    static func forgetEmpty(_ owner: UUID, _ pot: BlobPot) -> Statement {
+        "DELETE FROM blob_usage WHERE owner = \(owner) AND pot = \(pot.rawValue) AND used = 0 AND reserved = 0"
+    }
+
     // MARK: Reservations
 
     static func insert(_ reservation: BlobReservation, outlivesProcess: Bool, until end: Timestamp) -> Statement {

@@ -1,6 +1,6 @@
 // What `Content` knows of files, as files ask for it.
 
-import Base
+package import Base
 package import Content
 import Glibc
 package import Store
@@ -81,7 +81,7 @@ private final class OpenContent: Sendable {
     private let descriptor: Int32
 
     init(_ content: BlobContent, limit: Int64) async throws(BlobError) {
-        let descriptor = content.file.map { open($0.path, O_RDONLY | O_CLOEXEC) } ?? -1
+        let descriptor = content.file.map { unsafe open($0.path, O_RDONLY | O_CLOEXEC) } ?? -1
         var bytes: Bytes?
         if descriptor < 0, content.length <= limit {
             var all = Bytes()

@@ -62,10 +62,6 @@ enum FileUploadTable {
         "SELECT \(part: columns) FROM file_uploads WHERE expires_at < \(now) ORDER BY expires_at LIMIT \(limit)"
     }
 
-    static func of(_ user: UserID, limit: Int) -> Statement {
-        "SELECT \(part: columns) FROM file_uploads WHERE user_id = \(user) LIMIT \(limit)"
-    }
-
     static func upload(from row: Row) throws(StoreError) -> ResumableUpload {
         var outcome = ResumableUpload.Outcome.underWay
         if let bytes = try row.optional(5, row.blob) { outcome = UUID(bytes).map { .file(FileID($0)) } ?? .ended }
@@ -133,6 +129,11 @@ enum FileUploadTable {
         UPDATE file_uploads SET outcome = \(outcome), expires_at = \(until), lease = NULL, leased_until = NULL \
         WHERE id = \(id) AND outcome IS NULL
         """
+    }
+
+    /// The next sweep ends them.
+    static func letGo(of user: UserID) -> Statement {
+        "UPDATE file_uploads SET expires_at = 0 WHERE user_id = \(user)"
     }
 
     static func removeParts(of id: FileUploadID) -> Statement {

@@ -113,7 +113,7 @@ extension ChatService {
         try await takeBackReactions(of: user)
         try await database.transaction { (transaction) async throws(ChatError) in
             for statement: Statement in [
-                FileTable.letGo(of: user),
+                FileTable.letGo(of: user), FileUploadTable.letGo(of: user),
                 "DELETE FROM client_devices WHERE user_id = \(user)",
                 "DELETE FROM one_time_keys WHERE user_id = \(user)",
                 "DELETE FROM device_changes WHERE user_id = \(user)",

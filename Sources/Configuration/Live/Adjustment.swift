@@ -27,7 +27,9 @@ extension Key {
             "calls", "limits", "cors", "idempotency", "metrics", "docs.enabled", "media.max_sessions",
             "media.max_sessions_per_room",
             "media.subscriber_bitrate_max", "media.publisher_bitrate_max", "rate_limits.load.cpu_percent",
-            "rate_limits.load.memory_percent", "rate_limits.calls.calls",
+            "rate_limits.load.memory_percent", "rate_limits.calls.calls", "files.max_size", "files.rooms_max_size",
+            "files.user_quota", "files.organization_quota", "files.allowed_types", "files.upload_lifetime",
+            "files.scan_unavailable",
         ]
     private static let live = ["accounts.registration", "logging.level", "rate_limits"]
 

@@ -68,7 +68,7 @@ enum FileAssembly {
             throw error
         } catch {
             throw StartFailure(
-                "files", "\(folder): \(error)",
+                "files in \(folder)", error,
                 remedy: "Check that the folder is writable and its disk has room, or choose another: `files.folder`.")
         }
     }

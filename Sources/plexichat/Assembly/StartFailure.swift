@@ -19,6 +19,7 @@ struct StartFailure: Error, CustomStringConvertible {
         case let error as StoreError: error.words
         case AccountError.store(let error): error.words
         case AccountError.validation(let fault): "\(fault.field.rawValue): \(fault.message)"
+        case BlobError.unavailable(let words), BlobError.corrupt(let words): words
         default: "\(problem)"
         }
     }

@@ -82,10 +82,11 @@ enum Doctor {
         let place = configuration.files.store == .s3 ? "S3" : "a folder"
         var findings: [Finding] = []
         do throws(StartFailure) {
-            let health = await (try FileAssembly.blobs(configuration, on: storage.shards.first)).health()
+            let blobs = try FileAssembly.blobs(configuration, on: storage.shards.first)
+            let health = await blobs.health()
             let free = health.freeBytes.map { ", \($0 >> 20) MiB free" } ?? ""
             findings.append(
-                health.problem.map { .ill("files", $0, "Check the keys `files.*`, the disk or the bucket.") }
+                health.problem.map { Finding.ill("files", $0, "Check the keys `files.*`, the disk or the bucket.") }
                     ?? .well("files", "in \(place)\(free)"))
         } catch {
             findings.append(.ill(error.part, error.problem, error.remedy))
@@ -95,7 +96,7 @@ enum Doctor {
         }
         let problem = await scanner.problem()
         return findings + [
-            problem.map { .ill("virus scan", $0, "Start clamd, or correct `files.scanner`.") }
+            problem.map { Finding.ill("virus scan", $0, "Start clamd, or correct `files.scanner`.") }
                 ?? .well("virus scan", "clamd answers")
         ]
     }

@@ -62,8 +62,8 @@ import Wire
     static let broken = [
         Broken(testDescription: "no form", form: "abc", type: "text/plain", status: 415),
         Broken(testDescription: "no boundary", form: file, type: "multipart/form-data", status: 415),
-        Broken(testDescription: "another boundary", form: file + "--form--", type: type("other"), status: 400),
-        Broken(testDescription: "an impossible boundary", form: file, type: type("\"\u{1}\""), status: 415),
+        Broken(testDescription: "another boundary", form: file + "--form--", type: multipart("other"), status: 400),
+        Broken(testDescription: "an impossible boundary", form: file, type: multipart("\"\u{1}\""), status: 415),
         Broken(testDescription: "nothing", form: "", status: 400),
         Broken(testDescription: "no closing boundary", form: file, status: 400),
         Broken(testDescription: "half a boundary", form: file + "--for", status: 400),
@@ -101,7 +101,7 @@ import Wire
             status: 413),
     ]
 
-    private static func type(_ boundary: String) -> String { "multipart/form-data; boundary=\(boundary)" }
+    private static func multipart(_ boundary: String) -> String { "multipart/form-data; boundary=\(boundary)" }
 
     @Test(arguments: broken)
     func `a form that is no good is refused, and leaves nothing`(_ broken: Broken) async throws {
@@ -132,9 +132,7 @@ import Wire
                 "/v1/files/\(answer.string("data.id") ?? "")/download", as: alice)
             let disposition = try #require(download.header("content-disposition"))
             #expect(disposition.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F && $0 != 0x2F })
-            #expect(
-                ContentDisposition(disposition)?.filename == kept.replacing("\"", with: kept == "ab\".txt" ? "\"" : "_")
-            )
+            #expect(ContentDisposition(disposition)?.filename == kept)
         }
     }
 
