@@ -9,6 +9,7 @@ import Accounts
 import Base
 import Crypto
 import Store
+import Synchronization
 import Vault
 import Wire
 
@@ -18,9 +19,30 @@ extension WebhookService {
     /// Between two looks: events that come together are sent by one run.
     private static var pause: Duration { .milliseconds(50) }
 
-    /// Until `stop`. `look` is to be called every few seconds as well: for retries, and for what other nodes wrote.
-    package func run() async {
+    /// Delivers until `stop`. `look` is to be called every few seconds as well: for retries, and for what other nodes
+    /// wrote.
+    package func start() {
+        runner.withLock { runner in
+            precondition(runner == nil, "webhooks are delivered by one task")
+            runner = Task { await run() }
+        }
+        look()
+    }
+
+    package func look() { bell.ring() }
+
+    /// What is under way is broken off, and is as if it had not been begun: it comes again after the next start.
+    /// Nothing is under way when this returns.
+    package func stop() async {
+        bell.end()
+        let runner = runner.withLock { $0 }
+        runner?.cancel()
+        await runner?.value
+    }
+
+    private func run() async {
         for await _ in bell.stream {
+            if Task.isCancelled { return }
             do throws(ChatError) {
                 bell.watch(try await chat.reader.conversationIDs(WebhookTable.hooked))
                 try await deliverDue()
@@ -31,14 +53,9 @@ extension WebhookService {
         }
     }
 
-    package func look() { bell.ring() }
-
-    /// Nothing is begun after it; what is under way ends by itself within its time.
-    package func stop() { bell.end() }
-
     /// Sends until nothing is due.
     package func deliverDue() async throws(ChatError) {
-        while true {
+        while !Task.isCancelled {
             let ids = try await chat.reader.all(WebhookTable.due(at: clock.now(), limit: Self.dueMax)) {
                 (row) throws(StoreError) in try row.identifier(0, WebhookKind.self)
             }
@@ -138,6 +155,11 @@ extension WebhookService {
             webhook.position = position
             webhook.progress.succeeded(at: now)
             return try await write(webhook, lease, until: now + options.lease)
+        }
+        // We are stopping; the receiver is not to blame.
+        guard outcome != .failed(.cancelled) else {
+            try await write(webhook, lease, until: Self.atOnce)
+            return false
         }
         webhook.isActive = webhook.progress.failed(outcome, at: now)
         let isOurs = try await write(webhook, lease, until: Self.atOnce)

@@ -5,6 +5,7 @@ package import Accounts
 import Base
 import Crypto
 import Store
+import Synchronization
 package import Vault
 package import Wire
 
@@ -17,6 +18,7 @@ package final class WebhookService: Sendable {
     let bell: WebhookBell
     let clock: Clock
     let rates = IncomingRates()
+    let runner = Mutex<Task<Void, Never>?>(nil)
     static let log = Logger("webhooks")
     private static let keyPurpose: StaticString = "chat webhook key v1"
     private static let summaryMax = 200

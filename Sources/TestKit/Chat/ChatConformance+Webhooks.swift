@@ -240,6 +240,24 @@ extension ChatConformance {
             try await first.value
             try stage.requireCame(["said 1", "said 2", "said 2", "said 3"])
         },
+        Check("a process that stops breaks off what it sends, and blames nobody") { chat in
+            let stage = try await WebhookStage(chat)
+            let made = try await stage.make()
+            try await stage.say("1")
+            stage.receiver.answer { (_) async throws(TransportError) in
+                do { try await Task.sleep(for: .seconds(60)) } catch { throw .cancelled }
+                return TestReceiver.status(200)
+            }
+            stage.webhooks.start()
+            while stage.came.isEmpty { try await Task.sleep(for: .milliseconds(2)) }
+            await stage.webhooks.stop()
+            let state = try await stage.state(made.webhook.id)
+            try require(state.progress.attempts == 0 && state.pending == 1, "found \(state)")
+            let other = WebhookStage.service(chat.restarted(), stage.receiver)
+            stage.answerStatus(200)
+            try await other.deliverDue()
+            try stage.requireCame(["said 1", "said 1"])
+        },
         Check("two processes that look at once send each event once") { chat in
             let stage = try await WebhookStage(chat)
             _ = try await stage.make()
