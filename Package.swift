@@ -62,7 +62,7 @@ let package = Package(
         library("Vault", ["Base", "Wire", "Crypto", "CShims"], settings: language),
         library("Content", ["Base", "CShims", "CImages", "CZlib"], settings: language),
         // L2
-        library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault"]),
+        library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault", "Content"]),
         library("Media", ["Base", "Wire", "Crypto", "CShims"], settings: language),
         library("Relay", ["Base", "Wire", "Crypto", "Net", "CShims"], settings: language),
         // L3

@@ -13,7 +13,7 @@ import harness
 
 # One thread each; the first ones take longest.
 MODULES = [
-    "hostile", "killing", "flows", "whip", "calling", "chatting", "hooking", "filing", "relaying",
+    "hostile", "killing", "flows", "whip", "calling", "chatting", "hooking", "keeping", "filing", "relaying",
     "starting", "stopping", "failing", "scripts",
 ]
 

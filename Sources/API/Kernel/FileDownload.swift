@@ -35,6 +35,18 @@ struct Download: Sendable {
     let validators: Validators
     let open: @Sendable (Range<Int64>?) async throws -> BlobContent
 
+    init(
+        name: String, type: String, length: Int64, isInline: Bool, validators: Validators,
+        open: @escaping @Sendable (Range<Int64>?) async throws -> BlobContent
+    ) {
+        self.name = name
+        self.type = type
+        self.length = length
+        self.isInline = isInline
+        self.validators = validators
+        self.open = open
+    }
+
     init(_ file: StoredFile, from service: FileService) {
         name = file.name
         // A page of text in an unknown encoding is read as UTF-8 and as nothing else.

@@ -65,7 +65,6 @@ enum PathClaims {
         (["cluster"], "Cluster management"),
         (["backups"], "Backups"),
         (["security"], "The security API"),
-        (["client-settings", "images"], "Images of client settings"),
         (["plugins"], "Plugins"),
         (["api", "v1", "ai"], "The assistant"),
         (["api", "v1", "admin", "backup"], "Backups"),

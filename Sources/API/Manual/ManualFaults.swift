@@ -11,6 +11,7 @@ extension ManualFormat {
         if let error = error as? AccountError { return problem(of: error) }
         if let error = error as? CallError { return problem(of: error) }
         if let error = error as? ClientSettingError { return problem(of: error) }
+        if let fault = error as? DownloadFault { return problem(of: fault) }
         if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
     }
@@ -29,9 +30,33 @@ extension ManualFormat {
                 details: JSONObject([("limit_bytes", .integer(Int64(limit)))]))
         case .quotaExceeded(let usage):
             Problem(.forbidden, "quota_exceeded", "User settings quota exceeded", details: usage.details)
+        case .imageTooLarge(let limit):
+            Problem(
+                .contentTooLarge, "payload_too_large", "The image is larger than \(limit) bytes",
+                details: JSONObject([("limit_bytes", .integer(Int64(limit)))]))
+        case .imageQuotaExceeded(let usage):
+            Problem(.forbidden, "quota_exceeded", "User storage quota exceeded", details: usage.details)
+        case .image(let refusal): problem(of: refusal)
         case .account(let error): problem(of: error)
         case .store(let error): problem(of: AccountError.store(error))
         }
+    }
+
+    private func problem(of refusal: ClientImageRefusal) -> Problem {
+        switch refusal {
+        case .typeNotAllowed:
+            Problem(.unsupportedMediaType, "unsupported_media_type", "The file is no image of a kind that is taken")
+        case .virus: Problem(.badRequest, "virus_detected", "The file was found to be infected")
+        case .damaged(let reason):
+            problem(for: .validation(FieldFault(FileForm.fileField, .format, reason)))
+        case .unavailable(let reason): problem(for: .unavailable(reason: reason, retryAfter: 60))
+        }
+    }
+
+    private func problem(of fault: DownloadFault) -> Problem {
+        var problem = fault.problem
+        problem.code = problem.code.lowercased()
+        return problem
     }
 
     private func problem(of error: CallError) -> Problem? {
@@ -73,5 +98,11 @@ extension ClientSettingUsage {
             ("quota_bytes", .integer(Int64(bytesMax))), ("current_usage", .integer(Int64(bytes))),
             ("quota_count", .integer(Int64(countMax))), ("current_count", .integer(Int64(count))),
         ])
+    }
+}
+
+extension BlobUsage {
+    fileprivate var details: JSONObject {
+        JSONObject([("quota_bytes", limit.map { .integer($0) } ?? .null), ("current_usage", .integer(used + reserved))])
     }
 }

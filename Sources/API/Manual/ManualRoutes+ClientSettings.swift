@@ -3,6 +3,7 @@
 import Accounts
 import Base
 import Net
+import Store
 import Wire
 
 extension ManualRoutes {
@@ -64,6 +65,45 @@ extension ManualRoutes {
         ]
     }
 
+    static var clientImages: [Route] {
+        [
+            .post(
+                "/client-settings/images/{setting_key}", .scope(.profile), "Set a setting to an image",
+                status: .created, limit: .upload, body: .stream(contentType: "multipart/form-data"),
+                answer: ManualSettingsPresenter.imageSchema
+            ) { call in
+                let (settings, principal) = (try settings(of: call), try call.principal)
+                let key = try ClientSettingKey(call.parameter("setting_key"))
+                let bytes = try await file(call, upTo: settings.options.imageBytesMax)
+                let setting = try await settings.setImage(
+                    key, to: bytes, if: condition(call), by: principal, origin: call.origin)
+                return ManualSettingsPresenter.imageReply(setting)
+            },
+            .download(
+                "/client-settings/images/{setting_key}", .scope(.profile), "The image that a setting is"
+            ) { call in
+                let settings = try settings(of: call)
+                let (setting, image) = try await settings.image(try existing(call), of: try call.principal.user)
+                return try await Download(image, setting, from: settings).reply(to: call)
+            },
+        ]
+    }
+
+    /// The form's one file, whole: it is small, and is looked at as a whole.
+    private static func file(_ call: Call, upTo limit: Int) async throws -> Bytes {
+        let form = try FileForm(call.request)
+        try await form.findFile()
+        guard form.fileSizes.lowerBound <= Int64(limit) else { throw ClientSettingError.imageTooLarge(limit: limit) }
+        var bytes = Bytes()
+        while let piece = try await form.nextBytes() {
+            guard piece.count <= limit - bytes.count else { throw ClientSettingError.imageTooLarge(limit: limit) }
+            bytes += piece
+        }
+        try await form.finish()
+        guard !bytes.isEmpty else { throw FieldFault(FileForm.fileField, .required, "is empty") }
+        return bytes
+    }
+
     private static func settings(of call: Call) throws(RequestFault) -> ClientSettings {
         guard let settings = call.services.clientSettings else {
             throw .unavailable(reason: "This program keeps no client settings", retryAfter: 3_600)
@@ -101,5 +141,16 @@ extension ManualRoutes {
         case .failed: throw .preconditionFailed
         case .notModified: return ManualSettingsPresenter.tagged(Reply(status: .notModified), tag)
         }
+    }
+}
+
+extension Download {
+    /// Found under its key, which is a good name for it too.
+    fileprivate init(_ image: ClientImage, _ setting: ClientSetting, from settings: ClientSettings) {
+        self.init(
+            name: setting.key.description, type: image.type, length: image.size, isInline: true,
+            validators: Validators(
+                entityTag: EntityTag(opaque: image.blob.description), lastModified: setting.updatedAt)
+        ) { range in try await settings.content(of: image, range) }
     }
 }

@@ -6,7 +6,8 @@ import Store
 import Wire
 
 enum ManualRoutes {
-    static let table = DialectTable(.manual, ManualFormat(), operations + calls + clientSettings + SignalingRows.manual)
+    static let table = DialectTable(
+        .manual, ManualFormat(), operations + calls + clientSettings + clientImages + SignalingRows.manual)
 
     private static var operations: [Route] {
         [

@@ -40,6 +40,20 @@ enum ManualSettingsPresenter {
         return .json(json.bytes)
     }
 
+    /// The document's metadata of an image: what its setting's value is.
+    static func imageReply(_ setting: ClientSetting) -> Reply {
+        var json = JSONWriter()
+        json.object { json in
+            json.field("setting_key", setting.key.description)
+            for (name, value) in (try? JSONValue(parsing: setting.value))?.objectValue?.pairs ?? [] {
+                json.key(name)
+                json.value(value)
+            }
+            json.field("updated_at", setting.updatedAt)
+        }
+        return tagged(.json(json.bytes), tag(setting))
+    }
+
     static func deleted(_ key: ClientSettingKey) -> Reply {
         var json = JSONWriter()
         json.object { json in
@@ -94,6 +108,17 @@ enum ManualSettingsPresenter {
                     .required("code", .text), .required("detail", .text), .required("info", .map(.any, limit: 64)),
                 ]), limit: ClientSettingOptions.bulkMax), "By setting key: why it was not set"),
     ])
+
+    static let imageSchema = Schema.named(
+        "ClientSettingImage",
+        .object([
+            .required("setting_key", .text), .required("type", .choice(["image"])),
+            .required("path", .text, "Where it is read"), .required("content_type", .text),
+            .required("size", .count), .required("sha256", .text), .required("width", .count),
+            .required("height", .count),
+            .required("virus_scan_status", .choice(["clean", "skipped"]), "skipped: no scanner is configured"),
+            .required("updated_at", .dateTime),
+        ]))
 
     static let deletedSchema = Schema.object([.required("setting_key", .text), .required("deleted", .boolean)])
 }

@@ -54,12 +54,19 @@ package struct ClientSetting: Sendable, Equatable {
     /// Another one with every change, and after a deletion too: the entity tag.
     package let version: UUID
     package let updatedAt: Timestamp
+    /// Of an image: under which name its blob is held. Such a value was written by the server.
+    let holder: UUID?
 
     package init(key: ClientSettingKey, value: Bytes, version: UUID, updatedAt: Timestamp) {
+        self.init(key: key, value: value, version: version, updatedAt: updatedAt, holder: nil)
+    }
+
+    init(key: ClientSettingKey, value: Bytes, version: UUID, updatedAt: Timestamp, holder: UUID?) {
         self.key = key
         self.value = value
         self.version = version
         self.updatedAt = updatedAt
+        self.holder = holder
     }
 
     /// What a user's quota counts.
@@ -76,6 +83,12 @@ package struct ClientSettingOptions: Sendable {
     package var valueBytesMax = 16 << 10
     /// Of all keys and values of a user: what one list of them may weigh.
     package var totalBytesMax = 1 << 20
+    /// Of one image, as it comes and as it is kept. It is in memory while it is looked at.
+    package var imageBytesMax = 5 << 20
+    /// Of all images of a user together: the document's example.
+    package var imagesTotalBytes = 50 << 20
+    /// By content.
+    package var imageTypes: Set<String> = ["image/jpeg", "image/png", "image/gif", "image/webp"]
 
     /// Settings that one request may set: bounds how long one transaction keeps others waiting.
     package static let bulkMax = 100

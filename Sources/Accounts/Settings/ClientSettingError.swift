@@ -10,6 +10,9 @@ package enum ClientSettingError: Error, Sendable, Equatable {
     case preconditionFailed
     case valueTooLarge(limit: Int)
     case quotaExceeded(ClientSettingUsage)
+    case imageTooLarge(limit: Int)
+    case imageQuotaExceeded(BlobUsage)
+    case image(ClientImageRefusal)
     case account(AccountError)
     case store(StoreError)
 }

@@ -5,7 +5,8 @@ import Store
 import Wire
 
 enum ClientSettingTable {
-    /// `bytes` is what the quota counts, so that it need not read the values.
+    /// `bytes` is what the quota counts, so that it need not read the values. `holder` is what an image's blob is held
+    /// by (`blob_holds`).
     static let migration = Migration(
         name: "client-settings-0001",
         sql: [
@@ -13,12 +14,13 @@ enum ClientSettingTable {
             CREATE TABLE client_settings (
                 user_id BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE, name TEXT NOT NULL,
                 value TEXT NOT NULL, bytes INTEGER NOT NULL, version BLOB NOT NULL, updated_at INTEGER NOT NULL,
-                PRIMARY KEY (user_id, name)
+                holder BLOB, PRIMARY KEY (user_id, name)
             ) STRICT
-            """
+            """,
+            "CREATE INDEX client_settings_by_holder ON client_settings (holder) WHERE holder IS NOT NULL",
         ])
 
-    private static let columns: Statement = "name, value, version, updated_at"
+    private static let columns: Statement = "name, value, version, updated_at, holder"
 
     static func one(_ key: ClientSettingKey, of user: UserID) -> Selection<ClientSetting> {
         select("user_id = \(user) AND name = \(key.description)")
@@ -39,11 +41,11 @@ enum ClientSettingTable {
 
     static func put(_ setting: ClientSetting, of user: UserID) -> Statement {
         """
-        INSERT INTO client_settings (user_id, name, value, bytes, version, updated_at) VALUES (\(user), \
+        INSERT INTO client_settings (user_id, name, value, bytes, version, updated_at, holder) VALUES (\(user), \
         \(setting.key.description), \(String(decoding: setting.value, as: UTF8.self)), \(setting.bytes), \
-        \(setting.version), \(setting.updatedAt)) \
+        \(setting.version), \(setting.updatedAt), \(setting.holder)) \
         ON CONFLICT (user_id, name) DO UPDATE SET value = excluded.value, bytes = excluded.bytes, \
-        version = excluded.version, updated_at = excluded.updated_at
+        version = excluded.version, updated_at = excluded.updated_at, holder = excluded.holder
         """
     }
 
@@ -51,11 +53,22 @@ enum ClientSettingTable {
         "DELETE FROM client_settings WHERE user_id = \(user) AND name = \(key.description)"
     }
 
+    /// What is held for settings that are not there any more: they went with their account.
+    static func orphanedHolds(limit: Int) -> Selection<UUID> {
+        Selection(
+            """
+            SELECT h.holder FROM blob_holds h WHERE h.pot = \(BlobPot.settingsImages.rawValue) \
+            AND NOT EXISTS (SELECT 1 FROM client_settings s WHERE s.holder = h.holder) LIMIT \(limit)
+            """
+        ) { row throws(StoreError) in try uuid(row, 0) }
+    }
+
     private static func select(_ condition: Statement) -> Selection<ClientSetting> {
         Selection("SELECT \(part: columns) FROM client_settings WHERE \(part: condition)") { row throws(StoreError) in
             ClientSetting(
                 key: ClientSettingKey(stored: try row.text(0)), value: Bytes(try row.text(1).utf8),
-                version: try uuid(row, 2), updatedAt: try row.timestamp(3))
+                version: try uuid(row, 2), updatedAt: try row.timestamp(3),
+                holder: try row.optional(4) { (column) throws(StoreError) in try uuid(row, column) })
         }
     }
 }

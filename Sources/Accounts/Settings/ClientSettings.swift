@@ -11,13 +11,19 @@ package final class ClientSettings: Sendable {
     package typealias Condition = @Sendable (ClientSetting?) -> Bool
 
     package let options: ClientSettingOptions
-    private let database: any Database
+    let database: any Database
+    /// `nil` where no images are kept.
+    let images: ClientImageStore?
     private let audit: AuditLog
     private let clock: Clock
     private let events = Mutex<(any ClientSettingEvents)?>(nil)
 
-    package init(_ accounts: AccountService, options: ClientSettingOptions = ClientSettingOptions()) {
+    package init(
+        _ accounts: AccountService, options: ClientSettingOptions = ClientSettingOptions(),
+        images: ClientImageStore? = nil
+    ) {
         self.options = options
+        self.images = images
         database = accounts.database
         audit = accounts.audit
         clock = accounts.clock
@@ -48,7 +54,13 @@ package final class ClientSettings: Sendable {
         _ key: ClientSettingKey, to value: JSONValue, if condition: @escaping Condition = { _ in true },
         by principal: Principal, origin: RequestOrigin
     ) async throws(ClientSettingError) -> ClientSetting {
-        let update = try await store([try wish(key.description, value)], if: condition, by: principal, origin)
+        try await store(try wish(key.description, value), if: condition, by: principal, origin)
+    }
+
+    func store(
+        _ wish: Wish, if condition: @escaping Condition, by principal: Principal, _ origin: RequestOrigin
+    ) async throws(ClientSettingError) -> ClientSetting {
+        let update = try await store([wish], if: condition, by: principal, origin)
         guard let setting = update.stored.first else { throw update.failures.first?.reason ?? .notFound }
         return setting
     }
@@ -81,23 +93,27 @@ package final class ClientSettings: Sendable {
     ) async throws(ClientSettingError) {
         let user = principal.user
         let note = note(.clientSettingDeleted, [key], by: principal, origin)
-        try await database.transaction { (transaction) async throws(ClientSettingError) in
+        let wasImage = try await database.transaction { (transaction) async throws(ClientSettingError) -> Bool in
             let found = try await transaction.settings(ClientSettingTable.one(key, of: user)).first
             guard condition(found) else { throw .preconditionFailed }
-            guard found != nil else { throw .notFound }
+            guard let found else { throw .notFound }
+            try await transaction.release(found.holder.map { [$0] } ?? [])
             try await transaction.changeSettings(ClientSettingTable.delete(key, of: user))
             try await transaction.append(note)
+            return found.holder != nil
         }
         audit.sealSoon()
         tell(ClientSettingsChange(deleted: [key]), user)
+        if wasImage { await images?.ledger.collect() }
     }
 
     // MARK: Storing
 
     /// A setting that is well-formed in itself.
-    private struct Wish: Sendable {
+    struct Wish: Sendable {
         let key: ClientSettingKey
         let value: Bytes
+        var image: StoredImage?
     }
 
     /// What one transaction did.
@@ -106,6 +122,7 @@ package final class ClientSettings: Sendable {
         var created: [ClientSettingKey] = []
         var changed: [ClientSettingKey] = []
         var written: [ClientSetting] = []
+        var released: [UUID] = []
     }
 
     private func wish(_ key: String, _ value: JSONValue) throws(ClientSettingError) -> Wish {
@@ -134,6 +151,7 @@ package final class ClientSettings: Sendable {
             audit.sealSoon()
             tell(ClientSettingsChange(stored: outcome.written), principal.user)
         }
+        if !outcome.released.isEmpty { await images?.ledger.collect() }
         return outcome.update
     }
 
@@ -147,7 +165,8 @@ package final class ClientSettings: Sendable {
         for wish in wishes {
             let old = existing[wish.key]
             guard condition(old) else { throw .preconditionFailed }
-            if let old, old.value == wish.value {
+            // What the server wrote for an image may come back as a plain value, from a client's copy of all settings.
+            if let old, old.value == wish.value, wish.image == nil || old.holder != nil {
                 outcome.update.stored.append(old)
                 continue
             }
@@ -160,9 +179,16 @@ package final class ClientSettings: Sendable {
                 continue
             }
             usage = after
+            let version = UUID.timeOrdered(at: now)
             let setting = ClientSetting(
-                key: wish.key, value: wish.value, version: .timeOrdered(at: now), updatedAt: now)
+                key: wish.key, value: wish.value, version: version, updatedAt: now,
+                holder: wish.image == nil ? nil : version)
+            if let holder = old?.holder {
+                try await transaction.release([holder])
+                outcome.released.append(holder)
+            }
             try await transaction.changeSettings(ClientSettingTable.put(setting, of: user))
+            if let image = wish.image { try await transaction.claim(image, for: version) }
             outcome.update.stored.append(setting)
             outcome.written.append(setting)
             if old == nil { outcome.created.append(wish.key) } else { outcome.changed.append(wish.key) }
@@ -224,12 +250,25 @@ extension Database {
 }
 
 extension Transaction {
-    fileprivate func settings<Value>(_ selection: Selection<Value>) async throws(ClientSettingError) -> [Value] {
+    func settings<Value>(_ selection: Selection<Value>) async throws(ClientSettingError) -> [Value] {
         do { return try selection.values(of: await query(selection.statement)) } catch { throw .init(error) }
     }
 
     fileprivate func changeSettings(_ statement: Statement) async throws(ClientSettingError) {
         do { _ = try await execute(statement) } catch { throw .init(error) }
+    }
+
+    func release(_ holders: [UUID]) async throws(ClientSettingError) {
+        do throws(BlobLedgerError) { try await BlobLedger.release(holders, in: self) } catch { throw .init(error) }
+    }
+
+    fileprivate func claim(_ image: StoredImage, for holder: UUID) async throws(ClientSettingError) {
+        do throws(BlobLedgerError) {
+            try await BlobLedger.claim(
+                image.reservation, image.blob, for: holder, charged: image.blob.length, in: self)
+        } catch {
+            throw .init(error)
+        }
     }
 
     fileprivate func append(_ note: AuditEvent) async throws(ClientSettingError) {

@@ -7,6 +7,11 @@ extension Configuration {
         package var perUser = 500
         package var valueSize = 16 << 10
         package var totalSize = 1 << 20
+        package var imageSize = 5 << 20
+        package var imagesTotalSize = 50 << 20
+        package var imageTypes = ImageType.allCases
+
+        package enum ImageType: String, Sendable, CaseIterable { case jpeg, png, gif, webp }
     }
 
     static let clientSettingsSection = Section(
@@ -21,5 +26,14 @@ extension Configuration {
             Key(
                 "client_settings.total_size", \.clientSettings.totalSize, .size((16 << 10)...(16 << 20)),
                 "What all settings of one user may take together, keys included."),
+            Key(
+                "client_settings.image_size", \.clientSettings.imageSize, .size((16 << 10)...(64 << 20)),
+                "The largest image of a setting. It is in memory while it is looked at."),
+            Key(
+                "client_settings.images_total_size", \.clientSettings.imagesTotalSize, .size((64 << 10)...(1 << 40)),
+                "What all images of one user's settings may take together."),
+            Key(
+                "client_settings.image_types", \.clientSettings.imageTypes, .list(of: .choice),
+                "Kinds of images that are taken, by their content."),
         ])
 }

@@ -59,6 +59,7 @@ package final class APIHarness: Sendable {
     package let clientSettings: ClientSettings
     package let webhooks: WebhookService
     package let receiver = TestReceiver()
+    package let imageInspector = TestImageInspector()
     private let contract: AnswerContract
 
     package var accounts: AccountService { domain.service }
@@ -127,7 +128,9 @@ package final class APIHarness: Sendable {
         webhooks = WebhookService(
             chat: chat, vault: domain.vault, transport: receiver, encoder: WebhookAccess.encoder(), bell: bell,
             options: setup.webhooks)
-        clientSettings = ClientSettings(domain.service, options: setup.clientSettings)
+        clientSettings = ClientSettings(
+            domain.service, options: setup.clientSettings,
+            images: ClientImageStore(ledger: ledger.ledger, inspector: imageInspector))
         clientSettings.setEvents(hub)
         api = APIService(
             tables: setup.tables,

@@ -11,7 +11,7 @@ package enum AccountConformance {
 
     package static let checks: [Check] =
         logins + sessions + passwords + profiles + administration + tokens + factors + passkeys + auditing
-        + events + clientSettings
+        + events + clientSettings + clientImages
 
     static let origin = TestAccounts.origin()
 

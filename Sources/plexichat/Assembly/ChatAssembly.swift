@@ -12,8 +12,6 @@ enum ChatAssembly {
     struct Parts: Sendable {
         let chat: ChatAccess
         let live: LiveAccess
-        /// Told to the user's chat sockets.
-        let clientSettings: ClientSettings
         let webhooks: WebhookAccess
     }
 
@@ -26,8 +24,6 @@ enum ChatAssembly {
         let bell = WebhookBell(before: hub)
         let service = ChatService(database: storage.database, accounts: accounts, gate: calls, events: bell)
         hub.setChat(service)
-        let settings = ClientSettings(accounts, options: configuration.clientSettingOptions)
-        settings.setEvents(hub)
         let webhooks = WebhookService(
             chat: service, vault: storage.vault,
             transport: CurlClient(loop: storage.shards.first, options: configuration.webhookConnections),
@@ -38,7 +34,7 @@ enum ChatAssembly {
         }
         return Parts(
             chat: ChatAccess(service: service, publicURL: configuration.publicURL),
-            live: LiveAccess(hub: hub, chat: service), clientSettings: settings,
+            live: LiveAccess(hub: hub, chat: service),
             webhooks: WebhookAccess(service: webhooks, publicURL: configuration.publicURL))
     }
 }

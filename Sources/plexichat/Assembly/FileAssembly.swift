@@ -14,6 +14,7 @@ struct FileParts: Sendable {
     let ledger: BlobLedger
     /// `nil` where images are not looked at.
     let images: ImageWorkers?
+    let scanner: ClamdScanner?
 
     func stop() { images?.stop() }
 }
@@ -42,7 +43,7 @@ enum FileAssembly {
             access: FileAccess(
                 service: service, publicURL: configuration.publicURL,
                 roomsLimit: Int64(configuration.files.roomsMaxSize)),
-            ledger: ledger, images: images)
+            ledger: ledger, images: images, scanner: scanner)
     }
 
     /// What is away today may be there tomorrow: the server starts without it.

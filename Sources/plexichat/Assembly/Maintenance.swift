@@ -21,6 +21,7 @@ final class Maintenance: Sendable {
     private static let fileInterval = Duration.minutes(1)
 
     private let accounts: AccountService
+    private let clientSettings: ClientSettings
     private let idempotency: IdempotencyStore
     private let calls: CallAssembly.Parts
     private let chat: ChatAccess
@@ -35,10 +36,12 @@ final class Maintenance: Sendable {
     private let isSweepingFiles = Atomic<Bool>(false)
 
     init(
-        accounts: AccountService, idempotency: IdempotencyStore, calls: CallAssembly.Parts, chat: ChatAccess,
+        accounts: AccountService, clientSettings: ClientSettings, idempotency: IdempotencyStore,
+        calls: CallAssembly.Parts, chat: ChatAccess,
         webhooks: WebhookService, files: FileService, logins: LoginWatch, load: LoadMonitor, tls: TLSReloader?
     ) {
         self.accounts = accounts
+        self.clientSettings = clientSettings
         self.idempotency = idempotency
         self.calls = calls
         self.chat = chat
@@ -61,9 +64,8 @@ final class Maintenance: Sendable {
                 Task { await maintenance.noteWhoWasSeen() }
             }
             every(Self.chatInterval, on: loop) { $0.sweepChat() }
-            webhooks.look()
+            webhooks.start()
             every(Self.webhookInterval, on: loop) { $0.webhooks.look() }
-            Task { [webhooks] in await webhooks.run() }
             every(Self.fileInterval, on: loop) { $0.sweepFiles() }
             if let interval = ServiceManager.watchdogInterval {
                 every(interval, on: loop) { _ in Self.tellAlive(after: shards.shards[...]) }
@@ -78,9 +80,10 @@ final class Maintenance: Sendable {
         }
     }
 
-    func stop() {
+    /// Nothing calls out when it returns.
+    func stop() async {
         isStopped.store(true, ordering: .relaxed)
-        webhooks.stop()
+        await webhooks.stop()
     }
 
     private func every(
@@ -150,6 +153,7 @@ final class Maintenance: Sendable {
     private func sweep() async {
         do {
             try await accounts.sweep()
+            try await clientSettings.sweep()
             try await idempotency.purge(at: .now())
         } catch {
             Self.log.warning("old rows could not be deleted; the next sweep tries again", [.error(error)])

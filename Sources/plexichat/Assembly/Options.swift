@@ -3,6 +3,7 @@
 import API
 import Accounts
 import Base
+import Chat
 import Configuration
 import Crypto
 import Glibc
@@ -74,6 +75,9 @@ extension Configuration {
         options.countMax = clientSettings.perUser
         options.valueBytesMax = clientSettings.valueSize
         options.totalBytesMax = clientSettings.totalSize
+        options.imageBytesMax = clientSettings.imageSize
+        options.imagesTotalBytes = clientSettings.imagesTotalSize
+        options.imageTypes = Set(clientSettings.imageTypes.map { "image/\($0.rawValue)" })
         return options
     }
 

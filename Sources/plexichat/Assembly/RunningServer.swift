@@ -108,6 +108,7 @@ struct RunningServer: Sendable {
             await media?.stop()
             throw error
         }
+        let clientSettings = SettingsAssembly.make(configuration, accounts, files, events: chat.live.hub)
         let logins = watchLogins(of: accounts, parts, chat)
         let services = Services(
             accounts: accounts, health: health, metrics: metrics,
@@ -115,7 +116,7 @@ struct RunningServer: Sendable {
             media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) },
             signaling: parts.signaling, calls: parts.calls, chat: chat.chat, live: chat.live,
             files: files.access, settings: liveSettings(loaded, accounts, limiter),
-            clientSettings: chat.clientSettings, webhooks: chat.webhooks)
+            clientSettings: clientSettings, webhooks: chat.webhooks)
         let api = APIService(
             services: services, limiter: limiter, load: load,
             idempotency: idempotency, options: configuration.apiOptions(web: web), clock: .system,
@@ -131,8 +132,9 @@ struct RunningServer: Sendable {
             throw error
         }
         let maintenance = Maintenance(
-            accounts: accounts, idempotency: idempotency, calls: parts, chat: chat.chat,
-            webhooks: chat.webhooks.service, files: files.access.service, logins: logins, load: load, tls: tls)
+            accounts: accounts, clientSettings: clientSettings, idempotency: idempotency, calls: parts,
+            chat: chat.chat, webhooks: chat.webhooks.service, files: files.access.service, logins: logins, load: load,
+            tls: tls)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(
@@ -263,7 +265,7 @@ struct RunningServer: Sendable {
         // What it relayed to is gone.
         await relay?.stop()
         await http.stop(within: configuration.server.drainTimeout)
-        maintenance.stop()
+        await maintenance.stop()
         files.stop()
         await maintenance.noteWhoWasSeen()
         await accounts.stop()

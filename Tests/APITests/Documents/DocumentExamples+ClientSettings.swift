@@ -36,5 +36,14 @@ extension DocumentExample {
             document: "manual, Examples 6", method: .post, path: "/client-settings/bulk-update", caller: .john,
             body: #"{"settings": {"theme": "dark", "language": "en-US", "notifications.enabled": true}}"#,
             answer: #"{"updated_count": 3, "errors": {}}"#, equal: ["updated_count"]),
+        DocumentExample(
+            document: "manual, Serve image", method: .get, path: "/client-settings/images/$setting", caller: .john,
+            status: 404,
+            answer: #"{"code": "not_found", "detail": "...", "request_id": null, "info": {}}"#, equal: ["code"]),
+        DocumentExample(
+            document: "manual, Upload image", method: .post, path: "/client-settings/images/$setting",
+            caller: .john, status: 415,
+            answer: #"{"code": "unsupported_media_type", "detail": "...", "request_id": null, "info": {}}"#,
+            equal: ["code"]),
     ]
 }
