@@ -124,7 +124,7 @@ def a_webhook_gets_everything_over_failures_and_a_kill():
             server.kill()
             talker.join()
             server.start()
-            said = server.call("GET", f"/v1/channels/{room}/messages?limit=100", token=alice[1]).status_is(200)
+            said = server.call("GET", f"/v1/channels/{room}/messages?per_page=100", token=alice[1]).status_is(200)
             texts = [message["content"] for message in said.json["data"]]
             texts.sort(key=lambda text: int(text[1:]))
             eventually(lambda: len(receiver.taken()) >= len(texts), PATIENCE, "deliveries after the kill")
