@@ -107,7 +107,7 @@ let package = Package(
         tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
         tests("ChatTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat"]),
         tests("MediaTests", ["Wire", "Crypto", "Media"]),
-        tests("RelayTests", ["Wire", "Crypto", "Net", "Relay"]),
+        tests("RelayTests", ["Wire", "Crypto", "Net", "Relay", "CShims"]),
         tests(
             "SignalingTests",
             ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API"]),

@@ -2,18 +2,14 @@
 #include "CShims.h"
 #include "Datagrams.h"
 #include "kernel_address.h"
+#include "kernel_segments.h"
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
 
 int plexi_datagram_socket(plexi_address *address, int buffer_bytes) {
     int family = address->is_v6 ? AF_INET6 : AF_INET;
@@ -40,29 +36,42 @@ failed:;
 
 struct plexi_receiver {
     unsigned int capacity;
+    /// Buffers of each message: 1, or 2 where datagrams may come together.
+    unsigned int parts;
     struct mmsghdr *messages;
     struct iovec *buffers;
     struct sockaddr_in6 *addresses;
+    joined_control *controls;
 };
 
 plexi_receiver *plexi_receiver_make(unsigned int capacity, unsigned long size) {
+    return plexi_receiver_make_joined(capacity, size, 0);
+}
+
+plexi_receiver *plexi_receiver_make_joined(unsigned int capacity, unsigned long size, unsigned long rest) {
     plexi_receiver *receiver = calloc(1, sizeof *receiver);
     if (!receiver) return NULL;
+    unsigned int parts = rest > 0 ? 2 : 1;
     receiver->capacity = capacity;
+    receiver->parts = parts;
     receiver->messages = calloc(capacity, sizeof *receiver->messages);
-    receiver->buffers = calloc(capacity, sizeof *receiver->buffers);
+    receiver->buffers = calloc((size_t)capacity * parts, sizeof *receiver->buffers);
     receiver->addresses = calloc(capacity, sizeof *receiver->addresses);
-    if (!receiver->messages || !receiver->buffers || !receiver->addresses) {
+    if (rest > 0) receiver->controls = calloc(capacity, sizeof *receiver->controls);
+    if (!receiver->messages || !receiver->buffers || !receiver->addresses || (rest > 0 && !receiver->controls)) {
         plexi_receiver_free(receiver);
         return NULL;
     }
     for (unsigned int i = 0; i < capacity; i++) {
-        receiver->buffers[i].iov_len = size;
+        receiver->buffers[i * parts].iov_len = size;
+        if (rest > 0) receiver->buffers[i * parts + 1].iov_len = rest;
         struct msghdr *header = &receiver->messages[i].msg_hdr;
-        header->msg_iov = &receiver->buffers[i];
-        header->msg_iovlen = 1;
+        header->msg_iov = &receiver->buffers[i * parts];
+        header->msg_iovlen = parts;
         header->msg_name = &receiver->addresses[i];
         header->msg_namelen = sizeof receiver->addresses[i];
+        header->msg_control = rest > 0 ? receiver->controls[i].bytes : NULL;
+        header->msg_controllen = rest > 0 ? sizeof receiver->controls[i].bytes : 0;
     }
     return receiver;
 }
@@ -72,11 +81,25 @@ void plexi_receiver_free(plexi_receiver *receiver) {
     free(receiver->messages);
     free(receiver->buffers);
     free(receiver->addresses);
+    free(receiver->controls);
     free(receiver);
 }
 
 void plexi_receiver_set_buffer(plexi_receiver *receiver, unsigned int index, void *bytes) {
-    receiver->buffers[index].iov_base = bytes;
+    receiver->buffers[index * receiver->parts].iov_base = bytes;
+}
+
+void plexi_receiver_set_rest(plexi_receiver *receiver, unsigned int index, void *bytes) {
+    if (receiver->parts == 2) receiver->buffers[index * 2 + 1].iov_base = bytes;
+}
+
+unsigned int plexi_received_segment(const plexi_receiver *receiver, unsigned int index) {
+    return receiver->parts == 2 ? joined_segment(&receiver->messages[index].msg_hdr) : 0;
+}
+
+int plexi_datagram_join(int descriptor) {
+    int one = 1;
+    return setsockopt(descriptor, IPPROTO_UDP, UDP_GRO, &one, sizeof one);
 }
 
 int plexi_receive(plexi_receiver *receiver, int descriptor) {
@@ -86,6 +109,9 @@ int plexi_receive(plexi_receiver *receiver, int descriptor) {
 int plexi_receive_at(plexi_receiver *receiver, int descriptor, unsigned int first, unsigned int limit) {
     if (first >= receiver->capacity) return 0;
     if (limit > receiver->capacity - first) limit = receiver->capacity - first;
+    if (receiver->controls)
+        for (unsigned int i = first; i < first + limit; i++)
+            receiver->messages[i].msg_hdr.msg_controllen = sizeof receiver->controls[i].bytes;
     int count;
     do count = recvmmsg(descriptor, receiver->messages + first, limit, MSG_DONTWAIT, NULL);
     while (count < 0 && errno == EINTR);
@@ -104,11 +130,6 @@ void plexi_received_address(const plexi_receiver *receiver, unsigned int index, 
     from_kernel(&receiver->addresses[index], address);
 }
 
-typedef union {
-    char bytes[CMSG_SPACE(sizeof(unsigned short))];
-    struct cmsghdr alignment;
-} segment_control;
-
 int plexi_send_bursts(int descriptor, const plexi_burst *bursts, unsigned int count) {
     struct mmsghdr messages[PLEXI_BURSTS];
     struct iovec buffers[PLEXI_BURSTS];
@@ -125,15 +146,7 @@ int plexi_send_bursts(int descriptor, const plexi_burst *bursts, unsigned int co
         header->msg_namelen = to_kernel(&burst->address, &addresses[i]);
         header->msg_iov = &buffers[i];
         header->msg_iovlen = 1;
-        if (burst->count <= burst->segment) continue;
-        header->msg_control = controls[i].bytes;
-        header->msg_controllen = sizeof controls[i].bytes;
-        struct cmsghdr *control = CMSG_FIRSTHDR(header);
-        control->cmsg_level = IPPROTO_UDP;
-        control->cmsg_type = UDP_SEGMENT;
-        control->cmsg_len = CMSG_LEN(sizeof(unsigned short));
-        unsigned short segment = (unsigned short)burst->segment;
-        memcpy(CMSG_DATA(control), &segment, sizeof segment);
+        if (burst->count > burst->segment) cut_into_segments(header, &controls[i], burst->segment);
     }
     int sent;
     do sent = sendmmsg(descriptor, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -1,20 +1,16 @@
 #define _GNU_SOURCE
 #include "CShims.h"
 #include "kernel_address.h"
+#include "kernel_segments.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <netinet/udp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
 
 _Static_assert(sizeof(plexi_piece) == sizeof(struct iovec), "a piece is an iovec");
 _Static_assert(offsetof(plexi_piece, bytes) == offsetof(struct iovec, iov_base), "a piece is an iovec");
@@ -102,11 +98,6 @@ int plexi_datagram_forbid_fragments(int descriptor, int is_v6, int forbid) {
     return setsockopt(descriptor, level, option, &value, sizeof value);
 }
 
-typedef union {
-    char bytes[CMSG_SPACE(sizeof(unsigned short))];
-    struct cmsghdr alignment;
-} segment_control;
-
 int plexi_send_gathered(
     int descriptor, const plexi_piece *pieces, const plexi_gathering *gatherings, unsigned int count) {
     struct mmsghdr messages[PLEXI_GATHERINGS];
@@ -123,15 +114,7 @@ int plexi_send_gathered(
         header->msg_control = NULL;
         header->msg_controllen = 0;
         header->msg_flags = 0;
-        if (gathering->count < 2) continue;
-        header->msg_control = controls[i].bytes;
-        header->msg_controllen = sizeof controls[i].bytes;
-        struct cmsghdr *control = CMSG_FIRSTHDR(header);
-        control->cmsg_level = IPPROTO_UDP;
-        control->cmsg_type = UDP_SEGMENT;
-        control->cmsg_len = CMSG_LEN(sizeof(unsigned short));
-        unsigned short segment = (unsigned short)gathering->segment;
-        memcpy(CMSG_DATA(control), &segment, sizeof segment);
+        if (gathering->count > 1) cut_into_segments(header, &controls[i], gathering->segment);
     }
     int sent;
     do sent = sendmmsg(descriptor, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL);

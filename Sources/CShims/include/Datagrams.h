@@ -15,15 +15,25 @@ int plexi_datagram_socket(plexi_address *address, int buffer_bytes);
 /// Room for `capacity` datagrams of `size` bytes each. NULL without memory.
 typedef struct plexi_receiver plexi_receiver;
 plexi_receiver *plexi_receiver_make(unsigned int capacity, unsigned long size);
+/// The same for sockets whose datagrams may come together (`plexi_datagram_join`): what does not fit into the first
+/// `size` bytes is put into `rest` others.
+plexi_receiver *plexi_receiver_make_joined(unsigned int capacity, unsigned long size, unsigned long rest);
 void plexi_receiver_free(plexi_receiver *receiver);
 /// Where datagram `index` of the next batch is to be put.
 void plexi_receiver_set_buffer(plexi_receiver *receiver, unsigned int index, void *bytes);
+/// Where the rest of it is to be put.
+void plexi_receiver_set_rest(plexi_receiver *receiver, unsigned int index, void *bytes);
 /// recvmmsg(2): the number of datagrams received, 0 when there are none, -1 with errno.
 int plexi_receive(plexi_receiver *receiver, int descriptor);
 /// The same into the places from `first` on, at most `limit` of them: several sockets fill one batch.
 int plexi_receive_at(plexi_receiver *receiver, int descriptor, unsigned int first, unsigned int limit);
 /// Bytes of datagram `index`; -1 when it was longer than its buffer.
 long plexi_received_count(const plexi_receiver *receiver, unsigned int index);
+/// 0, or the size of the datagrams of one sender that came together as this one; only the last may be shorter.
+unsigned int plexi_received_segment(const plexi_receiver *receiver, unsigned int index);
+/// From now on datagrams of one sender and size that arrive together are received together (UDP_GRO). 0, or -1 with
+/// errno: a kernel that knows no such thing gives them one by one.
+int plexi_datagram_join(int descriptor);
 void plexi_received_address(const plexi_receiver *receiver, unsigned int index, plexi_address *address);
 
 /// One or more datagrams for one destination, one behind the other: all of `segment` bytes but the last, which may be

@@ -6,78 +6,13 @@
 // addresses cannot choose which ones collide. Half of the places stay empty, which keeps a search at one or two of
 // them.
 
+import Base
 import Glibc
 package import Wire
 
 /// Keys as 64-bit words, for a hash without a `Hasher`. Plain memory, in which zeros are as good as anything.
 protocol TableKey: Equatable {
     func hash(_ hash: KeyedHash) -> UInt64
-}
-
-/// SipHash-1-3 of a fixed number of words. One round a word and three at the end, as in Swift's own hasher.
-struct KeyedHash {
-    private let key: (UInt64, UInt64)
-
-    init(seed: (UInt64, UInt64)) { key = seed }
-
-    @inline(__always) func callAsFunction(_ word: UInt64) -> UInt64 {
-        var state = State(key)
-        state.absorb(word)
-        return state.finish()
-    }
-
-    @inline(__always) func callAsFunction(_ one: UInt64, _ two: UInt64, _ three: UInt64) -> UInt64 {
-        var state = State(key)
-        state.absorb(one)
-        state.absorb(two)
-        state.absorb(three)
-        return state.finish()
-    }
-
-    private struct State {
-        var v0: UInt64
-        var v1: UInt64
-        var v2: UInt64
-        var v3: UInt64
-
-        @inline(__always) init(_ key: (UInt64, UInt64)) {
-            v0 = key.0 ^ 0x736F_6D65_7073_6575
-            v1 = key.1 ^ 0x646F_7261_6E64_6F6D
-            v2 = key.0 ^ 0x6C79_6765_6E65_7261
-            v3 = key.1 ^ 0x7465_6462_7974_6573
-        }
-
-        @inline(__always) mutating func round() {
-            v0 &+= v1
-            v1 = v1 << 13 | v1 >> 51
-            v1 ^= v0
-            v0 = v0 << 32 | v0 >> 32
-            v2 &+= v3
-            v3 = v3 << 16 | v3 >> 48
-            v3 ^= v2
-            v0 &+= v3
-            v3 = v3 << 21 | v3 >> 43
-            v3 ^= v0
-            v2 &+= v1
-            v1 = v1 << 17 | v1 >> 47
-            v1 ^= v2
-            v2 = v2 << 32 | v2 >> 32
-        }
-
-        @inline(__always) mutating func absorb(_ word: UInt64) {
-            v3 ^= word
-            round()
-            v0 ^= word
-        }
-
-        @inline(__always) mutating func finish() -> UInt64 {
-            v2 ^= 0xFF
-            round()
-            round()
-            round()
-            return v0 ^ v1 ^ v2 ^ v3
-        }
-    }
 }
 
 /// What both tables are. Not `package`: a generic would not be specialised for who uses it from outside.

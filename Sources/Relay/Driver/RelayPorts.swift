@@ -82,6 +82,7 @@ struct RelayPorts {
         var address = plexi_address(TransportAddress(ip, port))
         let descriptor = plexi_datagram_socket(&address, Self.bufferBytes)
         guard descriptor >= 0 else { throw SystemError("bind a relayed address") }
+        _ = plexi_datagram_join(descriptor)
         return Bound(descriptor: descriptor, port: address.port)
     }
 }

@@ -271,6 +271,7 @@ struct RelaySockets {
                 for listener in listeners { Glibc.close(listener.descriptor) }
                 throw error
             }
+            _ = plexi_datagram_join(descriptor)
             listeners.append(
                 RelaySocketListener(descriptor: descriptor, handle: handle, address: TransportAddress(raw)))
         }

@@ -89,20 +89,53 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
     // MARK: - Datagrams in
 
     private func receive(from listener: RelaySocketListener) {
+        receive(listener.descriptor) { packet, remote, now, wallClock in
+            take(packet, from: remote, listener, now, wallClock)
+        }
+    }
+
+    private func receive(from relay: RelayID, _ descriptor: Int32) {
+        receive(descriptor) { packet, peer, now, _ in
+            engine.receive(packet, on: relay, from: peer, now: now)
+            if !engine.outbox.hasRoom { drain() }
+        }
+    }
+
+    @inline(__always)
+    private func receive(
+        _ descriptor: Int32, _ take: (RelayPacket, TransportAddress, Instant, Timestamp) -> Void
+    ) {
         for _ in 0..<Self.batchesPerTurn {
             if !batch.hasRoom { drain() }
-            let places = batch.receive(listener.descriptor)
+            let places = batch.receive(descriptor)
             guard !places.isEmpty else { break }
             let (now, wallClock) = (Instant.now(), Timestamp.now())
             isReading = true
             for place in places {
-                guard let packet = batch.packet(place) else { continue }
-                take(packet, from: batch.source(place), listener, now, wallClock)
+                if let joined = batch.joined(place) {
+                    takeApart(place, joined.segment, joined.count) { take($0, $1, now, wallClock) }
+                } else if let packet = batch.packet(place) {
+                    take(packet, batch.source(place), now, wallClock)
+                }
             }
             isReading = false
             if places.count < RelayBatch.perReceive { break }
         }
         planFlush()
+    }
+
+    @inline(__always)
+    private func takeApart(
+        _ place: Int, _ segment: Int, _ count: Int, _ take: (RelayPacket, TransportAddress) -> Void
+    ) {
+        let source = batch.source(place)
+        var start = 0
+        while start < count {
+            let end = min(start &+ segment, count)
+            if !batch.hasRoomApart { drain() }
+            if let packet = batch.takeApart(place, start..<end) { take(packet, source) }
+            start = end
+        }
     }
 
     @inline(__always)
@@ -116,24 +149,6 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
         let path = ClientPath(remote: remote, handle: listener.handle, transport: .udp)
         engine.receive(packet, from: path, now: now, wallClock: wallClock)
         if !engine.outbox.hasRoom { drain() }
-    }
-
-    private func receive(from relay: RelayID, _ descriptor: Int32) {
-        for _ in 0..<Self.batchesPerTurn {
-            if !batch.hasRoom { drain() }
-            let places = batch.receive(descriptor)
-            guard !places.isEmpty else { break }
-            let now = Instant.now()
-            isReading = true
-            for place in places {
-                guard let packet = batch.packet(place) else { continue }
-                engine.receive(packet, on: relay, from: batch.source(place), now: now)
-                if !engine.outbox.hasRoom { drain() }
-            }
-            isReading = false
-            if places.count < RelayBatch.perReceive { break }
-        }
-        planFlush()
     }
 
     // MARK: - DTLS in
@@ -230,6 +245,7 @@ package final class RelayShard: PollEndObserver, @unchecked Sendable {
             engine.outbox.removeDatagrams()
             for command in commands { carryOut(command) }
         }
+        batch.resetApart()
         if !isReading { batch.reset() }
         isDraining = false
     }

@@ -5,88 +5,9 @@
 // caller compares. A deletion moves the entries behind it back, so that there are no tombstones to collect. The hash is
 // SipHash-1-3 under a random key: who can choose addresses cannot choose which ones collide.
 
+import Base
 import Glibc
 import Wire
-
-/// SipHash-1-3 of a few words.
-struct KeyedHash {
-    private let key: (UInt64, UInt64)
-
-    init(seed: (UInt64, UInt64)) { key = seed }
-
-    private struct State {
-        var v0: UInt64
-        var v1: UInt64
-        var v2: UInt64
-        var v3: UInt64
-
-        @inline(__always) mutating func round() {
-            v0 &+= v1
-            v1 = v1 << 13 | v1 >> 51
-            v1 ^= v0
-            v0 = v0 << 32 | v0 >> 32
-            v2 &+= v3
-            v3 = v3 << 16 | v3 >> 48
-            v3 ^= v2
-            v0 &+= v3
-            v3 = v3 << 21 | v3 >> 43
-            v3 ^= v0
-            v2 &+= v1
-            v1 = v1 << 17 | v1 >> 47
-            v1 ^= v2
-            v2 = v2 << 32 | v2 >> 32
-        }
-
-        @inline(__always) mutating func absorb(_ word: UInt64) {
-            v3 ^= word
-            round()
-            v0 ^= word
-        }
-
-        @inline(__always) mutating func finish() -> UInt64 {
-            v2 ^= 0xFF
-            round()
-            round()
-            round()
-            return v0 ^ v1 ^ v2 ^ v3
-        }
-    }
-
-    @inline(__always) private var start: State {
-        State(
-            v0: key.0 ^ 0x736F_6D65_7073_6575, v1: key.1 ^ 0x646F_7261_6E64_6F6D,
-            v2: key.0 ^ 0x6C79_6765_6E65_7261, v3: key.1 ^ 0x7465_6462_7974_6573)
-    }
-
-    @inline(__always) func callAsFunction(_ word: UInt64) -> UInt64 {
-        var state = start
-        state.absorb(word)
-        return state.finish()
-    }
-
-    @inline(__always) func callAsFunction(_ one: UInt64, _ two: UInt64, _ three: UInt64) -> UInt64 {
-        var state = start
-        state.absorb(one)
-        state.absorb(two)
-        state.absorb(three)
-        return state.finish()
-    }
-
-    func callAsFunction(_ bytes: RawSpan) -> UInt64 {
-        var state = start
-        var word: UInt64 = 0
-        for offset in 0..<bytes.byteCount {
-            word = word << 8 | UInt64(bytes.byte(offset))
-            if offset & 7 == 7 {
-                state.absorb(word)
-                word = 0
-            }
-        }
-        state.absorb(word)
-        state.absorb(UInt64(bytes.byteCount))
-        return state.finish()
-    }
-}
 
 /// Plain values that are counted, not named: the number is the name.
 struct Slab<Element>: ~Copyable {
