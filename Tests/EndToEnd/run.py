@@ -13,7 +13,7 @@ import harness
 
 # One thread each; the first ones take longest.
 MODULES = [
-    "hostile", "killing", "flows", "whip", "calling", "chatting", "relaying", "starting", "stopping", "failing",
+    "hostile", "killing", "flows", "whip", "calling", "chatting", "relaying", "starting", "stopping", "failing", "keying",
     "scripts",
 ]
 
