@@ -13,8 +13,8 @@ import harness
 
 # One thread each; the first ones take longest.
 MODULES = [
-    "hostile", "killing", "flows", "whip", "calling", "chatting", "hooking", "keeping", "filing", "relaying",
-    "starting", "stopping", "failing", "backing", "scripts",
+    "hostile", "killing", "flows", "whip", "calling", "chatting", "hooking", "keeping", "keying", "filing",
+    "relaying", "starting", "stopping", "failing", "backing", "scripts",
 ]
 
 

@@ -22,22 +22,32 @@ struct SealedFactors: KeyUser {
     }
 
     func count(of version: KeyVersion, at now: Timestamp) async throws(KeyError) -> Int {
-        try await count("\(part: Self.isSealed(by: version.number))")
+        try await count(Self.isSealed(by: version.number))
     }
 
+    /// What a disabled version sealed waits until that is enabled: it stands in nobody's way.
     func countToRewrap(_ keys: VaultKeys) async throws(KeyError) -> Int {
-        try await count("NOT (\(part: Self.isSealed(by: try keys.activeVersion(of: key))))")
+        var total = 0
+        for version in try keys.olderVersions(of: key) { total += try await count(Self.isSealed(by: version)) }
+        return total
     }
 
     func rewrap(_ keys: VaultKeys, limit: Int) async throws(KeyError) -> Int {
-        let active = try keys.activeVersion(of: key)
-        return try await database.transaction { (transaction) async throws(KeyError) -> Int in
+        for version in try keys.olderVersions(of: key) {
+            let done = try await rewrap(keys, from: version, limit: limit)
+            if done > 0 { return done }
+        }
+        return 0
+    }
+
+    private func rewrap(_ keys: VaultKeys, from version: UInt32, limit: Int) async throws(KeyError) -> Int {
+        try await database.transaction { (transaction) async throws(KeyError) -> Int in
             let rows: [Row]
             do {
                 rows = try await transaction.query(
                     """
                     SELECT id, sealed FROM mfa_factors WHERE sealed IS NOT NULL \
-                    AND NOT (\(part: Self.isSealed(by: active))) ORDER BY id LIMIT \(limit)
+                    AND \(part: Self.isSealed(by: version)) ORDER BY id LIMIT \(limit)
                     """)
                 for row in rows {
                     guard let id = UUID(try row.blob(0)) else { throw StoreError.corrupt("mfa_factors: no identifier") }

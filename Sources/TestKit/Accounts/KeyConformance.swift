@@ -331,6 +331,32 @@ package enum KeyConformance {
             let epoch = try await test.repository.load()?.root.epoch ?? 0
             try require(epoch > 0, "the root key was never replaced")
         },
+        Check("killed at any moment of sealing anew, second factors work and none is left behind in the end") { test in
+            let accounts = try await TestAccounts.make(test.database)
+            await accounts.service.settle()
+            var secrets: [String: Secret] = [:]
+            for name in ["alice", "bob", "carol"] {
+                let principal = try await accounts.principal(try await accounts.register(name))
+                secrets[name] = try await accounts.enrolTOTP(principal).secret
+            }
+            let keys = accounts.service.keys
+            var (moment, wasKilled) = (0, true)
+            try await keys.rotate(KeyNames.factors)
+            while wasKilled {
+                test.database.kill(after: moment)
+                do { try await keys.rewrap(KeyNames.factors) } catch { try require(error is KeyError, "\(error)") }
+                wasKilled = test.database.revive()
+                accounts.clock.advance(by: .seconds(30))
+                for (name, secret) in secrets { _ = try await accounts.login(name, code: accounts.totp(secret)) }
+                moment += 1
+                try require(moment < 100, "it never comes through")
+            }
+            try require(moment > 5, "there were only \(moment) moments")
+            try requireEqual(try await keys.uses(of: KeyNames.factors, 1).map(\.count), [])
+            try requireEqual(try await keys.uses(of: KeyNames.factors, 2).map(\.count), [3])
+            try await accounts.finish()
+            await accounts.service.stop()
+        },
         Check("a running node takes up a root key that was replaced beside it") { test in
             let (running, command) = (try await test.start(), try await test.start())
             let sealed = try running.seal(Secret(text: "x"), with: "test.data", purpose: "test", context: [])

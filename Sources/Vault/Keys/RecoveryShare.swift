@@ -1,6 +1,7 @@
 // A part of the root key on paper: docs/formats/vault.md, "Recovery shares".
 
 package import Base
+import CShims
 import Crypto
 
 package struct RecoveryShare: Sendable {
@@ -23,15 +24,25 @@ package struct RecoveryShare: Sendable {
     /// In capitals, as Bech32 wants what is read aloud or scanned.
     package var text: Secret {
         let head = [Self.format] + set + [UInt8(needed), UInt8(number)]
-        let bytes = value.withExposedBytes { Secret(head + Bytes($0)) }
-        let lower = bytes.withExposedBytes { Bech32.encode(Self.prefix, $0) }
-        return Secret(lower.map { (0x61...0x7A).contains($0) ? $0 & ~0x20 : $0 })
+        var bytes = value.withExposedBytes { head + Bytes($0) }
+        var letters = bytes.withUnsafeBytes { Bech32.encode(Self.prefix, $0) }
+        defer {
+            Self.wipe(&bytes)
+            Self.wipe(&letters)
+        }
+        for index in letters.indices where (0x61...0x7A).contains(letters[index]) { letters[index] &= ~0x20 }
+        return Secret(letters)
+    }
+
+    private static func wipe(_ bytes: inout Bytes) {
+        bytes.withUnsafeMutableBytes { plexi_zeroise($0.baseAddress, UInt($0.count)) }
     }
 
     /// White space and dashes are let pass: people put them in.
     package init(parsing text: Secret) throws(VaultError) {
-        let plain = text.withExposedBytes { Secret($0.filter { $0 > 0x20 && $0 != 0x2D }) }
-        guard let (prefix, data) = plain.withExposedBytes({ Bech32.decode($0) }), prefix == Self.prefix else {
+        var plain = text.withExposedBytes { $0.filter { $0 > 0x20 && $0 != 0x2D } }
+        defer { Self.wipe(&plain) }
+        guard let (prefix, data) = plain.withUnsafeBytes({ Bech32.decode($0) }), prefix == Self.prefix else {
             throw .rootKey("this is no recovery share, or has a typing error: a share begins with PLEXISHARE1")
         }
         guard data.count == Self.headCount + Vault.RootKeySource.keyCount,
@@ -81,7 +92,7 @@ package struct RecoveryShare: Sendable {
         for other in byNumber.values where !used.contains(where: { $0.number == other.number }) {
             let again = Array(used.dropFirst()) + [other]
             let same = Shamir.combine(again.map { Shamir.Share(x: UInt8($0.number), y: $0.value) })
-            guard constantTimeEquals(same.exposedBytes, root.exposedBytes) else {
+            guard constantTimeEquals(Vault.check(of: same), Vault.check(of: root)) else {
                 throw .rootKey("recovery share \(other.number) does not fit the others")
             }
         }

@@ -53,6 +53,14 @@ extension VaultKeys {
         } catch { throw .vault(error) }
     }
 
+    /// The versions whose values can be opened and are not the active one's, with 0 for what was sealed before the key had
+    /// a name: what is sealed anew.
+    package func olderVersions(of name: String) throws(KeyError) -> [UInt32] {
+        let ring = try ring(name, .data)
+        let active = try active(ring).version.number
+        return ring.opened.map(\.version.number).filter { $0 != active } + [0]
+    }
+
     /// The version that sealed a value; `nil` for what is no sealed value.
     package static func generation(of sealed: Bytes) -> UInt32? { try? SealedValue(parsing: sealed).generation }
 
