@@ -94,7 +94,7 @@ let package = Package(
             "plexibench",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat", "Media", "Relay", "Signaling",
-                "Backup", "TestKit", "CShims", "CFloor",
+                "TestKit", "CShims", "CFloor",
             ]),
 
         tests("BaseTests", []),

@@ -1,7 +1,7 @@
 // A place that is known and cannot be used now: a disk that is not mounted. It counts among the places, so that pieces stay
 // where they belong.
 
-import Base
+package import Base
 
 package struct AwayPlace: Place {
     package let name: String
