@@ -100,14 +100,7 @@ struct RunningServer: Sendable {
         }
         let limiter = RateLimiter(configuration.rateLimitPolicy)
         let chat = ChatAssembly.make(configuration, storage, accounts, calls: parts.calls.service, metrics)
-        let files: FileParts
-        do {
-            files = try await FileAssembly.start(configuration, storage, chat.chat.service)
-        } catch {
-            await relay?.server.stop()
-            await media?.stop()
-            throw error
-        }
+        let files = try await startFiles(configuration, storage, chat, relay, media)
         let logins = watchLogins(of: accounts, parts, chat)
         let services = Services(
             accounts: accounts, health: health, metrics: metrics,
@@ -141,6 +134,20 @@ struct RunningServer: Sendable {
     }
 
     // MARK: Parts
+
+    /// What runs already stops when they cannot be served.
+    private static func startFiles(
+        _ configuration: Configuration, _ storage: Storage, _ chat: ChatAssembly.Parts, _ relay: EmbeddedRelay?,
+        _ media: MediaService?
+    ) async throws(StartFailure) -> FileParts {
+        do throws(StartFailure) {
+            return try await FileAssembly.start(configuration, storage, chat.chat.service)
+        } catch {
+            await relay?.server.stop()
+            await media?.stop()
+            throw error
+        }
+    }
 
     /// What administrators change while the server runs, and what takes it up at once.
     private static func liveSettings(
