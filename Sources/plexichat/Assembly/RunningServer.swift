@@ -77,9 +77,7 @@ struct RunningServer: Sendable {
             responseTimes: requestMetrics.duration)
         let idempotency = IdempotencyStore(
             database: storage.database, vault: storage.vault, lifetime: configuration.idempotency.lifetime)
-        // Sockets that the service manager hands over take the place of the configured list.
-        let inherited = ServiceManager.takeListeners()
-        let endpoints = inherited.isEmpty ? configuration.endpoints : inherited
+        let endpoints = Self.endpoints(configuration)
         let serving = try await MediaAssembly.start(configuration, on: storage.shards, besides: endpoints, metrics)
         let media = serving?.service
         let relay: EmbeddedRelay?
@@ -134,6 +132,12 @@ struct RunningServer: Sendable {
     }
 
     // MARK: Parts
+
+    /// Sockets that the service manager hands over take the place of the configured list.
+    private static func endpoints(_ configuration: Configuration) -> [Endpoint] {
+        let inherited = ServiceManager.takeListeners()
+        return inherited.isEmpty ? configuration.endpoints : inherited
+    }
 
     /// What runs already stops when they cannot be served.
     private static func startFiles(
