@@ -23,7 +23,6 @@ final class FileForm: @unchecked Sendable {
     }
 
     private let body: RequestBody
-    private let closing: Int64
     private var parser: MultipartParser
     private var piece = Bytes()
     private var position = 0
@@ -41,8 +40,6 @@ final class FileForm: @unchecked Sendable {
         }
         self.parser = parser
         body = request.body
-        // CRLF "--" boundary "--" behind the file, at least.
-        closing = Int64((type.parameter("boundary") ?? "").utf8.count + 6)
     }
 
     func value(_ name: String) -> String? { values.first { $0.name == name }?.value }
@@ -50,7 +47,7 @@ final class FileForm: @unchecked Sendable {
     /// What is left of the body for the file, at least and at most. Where nothing was announced, it may be anything.
     var fileSizes: ClosedRange<Int64> {
         guard let length = body.length else { return 0...Int64.max }
-        let rest = max(0, length - received + Int64(piece.count - position) - closing)
+        let rest = max(0, length - received + Int64(piece.count - position))
         return max(0, rest - Self.slack)...rest
     }
 

@@ -77,9 +77,7 @@ struct RunningServer: Sendable {
             responseTimes: requestMetrics.duration)
         let idempotency = IdempotencyStore(
             database: storage.database, vault: storage.vault, lifetime: configuration.idempotency.lifetime)
-        // Sockets that the service manager hands over take the place of the configured list.
-        let inherited = ServiceManager.takeListeners()
-        let endpoints = inherited.isEmpty ? configuration.endpoints : inherited
+        let endpoints = Self.endpoints(configuration)
         let serving = try await MediaAssembly.start(configuration, on: storage.shards, besides: endpoints, metrics)
         let media = serving?.service
         let relay: EmbeddedRelay?
@@ -100,14 +98,7 @@ struct RunningServer: Sendable {
         }
         let limiter = RateLimiter(configuration.rateLimitPolicy)
         let chat = ChatAssembly.make(configuration, storage, accounts, parts, metrics)
-        let files: FileParts
-        do {
-            files = try await FileAssembly.start(configuration, storage, accounts, chat.chat.service)
-        } catch {
-            await relay?.server.stop()
-            await media?.stop()
-            throw error
-        }
+        let files = try await startFiles(configuration, storage, accounts, chat, relay, media)
         let clientSettings = SettingsAssembly.make(configuration, accounts, files, events: chat.live.hub)
         let logins = watchLogins(of: accounts, parts, chat)
         let services = Services(
@@ -145,6 +136,26 @@ struct RunningServer: Sendable {
     }
 
     // MARK: Parts
+
+    /// Sockets that the service manager hands over take the place of the configured list.
+    private static func endpoints(_ configuration: Configuration) -> [Endpoint] {
+        let inherited = ServiceManager.takeListeners()
+        return inherited.isEmpty ? configuration.endpoints : inherited
+    }
+
+    /// What runs already stops when they cannot be served.
+    private static func startFiles(
+        _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, _ chat: ChatAssembly.Parts,
+        _ relay: EmbeddedRelay?, _ media: MediaService?
+    ) async throws(StartFailure) -> FileParts {
+        do throws(StartFailure) {
+            return try await FileAssembly.start(configuration, storage, accounts, chat.chat.service)
+        } catch {
+            await relay?.server.stop()
+            await media?.stop()
+            throw error
+        }
+    }
 
     /// What administrators change while the server runs, and what takes it up at once.
     private static func liveSettings(
