@@ -2,6 +2,7 @@ import Accounts
 import Base
 import Chat
 import Net
+import Store
 import TestKit
 import Testing
 import Wire
