@@ -110,7 +110,7 @@ import Wire
     }
 
     @Test func `an address that names nothing is not found`() async throws {
-        try await APIHarness.run { api in
+        try await APIHarness.run { api async throws in
             for name in ["\(UUID.random())", "nonsense", "..%2Fx"] {
                 #expect(try await api.get("/users/avatars/\(name)").status == 404)
             }
