@@ -1,6 +1,7 @@
 // The seam to whatever knows viruses. What a verdict means for a file is decided by who keeps the file.
 
 package import Base
+import Synchronization
 
 package enum ScanVerdict: Hashable, Sendable {
     case clean
@@ -26,8 +27,6 @@ extension VirusScanner {
         return await scan { rest.take() }
     }
 }
-
-import Synchronization
 
 /// Bytes that are given once.
 private final class Remainder: Sendable {
