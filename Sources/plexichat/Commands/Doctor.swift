@@ -4,6 +4,7 @@ import API
 import Accounts
 import Base
 import Configuration
+import Content
 import Crypto
 import Glibc
 import Media
