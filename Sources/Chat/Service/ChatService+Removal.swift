@@ -217,9 +217,24 @@ extension ChatService {
     // MARK: What others keep
 
     private func unname(_ user: UserID) async throws(ChatError) {
-        for id in try await reader.conversationIDs(RemovalTable.addedMembers(by: user)) {
+        let failed = try await reader.all(RemovalTable.failures(of: user)) { (row) throws(StoreError) in
+            try row.identifier(0, MessageKind.self)
+        }
+        let invitations = try await reader.all(RemovalTable.invitations(by: user)) { (row) throws(StoreError) in
+            try row.identifier(0, InvitationKind.self)
+        }
+        let owned = try await reader.conversationIDs(RemovalTable.owned(by: user))
+        let places = try await reader.conversationIDs(RemovalTable.addedMembers(by: user))
+        var statements = failed.map { RemovalTable.removeFailures(of: user, for: $0) }
+        for id in invitations { statements.append(RemovalTable.remove(id)) }
+        for id in owned { statements.append(RemovalTable.withoutOwner(id)) }
+        for id in places { statements.append(RemovalTable.withoutAdder(user, in: id)) }
+        var rest = statements[...]
+        while !rest.isEmpty {
+            let part = Array(rest.prefix(Self.rewritten))
+            rest = rest.dropFirst(part.count)
             try await database.transaction { (transaction) async throws(ChatError) in
-                _ = try await transaction.change(RemovalTable.withoutAdder(user, in: id))
+                for statement in part { try await transaction.change(statement) }
             }
         }
         try await unnameMessages(user)

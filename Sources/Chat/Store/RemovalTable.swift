@@ -28,10 +28,7 @@ enum RemovalTable {
             "DELETE FROM client_devices WHERE user_id = \(user)", "DELETE FROM one_time_keys WHERE user_id = \(user)",
             "DELETE FROM device_changes WHERE user_id = \(user)",
             "DELETE FROM conversation_members WHERE user_id = \(user)",
-            "DELETE FROM receipt_failures WHERE user_id = \(user)",
-            "DELETE FROM invitations WHERE created_by = \(user)",
             "UPDATE conversations SET creator_id = \(nobody) WHERE creator_id = \(user)",
-            "UPDATE conversations SET owner_id = NULL WHERE owner_id = \(user)",
             "UPDATE organizations SET creator_id = \(nobody) WHERE creator_id = \(user)",
             "DELETE FROM account_removals WHERE user_id = \(user)",
         ]
@@ -103,7 +100,26 @@ enum RemovalTable {
         "UPDATE conversations SET direct_key = NULL WHERE id = \(id) AND direct_key IS NOT NULL"
     }
 
-    // MARK: What names a user
+    // MARK: What names a user, and has no index for it: looked for outside transactions, changed by key
+
+    static func failures(of user: UserID) -> Statement {
+        "SELECT DISTINCT message_id FROM receipt_failures WHERE user_id = \(user)"
+    }
+
+    static func removeFailures(of user: UserID, for id: MessageID) -> Statement {
+        "DELETE FROM receipt_failures WHERE message_id = \(id) AND user_id = \(user)"
+    }
+
+    static func invitations(by user: UserID) -> Statement { "SELECT id FROM invitations WHERE created_by = \(user)" }
+
+    static func remove(_ id: InvitationID) -> Statement { "DELETE FROM invitations WHERE id = \(id)" }
+
+    /// A deleted one, which its owner was still named in.
+    static func owned(by user: UserID) -> Statement { "SELECT id FROM conversations WHERE owner_id = \(user)" }
+
+    static func withoutOwner(_ id: ConversationID) -> Statement {
+        "UPDATE conversations SET owner_id = NULL WHERE id = \(id)"
+    }
 
     static func addedMembers(by user: UserID) -> Statement {
         "SELECT DISTINCT conversation_id FROM conversation_members WHERE added_by = \(user)"
