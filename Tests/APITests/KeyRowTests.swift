@@ -53,7 +53,7 @@ import Wire
 
     @Test func `a schedule is kept, comes true and is taken back`() async throws {
         try await APIHarness.run { api in
-            let root = try await api.administrator()
+            var root = try await api.administrator()
             let set = try await api.post(
                 "/security/keys/rotate", #"{"key_id": "manifest", "schedule": "0 3 1 * *"}"#, as: root)
             #expect(set["schedule"] == .string("0 3 1 * *") && set["active_version"] == .integer(1))
@@ -61,7 +61,7 @@ import Wire
             api.advance(by: .days(30))
             try await api.accounts.advanceKeys()
             // The first login is over by now.
-            let root = try await api.login("root")
+            root = try await api.login("root")
             let after = try await api.get("/security/keys/manifest", as: root)
             #expect(after["active_version"] == .integer(2))
             #expect(after.string("next_rotation_at") == "2025-12-01T03:00:00Z")

@@ -74,39 +74,45 @@ extension Command {
                 Command(
                     "keep", "Take back that a version is to be destroyed; it is disabled then.",
                     options: configurationOptions, arguments: [versionArgument], run: bodies.keep),
-                Command(
-                    "shares", "Print the root key in parts, some of which bring it back.",
-                    discussion: """
-                        Give each to another person, on paper. They go to standard output, and nowhere else. Shares that were
-                        made before work as long as the root key is the same.
-                        """,
-                    options: configurationOptions + [
-                        CommandOption("of", value: "COUNT", "How many shares: 2 to 32."),
-                        CommandOption(
-                            "needed", value: "COUNT", "How many of them bring the root key back: at least 2."),
-                    ], run: bodies.shares),
-                Command(
-                    "recover", "Write the root key into a new file, from shares on standard input, one a line.",
-                    options: configurationOptions + [
-                        CommandOption(
-                            "output", letter: "o", value: "FILE",
-                            "The file, which must not be there; without: where vault.root_key looks for it.",
-                            completion: .file)
-                    ], run: bodies.recover),
-                Command(
-                    "rekey-root", "Replace the root key, and wrap all keys anew under the new one.",
-                    discussion: """
-                        Without --to a new key takes the place of the file in use, which stays as FILE.old for backups from
-                        before. With --to, set vault.root_key to the same before the next start. A file must not be there yet;
-                        any other source must hold a new key or passphrase already.
-                        """,
-                    options: configurationOptions + [
-                        CommandOption(
-                            "to", value: "SOURCE",
-                            "Where the next root key comes from, as vault.root_key has it: file:PATH, environment:NAME, "
-                                + "credential:NAME, passphrase:file:PATH.")
-                    ], run: bodies.rekeyRoot),
-            ])
+            ] + rootCommands(bodies))
+    }
+
+    /// What is done to the root key.
+    private static func rootCommands(_ bodies: VaultCommandBodies) -> [Command] {
+        [
+            Command(
+                "shares", "Print the root key in parts, some of which bring it back.",
+                discussion: """
+                    Give each to another person, on paper. They go to standard output, and nowhere else. Shares that were
+                    made before work as long as the root key is the same.
+                    """,
+                options: configurationOptions + [
+                    CommandOption("of", value: "COUNT", "How many shares: 2 to 32."),
+                    CommandOption(
+                        "needed", value: "COUNT", "How many of them bring the root key back: at least 2."),
+                ], run: bodies.shares),
+            Command(
+                "recover", "Write the root key into a new file, from shares on standard input, one a line.",
+                options: configurationOptions + [
+                    CommandOption(
+                        "output", letter: "o", value: "FILE",
+                        "The file, which must not be there; without: where vault.root_key looks for it.",
+                        completion: .file)
+                ], run: bodies.recover),
+            Command(
+                "rekey-root", "Replace the root key, and wrap all keys anew under the new one.",
+                discussion: """
+                    Without --to a new key takes the place of the file in use, which stays as FILE.old for backups from
+                    before. With --to, set vault.root_key to the same before the next start. A file must not be there yet;
+                    any other source must hold a new key or passphrase already.
+                    """,
+                options: configurationOptions + [
+                    CommandOption(
+                        "to", value: "SOURCE",
+                        "Where the next root key comes from, as vault.root_key has it: file:PATH, environment:NAME, "
+                            + "credential:NAME, passphrase:file:PATH.")
+                ], run: bodies.rekeyRoot),
+        ]
     }
 
     private static let keyArgument = CommandArgument("KEY", "The key's name, e.g. `backup`.")
