@@ -111,7 +111,7 @@ import Wire
 
     @Test func `an address that names nothing is not found`() async throws {
         try await APIHarness.run { api async throws in
-            for name in ["\(UUID.random())", "nonsense", "..%2Fx"] {
+            for name in ["\(UUID.random())", "nonsense"] {
                 #expect(try await api.get("/users/avatars/\(name)").status == 404)
             }
         }
