@@ -225,7 +225,7 @@ import Wire
                 (world.reference, "message_failed"), (world.rooms, "message_failed"), (world.design, "receipt"),
                 (world.calls, "message_status_update"),
             ] as [(any LiveCodec, String)] {
-                let told = try json(await codec.frames(of: failed))
+                let told = try json(await codec.frames(of: [failed])[0])
                 #expect((told["type"] ?? told["event"]) == .string(name))
                 #expect(told["data"]?["device_id"] == .string("\(device)"))
             }
