@@ -88,14 +88,7 @@ struct RunningServer: Sendable {
             await media?.stop()
             throw error
         }
-        let parts: CallAssembly.Parts
-        do {
-            parts = try await CallAssembly.start(configuration, storage, accounts, media, relay, metrics)
-        } catch {
-            await relay?.server.stop()
-            await media?.stop()
-            throw error
-        }
+        let parts = try await startCalls(configuration, storage, accounts, media, relay, metrics)
         let limiter = RateLimiter(configuration.rateLimitPolicy)
         let chat = ChatAssembly.make(configuration, storage, accounts, parts, metrics)
         let files = try await startFiles(configuration, storage, accounts, chat, relay, media)
@@ -141,6 +134,19 @@ struct RunningServer: Sendable {
     private static func endpoints(_ configuration: Configuration) -> [Endpoint] {
         let inherited = ServiceManager.takeListeners()
         return inherited.isEmpty ? configuration.endpoints : inherited
+    }
+
+    private static func startCalls(
+        _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, _ media: MediaService?,
+        _ relay: EmbeddedRelay?, _ metrics: Metrics
+    ) async throws(StartFailure) -> CallAssembly.Parts {
+        do throws(StartFailure) {
+            return try await CallAssembly.start(configuration, storage, accounts, media, relay, metrics)
+        } catch {
+            await relay?.server.stop()
+            await media?.stop()
+            throw error
+        }
     }
 
     /// What runs already stops when they cannot be served.
