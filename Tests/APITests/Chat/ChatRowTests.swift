@@ -49,7 +49,7 @@ import Wire
         """
         {"content": "x", "emoji": "👍", "user_id": "\(people.bob.id)", "name": "x", "query": "x", "role": "member",
          "message_id": "\(UUID.random())", "is_muted": true, "is_pinned": true,
-         "device_id": "\(UUID.random())"}
+         "device_id": "\(UUID.random())", "url": "https://hooks.example.org/", "offset": 0}
         """
     }
 
