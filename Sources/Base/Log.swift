@@ -87,8 +87,14 @@ package enum LogOutput {
 
     private static let level = Atomic<Int>(LogLevel.info.rawValue)
     private static let style = Mutex<Style>(isatty(STDERR_FILENO) == 1 ? .human : .json)
+    /// In a struct: a closure that is a generic value itself is wrapped anew each time that a lock hands it out, and
+    /// after some thousand lines its release overflows the stack.
+    private struct Sink: Sendable {
+        let write: @Sendable (Bytes) -> Void
+    }
+
     /// Tests replace the sink; it is called under a lock, one line at a time, newline included.
-    private static let sink = Mutex<@Sendable (Bytes) -> Void>(standardError)
+    private static let sink = Mutex(Sink(write: standardError))
 
     package static func configure(level newLevel: LogLevel, style newStyle: Style? = nil) {
         level.store(newLevel.rawValue, ordering: .relaxed)
@@ -96,7 +102,7 @@ package enum LogOutput {
     }
 
     package static func replaceSink(_ newSink: (@Sendable (Bytes) -> Void)?) {
-        sink.withLock { $0 = newSink ?? standardError }
+        sink.withLock { $0 = Sink(write: newSink ?? standardError) }
     }
 
     package static func isEnabled(_ wanted: LogLevel) -> Bool {
@@ -110,7 +116,7 @@ package enum LogOutput {
             case .human: LogLine.human(.now(), level, label, message, fields, showPersonal: showPersonal)
             case .json: LogLine.json(.now(), level, label, message, fields, showPersonal: showPersonal)
             }
-        sink.withLock { $0(line) }
+        sink.withLock { $0.write(line) }
     }
 
     @Sendable private static func standardError(_ line: Bytes) {

@@ -103,3 +103,14 @@ import Testing
         }
     }
 }
+
+/// The sink is the process's.
+@Suite(.serialized) struct LogOutputTests {
+    @Test func `any number of lines leaves nothing behind that grows`() {
+        LogOutput.replaceSink { _ in }
+        let logger = Logger("test")
+        // Were the sink wrapped once more with each line, releasing it below would overflow the stack.
+        for _ in 0..<100_000 { logger.error("a line") }
+        LogOutput.replaceSink(nil)
+    }
+}
