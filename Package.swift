@@ -59,7 +59,7 @@ let package = Package(
         // L1
         library("Net", ["Base", "Wire", "Crypto", "CShims", "CCurl", "CZlib"], settings: language),
         library("Store", ["Base", "Wire", "Crypto", "CShims", "CSQLite", "CPQ"], settings: language),
-        library("Vault", ["Base", "Wire", "Crypto", "CShims"], settings: language),
+        library("Vault", ["Base", "Crypto", "CShims"], settings: language),
         library("Content", ["Base", "CShims", "CImages", "CZlib"], settings: language),
         // L2
         library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault", "Content"]),
@@ -74,12 +74,15 @@ let package = Package(
         // L5
         library(
             "API",
-            ["Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Media", "Chat", "Signaling", "Configuration"]),
+            [
+                "Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Media", "Chat", "Signaling", "Configuration",
+                "Vault",
+            ]),
         library(
             "TestKit",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Chat", "Media", "Relay",
-                "Signaling", "Backup", "API", "Configuration",
+                "Signaling", "Backup", "API", "Configuration", "CShims",
             ],
             settings: language),
         // L6
@@ -94,7 +97,7 @@ let package = Package(
             "plexibench",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Chat", "Media", "Relay",
-                "Signaling", "Backup", "API", "TestKit", "CShims", "CImages", "CFloor",
+                "Signaling", "API", "TestKit", "CShims", "CImages", "CFloor",
             ]),
 
         tests("BaseTests", []),
@@ -102,18 +105,22 @@ let package = Package(
         tests("CryptoTests", ["Wire", "Crypto", "COpenSSL", "CZlib"]),
         tests("NetTests", ["Wire", "Crypto", "Net"]),
         tests("StoreTests", ["Wire", "Crypto", "Net", "Store"]),
-        tests("VaultTests", ["Wire", "Crypto", "Vault", "CZlib"]),
+        tests("VaultTests", ["Crypto", "Vault", "CZlib"]),
         tests("ContentTests", ["Net", "Content", "CImages", "CZlib", "CShims"]),
-        tests("AccountsTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts"]),
-        tests("ChatTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Chat"]),
-        tests("MediaTests", ["Wire", "Crypto", "Media"]),
+        tests("AccountsTests", ["Wire", "Crypto", "Store", "Vault", "Accounts"]),
+        tests("ChatTests", ["Wire", "Crypto", "Net", "Store", "Accounts", "Chat"]),
+        tests("MediaTests", ["Wire", "Crypto", "Media", "CShims"]),
         tests("RelayTests", ["Wire", "Crypto", "Net", "Relay", "CShims"]),
         tests(
             "SignalingTests",
-            ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Signaling", "API"]),
+            ["Wire", "Crypto", "Net", "Store", "Accounts", "Media", "Signaling", "API"]),
         tests(
-            "APITests", ["Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "API"]),
-        tests("BackupTests", ["Wire", "Crypto", "Net", "Store", "Vault", "Backup"]),
+            "APITests",
+            [
+                "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "API",
+                "Configuration",
+            ]),
+        tests("BackupTests", ["Wire", "Crypto", "Store", "Backup"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),
     ]

@@ -35,7 +35,7 @@ enum Rules {
         }
     }
 
-    private static func modules(importedBy file: SourceFile) -> [(String, Int)] {
+    static func modules(importedBy file: SourceFile) -> [(String, Int)] {
         file.code.enumerated().compactMap { index, line in
             let words = line.split(separator: " ")
             guard let position = words.firstIndex(of: "import") else { return nil }

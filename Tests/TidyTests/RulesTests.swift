@@ -29,6 +29,17 @@ import Testing
         #expect(Rules.imports(file(path, text)).count == count)
     }
 
+    @Test func `a target's dependencies are read, over lines, too`() {
+        let manifest = #"library("A", ["B", "C"]), tests(\n "D",\n [\n"A",\n"E",\n]\n), system("F")"#
+            .replacing("\\n", with: "\n")
+        #expect(Manifest.dependencies(of: "A", in: manifest) == ["B", "C"])
+        #expect(Manifest.dependencies(of: "D", in: manifest) == ["A", "E"])
+        #expect(Manifest.dependencies(of: "F", in: manifest) == nil)
+        let base = #"library("Wire", ["Base", "Crypto"])"#
+        let found = Manifest.findings("Wire", [file("Sources/Wire/A.swift", "import Base\nimport CZlib")], in: base)
+        #expect(found.undeclared == ["CZlib"] && found.unused == ["Crypto"])
+    }
+
     @Test(arguments: [
         ("print(1)", 1), ("  Swift.print(1)", 0), ("x.print(1)", 0), ("func print(_ a: Int) {}", 0), ("sprint(1)", 0),
         ("a; debugPrint(b)", 1), ("\"print(1)\"", 0), ("\"\\(print(1))\"", 1),

@@ -22,6 +22,15 @@ private func report(_ findings: [Finding], sourceLocation: SourceLocation = #_so
         for target in Set(SourceTree.sources.map(\.target)) { #expect(Rules.layers[target] != nil, "\(target)") }
     }
 
+    @Test func `targets declare what they import, and nothing else`() throws {
+        let manifest = try #require(SourceTree.tooling.first { $0.path == "Package.swift" }).text
+        for (target, files) in Dictionary(grouping: SourceTree.swift, by: \.target) {
+            let (undeclared, unused) = Manifest.findings(target, files, in: manifest)
+            #expect(undeclared.isEmpty, "\(target) imports what Package.swift does not give it")
+            #expect(unused.isEmpty, "\(target) does not import what Package.swift gives it")
+        }
+    }
+
     @Test func `nothing prints but commands and benchmarks`() { report(SourceTree.sources.flatMap(Rules.prints)) }
 
     @Test func `nothing in Wire insists`() { report(SourceTree.sources.flatMap(Rules.insistence)) }

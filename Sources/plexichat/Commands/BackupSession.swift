@@ -38,6 +38,12 @@ struct BackupSession: Sendable {
 
     /// Never made here: a new key would open nothing.
     private static func vault(_ configuration: Configuration) throws(CommandFailure) -> PlexiVault {
+        if case .passphrase = configuration.rootKeySource {
+            // What makes a key of it lies in the data, which is what a backup is to bring back.
+            throw .failed(
+                "backups cannot hang on a passphrase; give them a key of their own: 32 random bytes in a file of mode "
+                    + "0600, named each time by --set vault.root_key=file:PATH")
+        }
         if case .file(let path) = configuration.rootKeySource, access(path, F_OK) != 0 {
             throw .failed("the root key \(path) is not there; say where it is with --data or --set vault.root_key=…")
         }
