@@ -133,8 +133,8 @@ final class CurlTransfer {
             wasRefused = true
             return CURL_SOCKET_BAD
         }
-        return socket(
-            address.pointee.family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), address.pointee.protocol)
+        return PlainSocket.make(
+            family: address.pointee.family, type: address.pointee.socktype, protocol: address.pointee.protocol)
     }
 
     /// `nil` for what is neither IPv4 nor IPv6.

@@ -233,3 +233,13 @@ final class Listener {
         }
     }
 }
+
+/// A socket that no child process inherits, or -1.
+///
+/// Here, and not beside its caller: libcurl's module has a copy of <sys/socket.h>, and where a whole module is optimised
+/// at once, the first file that uses a name of both takes it away from files that import the other.
+enum PlainSocket {
+    static func make(family: Int32, type: Int32, protocol number: Int32) -> Int32 {
+        socket(family, type | Int32(SOCK_CLOEXEC.rawValue), number)
+    }
+}
