@@ -58,13 +58,15 @@ package struct SHA1Stream: ~Copyable, Sendable {
     package mutating func finish() -> Bytes { digest.finish() }
 }
 
-private struct DigestStream: ~Copyable, @unchecked Sendable {
+/// What both are made of. Not private, though only they use it: an optimised build of another module refers to what a
+/// noncopyable value holds by name, and a private name is not to be had there.
+package struct DigestStream: ~Copyable, @unchecked Sendable {
     /// Owned: nobody else has the pointer, so moving the stream to another thread moves all of it.
     private let context: OpaquePointer
     private let algorithm: Algorithms.Handle
     private let count: Int
 
-    init(_ algorithm: Algorithms.Handle, _ count: Int) {
+    fileprivate init(_ algorithm: Algorithms.Handle, _ count: Int) {
         guard let context = EVP_MD_CTX_new() else { fatalError("EVP_MD_CTX_new: out of memory") }
         self.context = context
         self.algorithm = algorithm
@@ -74,11 +76,11 @@ private struct DigestStream: ~Copyable, @unchecked Sendable {
 
     deinit { EVP_MD_CTX_free(context) }
 
-    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    fileprivate mutating func update(_ bytes: UnsafeRawBufferPointer) {
         OpenSSLFailure.require(EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1, "digest update")
     }
 
-    mutating func finish() -> Bytes {
+    fileprivate mutating func finish() -> Bytes {
         let hash = Bytes(unsafeUninitializedCapacity: count) { buffer, initialized in
             OpenSSLFailure.require(EVP_DigestFinal_ex(context, buffer.baseAddress, nil) == 1, "digest end")
             initialized = count
