@@ -23,6 +23,12 @@ class Login:
         case.headers["Authorization"] = f"Bearer {data}"
 
 
+@schemathesis.serializer("application/offset+octet-stream")
+def piece(context, value):
+    """A piece of a file is any bytes."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
 @schemathesis.serializer("application/sdp", "application/trickle-ice-sdpfrag")
 def description(context, value):
     """Session descriptions are text; any text is tried."""

@@ -28,6 +28,14 @@ enum Tus {
 
     static func serves(_ route: Route) -> Bool { route.path.hasPrefix(root) }
 
+    /// What a request must have, as the API's description tells it.
+    static func headerParameters(of method: HTTPMethod) -> [Parameter] {
+        var list = [Parameter("Tus-Resumable", .choice([version]), "412 for another one, or none")]
+        if method == .post { list.append(Parameter("Upload-Length", .integer(1...Int64.max), "Bytes of the file")) }
+        if method == .patch { list.append(Parameter("Upload-Offset", .count, "Where this piece begins")) }
+        return list
+    }
+
     static func addVersion(to headers: inout ResponseHeaders) {
         headers.add("Tus-Resumable", version)
         headers.add("Tus-Version", version)

@@ -125,7 +125,8 @@ package struct OpenAPIDocument: Sendable {
 
     private func parameters(_ route: Route, _ json: inout JSONWriter, _ components: inout [String: Schema]) {
         let names = Router.parameterNames(ofPattern: route.path)
-        guard !names.isEmpty || !route.query.isEmpty else { return }
+        let headers = Tus.serves(route) ? Tus.headerParameters(of: route.method) : []
+        guard !names.isEmpty || !route.query.isEmpty || !headers.isEmpty else { return }
         var list: [Bytes] = names.map { name in
             Self.parameter(name, "path", isRequired: true, "", Self.pathSegment)
         }
@@ -133,6 +134,10 @@ package struct OpenAPIDocument: Sendable {
             Self.parameter(
                 parameter.name, "query", isRequired: false, parameter.note,
                 SchemaWriter.encode(parameter.schema, &components))
+        }
+        list += headers.map { header in
+            Self.parameter(
+                header.name, "header", isRequired: true, header.note, SchemaWriter.encode(header.schema, &components))
         }
         json.array("parameters") { json in for bytes in list { json.raw(bytes) } }
     }
