@@ -10,6 +10,9 @@ import sys
 
 import harness
 
+# Python 3.11's parser counts its depth for all threads together (cpython issue 106905): with two, a run now and then ended
+# in "AST constructor recursion depth mismatch". They would share one interpreter's lock anyway.
+WORKERS = "1"
 EXAMPLES = "50"
 
 
@@ -32,7 +35,7 @@ def main():
         done = subprocess.run(
             [harness.ROOT / ".tools/venv/bin/python", "-m", "schemathesis.cli",
              "--config-file", here / "schemathesis.toml", "run", server.url + "/openapi.json",
-             "--checks", "all", "--max-examples", EXAMPLES, "--workers", "2", "--no-color", *words],
+             "--checks", "all", "--max-examples", EXAMPLES, "--workers", WORKERS, "--no-color", *words],
             env=environment, cwd=harness.temporary_folder())
         harness.expect(server.process.poll() is None, "the server is gone:", server.log_text())
     sys.exit(done.returncode)
