@@ -35,6 +35,21 @@ enum Rules {
         }
     }
 
+    /// Modules whose headers bring their own copy of <sys/socket.h>.
+    private static let modulesWithSockets: Set<String> = ["CCurl", "CPQ"]
+
+    /// In an optimised build the first file that uses a name which two C modules have takes it from the files that import
+    /// only the other: what is compiled file by file does not show it. It happens to enumerations of C, not to macros.
+    static func borrowedNames(_ file: SourceFile) -> [Finding] {
+        guard modules(importedBy: file).contains(where: { modulesWithSockets.contains($0.0) }) else { return [] }
+        return lines(file, "uses the socket names of a library's module; call a function of a file without it") {
+            line in
+            line.split { !$0.isLetter && !$0.isNumber && $0 != "_" }.contains { word in
+                ["SOCK_", "MSG_", "SHUT_"].contains { word.hasPrefix($0) }
+            }
+        }
+    }
+
     static func modules(importedBy file: SourceFile) -> [(String, Int)] {
         file.code.enumerated().compactMap { index, line in
             let words = line.split(separator: " ")

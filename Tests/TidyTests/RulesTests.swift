@@ -96,6 +96,13 @@ import Testing
         #expect(Rules.linksToTheMachine(file(path, "symlink(" + "\"\(target)\", b)")).count == count)
     }
 
+    @Test func `names of sockets that a library's module has too are found`() {
+        let use = "let type = SOCK_STREAM"
+        #expect(Rules.borrowedNames(file("Sources/Net/A.swift", "import CCurl\nimport Glibc\n\(use)")).count == 1)
+        #expect(Rules.borrowedNames(file("Sources/Net/A.swift", "import Glibc\n\(use)")).isEmpty)
+        #expect(Rules.borrowedNames(file("Sources/Net/A.swift", "import CCurl\ncase AF_INET: MY_SOCK_X")).isEmpty)
+    }
+
     @Test func `links and names of files are followed`() {
         let page = file(
             "docs/a.md", "[x](../README.md#top) [y](none.md) [z](https://a/b.md) `Sources/None/A.swift` `None.swift`")

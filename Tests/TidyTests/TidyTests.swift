@@ -18,6 +18,10 @@ private func report(_ findings: [Finding], sourceLocation: SourceLocation = #_so
         report(SourceTree.swift.flatMap(Rules.imports))
     }
 
+    @Test func `who imports a library with sockets uses none of its names for them`() {
+        report(SourceTree.sources.flatMap(Rules.borrowedNames))
+    }
+
     @Test func `every target has a layer`() {
         for target in Set(SourceTree.sources.map(\.target)) { #expect(Rules.layers[target] != nil, "\(target)") }
     }
