@@ -2,6 +2,7 @@
 
 import Accounts
 import Base
+import Media
 import Signaling
 import Wire
 
@@ -61,7 +62,8 @@ extension ManualRoutes {
                         "What may be sent in the call; audio and video where it is not said"),
                     .optional(
                         "preferred_codecs", .array(.text(1...64), limit: 16),
-                        "Accepted and not used: codecs are agreed in the session descriptions"),
+                        "Agreed on first, in this order, by those who have them; names that the server does not know are passed over"
+                    ),
                 ])),
             answer: .object([
                 .required("call_id", .uuid),
@@ -71,7 +73,8 @@ extension ManualRoutes {
         ) { call in
             guard let callee = UserID(try call.text("to_user_id")) else { throw CallError.unknownUser }
             let admission = try await call.callService.initiate(
-                try newCall(to: callee, media: call.body["media"]), by: try call.principal)
+                try newCall(to: callee, media: call.body["media"], codecs: call.body["preferred_codecs"]),
+                by: try call.principal)
             return ManualCallPresenter.reply { json in
                 json.field("call_id", admission.call.id)
                 json.field("signaling_token", admission.token.exposedText)
@@ -80,7 +83,7 @@ extension ManualRoutes {
         }
     }
 
-    private static func newCall(to callee: UserID, media: JSONValue?) throws(CallError) -> NewCall {
+    private static func newCall(to callee: UserID, media: JSONValue?, codecs: JSONValue?) throws(CallError) -> NewCall {
         let hasAudio = media?["audio"]?.boolValue ?? true
         let hasVideo = media?["video"]?.boolValue ?? true
         let hasData = media?["data"]?.boolValue ?? (media == nil)
@@ -91,6 +94,8 @@ extension ManualRoutes {
         if hasAudio { permissions.insert(.sendAudio) }
         if hasVideo { permissions.formUnion([.sendVideo, .sendScreen]) }
         if hasData { permissions.insert(.sendData) }
-        return NewCall(kind: hasVideo ? .video : .audio, invited: [callee], permissions: permissions)
+        let preferred = (codecs?.arrayValue ?? []).compactMap { $0.stringValue.flatMap(Codec.init(preferred:)) }
+        return NewCall(
+            kind: hasVideo ? .video : .audio, invited: [callee], permissions: permissions, preferredCodecs: preferred)
     }
 }

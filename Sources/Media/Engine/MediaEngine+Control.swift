@@ -13,12 +13,12 @@ extension MediaEngine {
 
     /// Answers the offer of somebody new.
     package func join(
-        _ roomName: String, as role: MediaService.Role, offer: String, now: Instant
+        _ roomName: String, as role: MediaService.Role, offer: String, preferring codecs: [Codec] = [], now: Instant
     ) throws(MediaError) -> Joined {
         let description = try Self.parse(offer)
         var random = SystemRandomNumberGenerator()
         let local = ICECredentials(using: &random)
-        var negotiator = Negotiator(negotiatorConfiguration(role, &random), credentials: local)
+        var negotiator = Negotiator(negotiatorConfiguration(role, codecs, &random), credentials: local)
         addSenders(for: description, to: &negotiator, &random)
         let answer = try Self.negotiate { () throws(NegotiationError) in
             try negotiator.accept(offer: description, freshCredentials: ICECredentials(using: &random))
@@ -40,11 +40,13 @@ extension MediaEngine {
 
     /// Offers to somebody new: sections of the given kinds to send in, and one for each track of the others. Its
     /// certificate comes with the answer; until then checks are answered and a handshake goes no further than that.
-    package func invite(_ roomName: String, toSend kinds: [MediaKind], now: Instant) throws(MediaError) -> Joined {
+    package func invite(
+        _ roomName: String, toSend kinds: [MediaKind], preferring codecs: [Codec] = [], now: Instant
+    ) throws(MediaError) -> Joined {
         precondition(!kinds.isEmpty, "an offer has a section at least")
         var random = SystemRandomNumberGenerator()
         let local = ICECredentials(using: &random)
-        var negotiator = Negotiator(negotiatorConfiguration(.participant, &random), credentials: local)
+        var negotiator = Negotiator(negotiatorConfiguration(.participant, codecs, &random), credentials: local)
         for kind in kinds { negotiator.invite(kind) }
         let handshake = try makeHandshake(.server, [], identity)
         let participant = try admit(
@@ -122,11 +124,12 @@ extension MediaEngine {
     }
 
     private func negotiatorConfiguration(
-        _ role: MediaService.Role, _ random: inout SystemRandomNumberGenerator
+        _ role: MediaService.Role, _ preferred: [Codec], _ random: inout SystemRandomNumberGenerator
     ) -> NegotiatorConfiguration {
         var configuration = NegotiatorConfiguration(
             fingerprints: identity.fingerprints.compactMap { SDPFingerprint($0) }, candidates: candidates,
             sessionID: random.next() >> 1, cname: "plexichat")
+        configuration.policy = configuration.policy.preferring(preferred)
         configuration.receivesMedia = role != .viewer
         configuration.sendsBesidesReceiving = true
         configuration.maximumVideoBitrate = UInt64(settings.publisherBitrateMax)

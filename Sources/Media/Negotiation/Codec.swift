@@ -1,5 +1,7 @@
 // The codecs that are negotiated, and what is agreed about one of them in one section.
 
+import Wire
+
 package enum MediaKind: UInt8, Equatable, Sendable { case audio, video, data }
 
 /// Codecs by name. `ulpfec` and `flexfec` are known so that they can be refused: a forwarder that drops layers would
@@ -27,6 +29,14 @@ package enum Codec: UInt8, Equatable, Sendable, CaseIterable {
         case .ulpfec: "ulpfec"
         case .flexfec: "flexfec-03"
         }
+    }
+
+    /// By its encoding name, whatever the case. `nil` for what we do not have, and for companions: nobody can ask for
+    /// repair packets instead of a codec.
+    package init?(preferred name: String) {
+        let found = Codec.allCases.first { !$0.isCompanion && asciiEqualIgnoringCase($0.name, name) }
+        guard let found else { return nil }
+        self = found
     }
 
     /// Of those that exist at one rate alone.

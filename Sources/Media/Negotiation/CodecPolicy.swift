@@ -47,6 +47,20 @@ package struct CodecPolicy: Sendable {
             CodecPreference(.vp9, "profile-id=2"),
         ])
 
+    /// The same codecs, those of `codecs` before all others and in that order.
+    func preferring(_ codecs: [Codec]) -> CodecPolicy {
+        guard !codecs.isEmpty else { return self }
+        func sorted(_ preferences: [CodecPreference]) -> [CodecPreference] {
+            codecs.reduce(into: []) { found, codec in
+                if !found.contains(where: { $0.codec == codec }) { found += preferences.filter { $0.codec == codec } }
+            } + preferences.filter { !codecs.contains($0.codec) }
+        }
+        var policy = self
+        policy.audio = sorted(audio)
+        policy.video = sorted(video)
+        return policy
+    }
+
     func preferences(_ kind: MediaKind) -> [CodecPreference] {
         switch kind {
         case .audio: audio

@@ -43,13 +43,16 @@ extension MediaService {
     // MARK: - Coming
 
     /// Takes a participant in that offers first. `id` names its session from now on: events may come before this returns.
-    /// What is held or not received is so from the first packet on.
+    /// What is held or not received is so from the first packet on. Of the codecs that both have, those of `codecs` are
+    /// agreed first.
     package func enter(
-        call: UUID, as id: UUID, owner: UUID, offer: String, held: MediaKinds = [], isReceiving: Bool = true
+        call: UUID, as id: UUID, owner: UUID, offer: String, preferring codecs: [Codec] = [],
+        held: MediaKinds = [], isReceiving: Bool = true
     ) async throws(MediaError) -> Answer {
         let room = Self.room(ofCall: call)
         return try await admit(to: room, as: .participant, owner: owner, id: id) { engine, now throws(MediaError) in
-            let joined = try engine.join(room, as: .participant, offer: offer, now: now)
+            let joined = try engine.join(
+                room, as: .participant, offer: offer, preferring: codecs, now: now)
             try engine.hold(held, of: joined.participant, now: now)
             try engine.setReceiving(isReceiving, of: joined.participant, now: now)
             return joined
@@ -58,12 +61,12 @@ extension MediaService {
 
     /// Takes a participant in that is offered first: what comes back is our offer.
     package func invite(
-        to call: UUID, as id: UUID, owner: UUID, toSend kinds: [MediaKind], held: MediaKinds = [],
-        isReceiving: Bool = true
+        to call: UUID, as id: UUID, owner: UUID, toSend kinds: [MediaKind], preferring codecs: [Codec] = [],
+        held: MediaKinds = [], isReceiving: Bool = true
     ) async throws(MediaError) -> Answer {
         let room = Self.room(ofCall: call)
         return try await admit(to: room, as: .participant, owner: owner, id: id) { engine, now throws(MediaError) in
-            let joined = try engine.invite(room, toSend: kinds, now: now)
+            let joined = try engine.invite(room, toSend: kinds, preferring: codecs, now: now)
             try engine.hold(held, of: joined.participant, now: now)
             try engine.setReceiving(isReceiving, of: joined.participant, now: now)
             return joined

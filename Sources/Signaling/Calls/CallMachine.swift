@@ -78,7 +78,8 @@ package struct CallMachine: Sendable {
         }
         call = CallInfo(
             id: id, shape: shape, kind: new.kind, caller: caller, host: caller, conversation: conversation,
-            state: shape == .standing ? .ongoing : .initiating, createdAt: now, participants: [first] + others)
+            state: shape == .standing ? .ongoing : .initiating, createdAt: now, participants: [first] + others,
+            preferredCodecs: new.preferredCodecs)
         if shape == .standing { call.answeredAt = now }
         unsaved = Set(call.participants.map(\.user))
     }

@@ -120,7 +120,9 @@ package actor CallService {
         try requireRoom(for: caller)
         let now = clock.now()
         let machine = CallMachine(
-            CallID.timeOrdered(at: now), NewCall(kind: new.kind, invited: invited, permissions: new.permissions),
+            CallID.timeOrdered(at: now),
+            NewCall(
+                kind: new.kind, invited: invited, permissions: new.permissions, preferredCodecs: new.preferredCodecs),
             shape: invited.count == 1 ? .direct : .group, caller: caller, device: DeviceID(principal),
             options: options, now: now)
         let id = machine.call.id

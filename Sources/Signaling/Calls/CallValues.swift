@@ -2,6 +2,7 @@
 
 package import Accounts
 package import Base
+package import Media
 
 package enum CallIdentity: IdentifierKind { package static let prefix = "call" }
 package typealias CallID = Identifier<CallIdentity>
@@ -94,6 +95,8 @@ package struct CallInfo: Sendable, Equatable {
     package internal(set) var isLocked = false
     /// Everybody who was ever called to it, the caller first, then in order of invitation.
     package internal(set) var participants: [CallParticipant]
+    /// What its descriptions agree on first, where both sides have it. Not stored: nobody negotiates in a call that is over.
+    package internal(set) var preferredCodecs: [Codec] = []
 
     package func participant(_ user: UserID) -> CallParticipant? { participants.first { $0.user == user } }
 
@@ -215,11 +218,15 @@ package struct NewCall: Sendable {
     package let invited: [UserID]
     /// What everybody in it may send.
     package let permissions: MediaPermissions
+    package let preferredCodecs: [Codec]
 
-    package init(kind: CallKind, invited: [UserID], permissions: MediaPermissions = .all) {
+    package init(
+        kind: CallKind, invited: [UserID], permissions: MediaPermissions = .all, preferredCodecs: [Codec] = []
+    ) {
         self.kind = kind
         self.invited = invited
         self.permissions = permissions
+        self.preferredCodecs = preferredCodecs
     }
 }
 

@@ -39,6 +39,7 @@ final class SignalingSession: Sendable {
 
     let call: CallID
     let kind: CallKind
+    private let preferredCodecs: [Codec]
     let principal: Principal
     let role: NegotiationMachine.Role
     /// Its name in the engine, for life.
@@ -56,6 +57,7 @@ final class SignalingSession: Sendable {
     ) {
         self.call = call.id
         kind = call.kind
+        preferredCodecs = call.preferredCodecs
         self.role = role
         self.principal = principal
         self.hub = hub
@@ -207,14 +209,15 @@ final class SignalingSession: Sendable {
         case .enter(let offer):
             return .entered(
                 try await media.enter(
-                    call: call.uuid, as: mediaID, owner: user.uuid, offer: offer, held: permissions.held,
-                    isReceiving: permissions.contains(.receive)
+                    call: call.uuid, as: mediaID, owner: user.uuid, offer: offer, preferring: preferredCodecs,
+                    held: permissions.held, isReceiving: permissions.contains(.receive)
                 ).sdp)
         case .invite:
             return .entered(
                 try await media.invite(
                     to: call.uuid, as: mediaID, owner: user.uuid, toSend: kind == .video ? [.audio, .video] : [.audio],
-                    held: permissions.held, isReceiving: permissions.contains(.receive)
+                    preferring: preferredCodecs, held: permissions.held,
+                    isReceiving: permissions.contains(.receive)
                 ).sdp)
         case .makeOffer: return .offered(try await media.offer(to: mediaID))
         case .acceptOffer(let sdp): return .answered(try await media.accept(offer: sdp, from: mediaID))

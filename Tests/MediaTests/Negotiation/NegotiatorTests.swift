@@ -21,6 +21,35 @@ struct NegotiatorTests {
         return answer
     }
 
+    // MARK: Preferences
+
+    private static func codecs(of description: SessionDescription, _ kind: SDPMediaKind) throws -> [Codec] {
+        let media = try #require(description.media.first { $0.kind == kind })
+        return DescribedCodec.all(of: media).map(\.codec)
+    }
+
+    @Test func `codecs that a call prefers come first in answers and offers, the others keep their order`() throws {
+        let policy = CodecPolicy.standard.preferring([.av1, .pcmu, .vp9, .av1])
+        #expect(policy.video.map(\.codec).prefix(4) == [.av1, .vp9, .vp9, .vp8])
+        #expect(policy.video.count == CodecPolicy.standard.video.count)
+        #expect(policy.audio.map(\.codec).prefix(2) == [.pcmu, .opus])
+        let name = "chromium156-local-inactive-offer"
+        var plain = Vectors.negotiator()
+        #expect(try Self.codecs(of: accept(name, &plain), .video).first == .vp8)
+        var negotiator = Vectors.negotiator { $0.policy = policy }
+        let answered = try Self.codecs(of: accept(name, &negotiator), .video).filter { !$0.isCompanion }
+        #expect(answered.first == .av1 && answered.dropFirst().first == .vp9 && answered.contains(.vp8))
+        var host = Vectors.negotiator { $0.policy = policy }
+        host.invite(.video)
+        #expect(try Self.codecs(of: host.makeOffer(), .video).first == .av1)
+    }
+
+    @Test func `names of codecs are read in any case, and companions are none`() {
+        #expect(
+            Codec(preferred: "vp8") == .vp8 && Codec(preferred: "OPUS") == .opus && Codec(preferred: "H264") == .h264)
+        for name in ["", "rtx", "red", "ulpfec", "flexfec-03", "vp10", "CN"] { #expect(Codec(preferred: name) == nil) }
+    }
+
     // MARK: Recorded pairs
 
     /// The sections of an offer as if we had written it.

@@ -6,6 +6,7 @@ import Crypto
 import Glibc
 import Media
 import Net
+import Synchronization
 import TestKit
 import Testing
 import Wire
@@ -75,6 +76,25 @@ import Wire
             frame += 1
             let next = Instant.now() + .milliseconds(30)
             _ = try run(all) { Instant.now() >= next }
+        }
+    }
+
+    @Test func `what a call prefers stands first in the server's offer`() async throws {
+        try await serve { world in
+            world.calls.state.withLock { $0.call.preferredCodecs = [.av1, .pcmu] }
+            let browser = try SoftBrowser(
+                world.port, "/calls/ws", .manual, headers: ["Authorization: Bearer \(world.people[0].token)"], seed: 5)
+            browser.reacts = false
+            try browser.send(
+                ("type", .string("join")), ("call_id", .string("\(world.calls.id)")), ("role", .string("answerer")))
+            #expect(try run([browser]) { !browser.messages("sdp:offer").isEmpty })
+            let text = try #require(browser.messages("sdp:offer").last?["sdp"]?.stringValue)
+            let offer = try SessionDescription(parsing: Bytes(text.utf8))
+            for (kind, name) in [(SDPMediaKind.audio, "PCMU"), (.video, "AV1")] {
+                let media = try #require(offer.media.first { $0.kind == kind })
+                let first = media.rtpMaps.first { $0.payloadType == media.payloadTypes.first }
+                #expect(first?.encoding == name)
+            }
         }
     }
 
