@@ -71,6 +71,8 @@ let package = Package(
         library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media", "Chat"]),
         library(
             "Backup", ["Base", "Wire", "Crypto", "Store", "Vault", "CShims", "CZstd"], settings: language),
+        library(
+            "Recorder", ["Base", "Wire", "Crypto", "Store", "Vault", "Media", "CShims"], settings: language),
         // L5
         library(
             "API",
@@ -82,7 +84,7 @@ let package = Package(
             "TestKit",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Chat", "Media", "Relay",
-                "Signaling", "Backup", "API", "Configuration", "CShims",
+                "Signaling", "Backup", "Recorder", "API", "Configuration", "CShims",
             ],
             settings: language),
         // L6
@@ -91,13 +93,13 @@ let package = Package(
             "plexichat",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Media", "Relay", "Chat",
-                "Signaling", "Backup", "API", "Configuration", "CShims",
+                "Signaling", "Backup", "Recorder", "API", "Configuration", "CShims",
             ]),
         program(
             "plexibench",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Chat", "Media", "Relay",
-                "Signaling", "API", "TestKit", "CShims", "CImages", "CFloor",
+                "Signaling", "Recorder", "API", "TestKit", "CShims", "CImages", "CFloor",
             ]),
 
         tests("BaseTests", []),
@@ -121,6 +123,7 @@ let package = Package(
                 "Configuration",
             ]),
         tests("BackupTests", ["Wire", "Crypto", "Store", "Backup"]),
+        tests("RecorderTests", ["Wire", "Crypto", "Vault", "Media", "Recorder"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),
     ]
