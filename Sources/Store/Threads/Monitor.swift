@@ -1,15 +1,15 @@
 // A lock with a condition: what a thread that has nothing to do sleeps on. `Synchronization.Mutex` has no condition.
 
-import Base
+package import Base
 import Glibc
 
 /// `@unchecked`: `state` is touched only between `lock` and `unlock`.
-final class Monitor<State>: @unchecked Sendable {
+package final class Monitor<State>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var state: State
 
-    init(_ state: State) {
+    package init(_ state: State) {
         self.state = state
         pthread_mutex_init(mutex, nil)
         // Deadlines are on the monotonic clock, so that a step of the civil clock neither hurries nor delays them.
@@ -27,27 +27,27 @@ final class Monitor<State>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    func withLock<Value, Failure: Error>(_ body: (inout State) throws(Failure) -> Value) throws(Failure) -> Value {
+    package func withLock<Value, Failure: Error>(_ body: (inout State) throws(Failure) -> Value) throws(Failure) -> Value {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return try body(&state)
     }
 
     /// Changes the state and wakes one sleeper.
-    func signal<Value>(_ body: (inout State) -> Value) -> Value {
+    package func signal<Value>(_ body: (inout State) -> Value) -> Value {
         let value = withLock(body)
         pthread_cond_signal(condition)
         return value
     }
 
     /// Changes the state and wakes every sleeper.
-    func broadcast(_ body: (inout State) -> Void) {
+    package func broadcast(_ body: (inout State) -> Void) {
         withLock(body)
         pthread_cond_broadcast(condition)
     }
 
     /// Sleeps until `take` returns something, or until `deadline`.
-    func wait<Value>(until deadline: Instant? = nil, _ take: (inout State) -> Value?) -> Value? {
+    package func wait<Value>(until deadline: Instant? = nil, _ take: (inout State) -> Value?) -> Value? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while true {

@@ -4,11 +4,11 @@ import Base
 import CShims
 import Glibc
 
-enum StoreThread {
+package enum StoreThread {
     /// Runs `body` on a new detached thread. `name` shows in `top -H`; the kernel keeps 15 bytes of it.
     ///
     /// The default stack of 8 MiB is only reserved, and SQLite's parser recurses: it is left as it is.
-    static func start(_ name: StaticString, _ body: @escaping @Sendable () -> Void) throws(StoreError) {
+    package static func start(_ name: StaticString, _ body: @escaping @Sendable () -> Void) throws(StoreError) {
         let box = Unmanaged.passRetained(Box(name: name, body: body))
         var thread = pthread_t()
         // Owned by the new thread, which releases it: hence `passRetained` here and `takeRetainedValue` there.

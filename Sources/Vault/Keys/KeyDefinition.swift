@@ -45,7 +45,7 @@ extension KeyDefinition {
             KeyDefinition(KeyNames.relayTokens, .hmac, "makes the relay's nonces and tokens", lifetime: lifetime),
             KeyDefinition(KeyNames.backup, .hybrid, "receives backups", lifetime: lifetime),
             KeyDefinition(KeyNames.recording, .hybrid, "receives recordings", lifetime: lifetime),
-            KeyDefinition(KeyNames.manifest, .ed25519, "signs manifests of backups", lifetime: lifetime),
+            KeyDefinition(KeyNames.manifest, .ed25519, "signs recordings and manifests of backups", lifetime: lifetime),
         ]
     }
 }

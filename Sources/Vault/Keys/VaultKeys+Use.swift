@@ -112,6 +112,13 @@ extension VaultKeys {
         return publicKey(fingerprint, of: name, at: now)
     }
 
+    /// Whose signatures count, newest first: for who checks many and cannot ask for each.
+    package func verifiers(of name: String) throws(KeyError) -> [Ed25519PublicKey] {
+        try ring(name, .ed25519).opened.filter { counts($0.version) }.compactMap {
+            if case .ed25519(let key) = $0.material { key.publicKey } else { nil }
+        }
+    }
+
     private func counts(_ version: KeyVersion) -> Bool {
         version.opensUntil.map { clock.now() < $0 } ?? true
     }
