@@ -72,7 +72,7 @@ extension ExportManifest.File {
     fileprivate func write(to writer: inout JSONWriter) {
         let counts = summary.counts
         writer.field("file", name)
-        writer.field("track", Int(track.id))
+        writer.field("track", track.label)
         writer.field("participant", track.participant)
         writer.field("name", participantName)
         writer.field("source", track.source.rawValue)
@@ -102,7 +102,7 @@ extension ExportManifest.File {
 
 extension ExportManifest.Omission {
     fileprivate func write(to writer: inout JSONWriter) {
-        writer.field("track", Int(track.id))
+        writer.field("track", track.label)
         // Of who withdrew, that they did is told by the consents.
         if reason != .withdrawn {
             writer.field("participant", track.participant)

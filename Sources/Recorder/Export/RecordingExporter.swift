@@ -64,8 +64,10 @@ package struct RecordingExporter {
     /// For tests, which look into a track without a process.
     init(_ options: ExportOptions, sinks: @escaping SinkMaker, open: @escaping Opening) {
         self.init(options, open: open)
-        makeSink = sinks
+        use(sinks)
     }
+
+    mutating func use(_ sinks: @escaping SinkMaker) { makeSink = sinks }
 
     /// The manifest, which is also written. Tracks that fail are told there; what fails the whole export is thrown, and
     /// what was finished until then stays.
@@ -248,8 +250,7 @@ private struct Plan {
     ) -> Work {
         let track = seen.track
         // Nothing of it comes from a person: names are in the manifest, and in the file's own header.
-        let number = String(repeating: "0", count: max(0, 4 - String(track.id).count)) + String(track.id)
-        let file = "track-\(number)-\(track.source.rawValue).\(fileExtension(codec))"
+        let file = "track-\(track.label)-\(track.source.rawValue).\(fileExtension(codec))"
         let title = [name, track.source.rawValue].filter { !$0.isEmpty }.joined(separator: ", ")
         let uid = (options.recording.low ^ options.recording.high) &+ UInt64(track.id)
         let muxed = MuxedTrack(codec: codec, uid: max(uid, 1), name: title, date: options.started)

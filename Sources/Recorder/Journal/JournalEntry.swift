@@ -27,7 +27,7 @@ package struct RecordingTime: Hashable, Comparable, Sendable {
 }
 
 /// A track of one recording: 1 to `JournalLimits.tracks`.
-package struct TrackNumber: Hashable, Comparable, Sendable {
+package struct TrackNumber: Hashable, Comparable, Sendable, BitwiseCopyable {
     package let value: UInt16
 
     package init(_ value: UInt16) { self.value = value }

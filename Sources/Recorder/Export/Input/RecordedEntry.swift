@@ -24,6 +24,7 @@ package enum RecordedSource: String, Sendable, Hashable, CaseIterable {
 }
 
 package struct RecordedTrack: Sendable, Hashable {
+    /// The lower half is the track's number in the recording, the upper counts its codecs after the first.
     package var id: UInt32
     package var participant: UUID
     package var source: RecordedSource
@@ -51,6 +52,13 @@ package struct RecordedTrack: Sendable, Hashable {
         self.isSealed = isSealed
         self.parameterSets = parameterSets
         self.began = began
+    }
+
+    /// The number with four digits, and behind it which of its codecs, from the second on.
+    package var label: String {
+        let (number, part) = (String(id & 0xFFFF), id >> 16)
+        let padded = String(repeating: "0", count: max(0, 4 - number.count)) + number
+        return part == 0 ? padded : "\(padded)-\(part + 1)"
     }
 }
 
