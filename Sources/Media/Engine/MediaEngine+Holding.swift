@@ -33,6 +33,7 @@ extension MediaEngine {
             let isHeld = kinds.contains(MediaKinds(track.kind))
             guard track.isHeld != isHeld else { continue }
             track.isHeld = isHeld
+            participant.room.tap?.hold(track, now: now)
             if isHeld { continue }
             track.beginAnew(now: now)
             for mirror in track.mirrors { mirror.link.restart(track) }

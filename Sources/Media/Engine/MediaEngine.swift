@@ -33,6 +33,8 @@ package final class MediaEngine {
     var rooms: [String: Room] = [:]
     /// To the shards that share rooms with this one.
     var links: [ShardLink] = []
+    /// Of recorders, whether their rooms are here or not.
+    var taps: [RoomTap] = []
     /// Tracks that this batch brought something for.
     private var touched: [PublishedTrack] = []
     var nextTrack: UInt64 = 1
@@ -130,6 +132,7 @@ package final class MediaEngine {
         }
         touched.removeAll(keepingCapacity: true)
         for link in links { link.outgoing.publish() }
+        publishTaps()
     }
 
     private func drop(_ slot: PacketSlab.Slot) -> PacketSlab.Slot {

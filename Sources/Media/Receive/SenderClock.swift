@@ -7,7 +7,7 @@ package import Wire
 package struct SenderClock: Sendable {
     package private(set) var ntpTime: UInt64 = 0
     package private(set) var rtpTimestamp: UInt32 = 0
-    private var arrival = Instant(nanoseconds: 0)
+    private(set) var arrival = Instant(nanoseconds: 0)
     package private(set) var isKnown = false
 
     package init() {}

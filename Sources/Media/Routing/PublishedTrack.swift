@@ -14,6 +14,8 @@ final class PublishedLayer {
     let ssrc: SSRC
     /// 0 is the lowest.
     let index: UInt8
+    /// Another one for each source that the track ever had.
+    let stream: UInt16
     unowned let track: PublishedTrack
     var ring: PacketRing
     var reception: ReceiveStream
@@ -33,6 +35,7 @@ final class PublishedLayer {
         self.ssrc = ssrc
         self.index = index
         self.track = track
+        stream = track.takeStreamNumber()
         ring = PacketRing(capacity: track.kind == .video ? RingCapacity.video : RingCapacity.audio)
         reception = ReceiveStream(ssrc: ssrc, clockRate: track.clockRate)
     }
@@ -42,6 +45,7 @@ extension PublishedLayer {
     /// A sender report of this layer: from now on its timestamps can be told in the publisher's time, and that in ours.
     func take(_ info: RTCPSenderInfo, now: Instant, ours: UInt64) {
         reception.receive(info, now: now)
+        track.tap?.report(self)
         // Who has no clock says 0 (RFC 3550 §6.4.1).
         guard info.ntpTime != 0 else { return }
         track.publisher.clock.update(theirs: info.ntpTime, ours: ours)
@@ -112,6 +116,9 @@ final class PublishedTrack {
     var layerInterest = LayerInterest()
     /// Nothing of it is forwarded: see `MediaEngine.hold`.
     var isHeld = false
+    /// Of a recorder that hears it.
+    var tap: TrackTap?
+    private var streamCount: UInt16 = 0
 
     /// Filled while a batch is received, emptied at its end.
     let pending: UnsafeMutablePointer<PendingPacket>
@@ -159,6 +166,7 @@ extension PublishedTrack {
             subscriptions[index].forward(self, now: now, engine: engine)
         }
         if !mirrors.isEmpty { pushPending(engine) }
+        if let tap { tap.take(self, now: now, engine: engine) }
         pendingCount = 0
     }
 
@@ -204,6 +212,11 @@ extension PublishedTrack {
 
     /// Of simulcast, the best layer that there is; it may not have come yet.
     var highestLayer: UInt8 { UInt8(truncatingIfNeeded: max(max(rids.count, announced.count), 1) - 1) }
+
+    func takeStreamNumber() -> UInt16 {
+        defer { streamCount &+= 1 }
+        return streamCount
+    }
 
     func add(_ layer: PublishedLayer) { layers.append(layer) }
     func add(_ subscription: Subscription) { subscriptions.append(subscription) }

@@ -14,12 +14,15 @@ final class Room {
     var links: [ShardLink] = []
     var speakers: RoomSpeakers
     var log = CallLog()
+    /// Of a recorder.
+    var tap: RoomTap?
 
     init(_ name: String, engine: MediaEngine) {
         self.name = name
         self.engine = engine
         policy = engine.roomPolicy(name)
         speakers = RoomSpeakers(places: engine.settings.loudestN)
+        tap = engine.tap(on: name)
     }
 
     var isEmpty: Bool { participants.isEmpty }
@@ -42,11 +45,13 @@ final class Room {
             participant.showOrOffer(track, now: now, engine: engine)
         }
         guard track.publisher.origin == nil else { return }
+        tap?.begin(track, now: now)
         for link in links { link.publish(track, in: name) }
     }
 
     /// A track has gone: whoever saw it may see another one.
     func withdraw(_ track: PublishedTrack, now: Instant) {
+        tap?.end(track, .unpublished, now: now)
         for participant in participants { participant.withdrawOffer(of: track, engine: engine) }
         for subscription in track.subscriptions {
             subscription.detach()

@@ -79,6 +79,7 @@ extension Room {
         participant.lastDominant = now.nanoseconds
         speakers.ranksAreStale = true
         log.note(.dominantSpeaker, id, now: now)
+        tap?.speaks(participant, now: now)
         engine.onEvent(.dominantSpeaker(room: name, id))
     }
 

@@ -108,6 +108,8 @@ extension PublishedTrack {
     /// Of the publisher's layers, those that somebody may come to see: bits by simulcast index. What a subscriber's
     /// network cannot take now counts, for a layer that does not flow could never be found to fit again.
     var interest: UInt8 {
+        // A recorder hears the best that there is.
+        if tap != nil { return 0xFF }
         var bits: UInt8 = 0
         for subscription in subscriptions where subscription.layers.paused != .preference {
             let rank = subscription.preference.largestLayer

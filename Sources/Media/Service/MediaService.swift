@@ -82,6 +82,8 @@ package final class MediaService: Sendable {
     private let limits: MediaLimits
     private let roomSpanThreshold: Int
     private let directory: Mutex<Directory>
+    /// Of recorders (`MediaService+Tap`).
+    let taps = Mutex(TapTable())
     /// Who is told of what happens in calls.
     private let listener = Mutex<(any MediaListener)?>(nil)
 
@@ -111,8 +113,12 @@ package final class MediaService: Sendable {
     /// Nobody comes any more, and who is there is told goodbye. From its return on no shard is served.
     package func stop() async {
         directory.withLock { $0.isOpen = false }
+        closeTaps()
         for shard in shards {
-            await shard.stop { engine, now in engine.leaveEverybody(now: now) }
+            await shard.stop { engine, now in
+                engine.leaveEverybody(now: now)
+                engine.stopTaps(now: now)
+            }
         }
         directory.withLock { directory in
             directory.sessions.removeAll()
@@ -146,6 +152,7 @@ package final class MediaService: Sendable {
                     engine.leave(joined.participant, now: now)
                     throw .unavailable(Self.stopping)
                 }
+                engine.setHolder(SessionHolder(session: id, owner: owner), of: joined.participant, now: now)
                 tellStanding(of: joined.participant, engine, shard: number)
                 return joined
             }
@@ -159,7 +166,7 @@ package final class MediaService: Sendable {
         }
     }
 
-    private static let stopping = "the server is stopping"
+    static let stopping = "the server is stopping"
 
     /// False when the server has begun to stop meanwhile.
     private func note(_ session: Session, _ id: UUID) -> Bool {

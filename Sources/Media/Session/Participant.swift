@@ -109,6 +109,8 @@ final class Participant {
     var held: MediaKinds = []
     /// Its sections show something: it has not put the call on hold, and may receive.
     var isReceiving = true
+    /// Whose it is; of stand-ins and before its session is known nobody's.
+    var holder: SessionHolder?
     /// Credentials that our next offer has, or the one that is out.
     var restart: ICECredentials?
     var isRestartOffered = false

@@ -70,7 +70,8 @@ extension JournalEntry.Content {
         case .speaker:
             let participant = try reader.readID()
             self = .speaker(participant == .zeros ? nil : participant)
-        case .trackEnded: self = .trackEnded(try reader.readTrack(), try reader.readCase("a track ends for no known reason"))
+        case .trackEnded:
+            self = .trackEnded(try reader.readTrack(), try reader.readCase("a track ends for no known reason"))
         case .participantLeft: self = .participantLeft(try reader.readID())
         case .ended: self = .ended(try reader.readCase("a recording ends for no known reason"))
         }

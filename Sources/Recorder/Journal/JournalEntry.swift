@@ -95,7 +95,7 @@ package struct JournalParticipant: Sendable, Equatable {
 
 package struct JournalConsent: Sendable, Equatable {
     package enum Decision: UInt8, Sendable { case agreed = 1, refused, withdrawn }
-    package enum Means: UInt8, Sendable { case socket = 1, request, stayed, operatorsRules, administrator }
+    package enum Means: UInt8, Sendable { case socket = 1, request, stayed, operatorsRules, began }
 
     package var participant: UUID
     package var decision: Decision

@@ -272,7 +272,9 @@ extension JournalEntry.Content {
 
 extension JournalTrack {
     fileprivate var formFault: StaticString? {
-        if [section, stream, name].contains(where: { $0.utf8.count > JournalLimits.name }) { return "a name is too long" }
+        if [section, stream, name].contains(where: { $0.utf8.count > JournalLimits.name }) {
+            return "a name is too long"
+        }
         if case .sframe(let descriptor) = protection, descriptor.count > JournalLimits.descriptor {
             return "a descriptor is too long"
         }

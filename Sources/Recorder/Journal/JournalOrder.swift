@@ -25,6 +25,7 @@ package struct JournalOrder: Sendable {
 
     private struct Person {
         var agrees = false
+        var hasAgreed = false
         var tracks: [TrackNumber] = []
     }
 
@@ -84,7 +85,10 @@ package struct JournalOrder: Sendable {
             try requireBegun(track)
             tracks[Int(track.value)] = .ended
         case .speaker(let participant): if let participant { try requireKnown(participant) }
-        case .participantLeft(let participant): try requireKnown(participant)
+        case .participantLeft(let participant):
+            guard var person = people[participant] else { throw OrderFault(Self.stranger) }
+            end(&person)
+            people[participant] = person
         case .ended: phase = .after
         }
     }
@@ -93,22 +97,23 @@ package struct JournalOrder: Sendable {
         guard var person = people[consent.participant] else { throw OrderFault(Self.stranger) }
         switch consent.decision {
         case .agreed:
-            person.agrees = true
-            replace(.silent, by: .open, person.tracks)
+            (person.agrees, person.hasAgreed) = (true, true)
+            for track in person.tracks where tracks[Int(track.value)] == .silent { tracks[Int(track.value)] = .open }
         case .refused:
-            guard !person.agrees else { throw OrderFault("somebody who agreed refuses instead of withdrawing") }
+            guard !person.hasAgreed else { throw OrderFault("somebody who agreed refuses instead of withdrawing") }
         case .withdrawn:
-            guard person.agrees else { throw OrderFault("somebody withdraws who did not agree") }
-            person.agrees = false
-            replace(.open, by: .ended, person.tracks)
-            person.tracks.removeAll()
+            guard person.hasAgreed else { throw OrderFault("somebody withdraws who did not agree") }
+            end(&person)
         }
         people[consent.participant] = person
         consentCount += 1
     }
 
-    private mutating func replace(_ old: Track, by new: Track, _ numbers: [TrackNumber]) {
-        for number in numbers where tracks[Int(number.value)] == old { tracks[Int(number.value)] = new }
+    /// Nothing more of theirs, until they agree again and begin new tracks.
+    private mutating func end(_ person: inout Person) {
+        person.agrees = false
+        for track in person.tracks { tracks[Int(track.value)] = .ended }
+        person.tracks.removeAll()
     }
 
     private mutating func begin(_ track: JournalTrack) throws(OrderFault) {

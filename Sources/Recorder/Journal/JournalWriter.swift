@@ -21,6 +21,9 @@ package final class JournalWriter: Sendable {
     private let machine: Mutex<JournalMachine>
     private let work: Mutex<JournalWork>
     private let ending = Mutex(Ending())
+    /// From when on failures are not tried again for ever. Apart from `work`, which is locked while a disk is waited for.
+    private let endedAt = Mutex<Instant?>(nil)
+    private let clock: @Sendable () -> JournalMoment
     private let observer: @Sendable (JournalState) -> Void
 
     private struct Ending {
@@ -33,6 +36,7 @@ package final class JournalWriter: Sendable {
     package init(
         _ recording: UUID, _ beginning: JournalBeginning, in files: any JournalFiles, keys: JournalWritingKeys,
         threads: JournalThreads? = .shared, bounds: JournalMachine.Bounds = .init(),
+        clock: @escaping @Sendable () -> JournalMoment = JournalMoment.now,
         observer: @escaping @Sendable (JournalState) -> Void = { _ in }
     ) throws(JournalError) {
         guard try files.names().isEmpty else {
@@ -42,7 +46,7 @@ package final class JournalWriter: Sendable {
         self.recording = recording
         self.beginning = beginning
         self.files = files
-        self.observer = observer
+        (self.clock, self.observer) = (clock, observer)
         let moment = JournalMoment(instant: beginning.instant, civil: beginning.started)
         machine = Mutex(JournalMachine(beginning, at: moment, bounds: bounds))
         work = Mutex(JournalWork(recording: recording, keys: keys))
@@ -55,16 +59,14 @@ package final class JournalWriter: Sendable {
     package func put(
         _ head: JournalPacketHead, descriptor: RawSpan, payload: RawSpan, arrival: Instant
     ) -> JournalVerdict {
-        machine.withLock {
-            $0.put(head, descriptor: descriptor, payload: payload, arrival: arrival, now: JournalMoment.now)
-        }
+        machine.withLock { $0.put(head, descriptor: descriptor, payload: payload, arrival: arrival, now: clock) }
     }
 
     /// Anything else that happened at `instant`.
     @discardableResult
     package func put(_ content: JournalEntry.Content, at instant: Instant) -> JournalVerdict {
         let entry = JournalEntry(at: RecordingTime(instant, since: beginning.instant), content)
-        return machine.withLock { $0.put(entry, now: JournalMoment.now) }
+        return machine.withLock { $0.put(entry, now: clock) }
     }
 
     /// How many participants agree.
@@ -72,11 +74,8 @@ package final class JournalWriter: Sendable {
 
     /// Writes the end and the manifest, and returns when both are durable. What fails for longer than
     /// `JournalLimits.finishing` is given up: the recording is then an interrupted one, with all that was durable.
-    package func finish(_ reason: JournalEnd, at instant: Instant = .now()) async throws(JournalError) -> JournalManifest {
-        machine.withLock {
-            $0.finish(reason, at: RecordingTime(instant, since: beginning.instant), now: JournalMoment.now)
-        }
-        work.withLock { $0.giveUpAt = $0.giveUpAt ?? instant + JournalLimits.finishing }
+    package func finish(_ reason: JournalEnd, at instant: Instant) async throws(JournalError) -> JournalManifest {
+        end(reason, at: instant)
         return try await withCheckedContinuation { continuation in
             let result = ending.withLock { ending -> Result<JournalManifest, JournalError>? in
                 if ending.result == nil { ending.waiting.append(continuation) }
@@ -84,6 +83,13 @@ package final class JournalWriter: Sendable {
             }
             if let result { continuation.resume(returning: result) }
         }.get()
+    }
+
+    /// Writes the end, and returns at once.
+    package func end(_ reason: JournalEnd, at instant: Instant) {
+        let time = RecordingTime(instant, since: beginning.instant)
+        machine.withLock { $0.finish(reason, at: time, now: clock) }
+        endedAt.withLock { $0 = $0 ?? instant }
     }
 
     // MARK: Writing
@@ -112,7 +118,8 @@ package final class JournalWriter: Sendable {
             if isOverflown { throw .unavailable("the disk was too slow or too full for too long") }
             guard isDrained, let end, now >= work.retryAt else { return true }
             let manifest = manifest(work, end)
-            try files.write(try AgeFile.seal([manifest.signed(with: work.keys)], for: work.keys), to: JournalManifest.file)
+            try files.write(
+                try AgeFile.seal([manifest.signed(with: work.keys)], for: work.keys), to: JournalManifest.file)
             news.append(.ended(end))
             conclude(.success(manifest))
             return false
@@ -129,7 +136,8 @@ package final class JournalWriter: Sendable {
     private func failed(
         _ error: JournalError, _ work: inout JournalWork, _ now: Instant, _ news: inout [JournalState]
     ) -> Bool {
-        let isFinal = machine.withLock { $0.isOverflown } || work.giveUpAt.map { now >= $0 } ?? false
+        let isOverflown = machine.withLock { $0.isOverflown }
+        let isFinal = isOverflown || endedAt.withLock { $0 }.map { now >= $0 + JournalLimits.finishing } ?? false
         if isFinal {
             news.append(.failed(error))
             conclude(.failure(error))
@@ -167,8 +175,6 @@ struct JournalWork: ~Copyable, Sendable {
     private(set) var pending: (segment: ClosedSegment, sealed: SegmentSealer.Sealed)?
     private(set) var written: [JournalManifest.Segment] = []
     var retryAt = Instant(nanoseconds: 0)
-    /// When the end is not tried any more; `nil` while it goes on.
-    var giveUpAt: Instant?
     var isBehind = false
 
     init(recording: UUID, keys: JournalWritingKeys) { sealer = SegmentSealer(recording: recording, keys: keys) }
