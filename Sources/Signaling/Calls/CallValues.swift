@@ -94,6 +94,8 @@ package struct CallInfo: Sendable, Equatable {
     package internal(set) var isLocked = false
     /// Everybody who was ever called to it, the caller first, then in order of invitation.
     package internal(set) var participants: [CallParticipant]
+    /// The one that is on, once people are told of it.
+    package internal(set) var recording: CallRecording?
 
     package func participant(_ user: UserID) -> CallParticipant? { participants.first { $0.user == user } }
 
