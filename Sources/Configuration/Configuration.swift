@@ -26,6 +26,7 @@ package struct Configuration: Sendable {
     package var outgoing = Outgoing()
     package var media = Media()
     package var calls = Calls()
+    package var recording = Recording()
     package var chat = Chat()
     package var relay = Relay()
     package var files = Files()
@@ -44,9 +45,9 @@ package struct Configuration: Sendable {
     /// Every key, grouped as in the file and in the reference.
     package static let sections: [Section] = [
         serverSection, tlsSection, dataSection, vaultSection, storeSection, accountsSection, clientSettingsSection,
-        mfaSection, mailSection, smsSection, outgoingSection, mediaSection, callsSection, chatSection, relaySection,
-        filesSection, limitsSection, rateLimitsSection, webhooksSection, corsSection, loggingSection, metricsSection,
-        idempotencySection, docsSection, webSection,
+        mfaSection, mailSection, smsSection, outgoingSection, mediaSection, callsSection, recordingSection, chatSection,
+        relaySection, filesSection, limitsSection, rateLimitsSection, webhooksSection, corsSection, loggingSection,
+        metricsSection, idempotencySection, docsSection, webSection,
     ]
 
     package static let keys: [Key] = sections.flatMap(\.keys)

@@ -5,4 +5,5 @@
 // out through `CallEvents`, what it means for media through `CallMedia` (Calls/CallSeams.swift). Never touches a packet.
 //
 // Start with `Calls/CallMachine.swift`, the rules as a value that takes an event and the time, then
-// `Calls/CallService.swift`, which owns the live calls. `docs/protocol/calls.md` is normative.
+// `Calls/CallService.swift`, which owns the live calls. `docs/protocol/calls.md` is normative. Recording/ has who may record a
+// call and whose media: `RecordingMachine` is its rules, `CallRecorder` whoever writes.

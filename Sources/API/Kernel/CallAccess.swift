@@ -9,15 +9,18 @@ import Wire
 package struct CallAccess: Sendable {
     package let service: CallService
     package let presence: PresenceBook
+    package let recordings: RecordingLibrary
 
-    package init(service: CallService, presence: PresenceBook) {
+    package init(service: CallService, presence: PresenceBook, recordings: RecordingLibrary) {
         self.service = service
         self.presence = presence
+        self.recordings = recordings
     }
 }
 
 extension Call {
     var callService: CallService { get throws(RequestFault) { try callAccess.service } }
+    var recordings: RecordingLibrary { get throws(RequestFault) { try callAccess.recordings } }
 
     /// Of somebody who exists: who does not is `notFound`, like everywhere.
     func presence(of user: UserID) async throws -> Presence {

@@ -29,6 +29,7 @@ extension CallError {
         case .callFull: "call_full"
         case .tooManyInitiations: "too_many_requests"
         case .serverFull, .unavailable: "service_unavailable"
+        case .recording(let error): error.code
         case .account, .store: nil
         }
     }
@@ -40,6 +41,7 @@ extension CallError {
         case .alreadyInCall, .answeredElsewhere, .over, .notJoined, .callFull: .conflict
         case .locked, .removed, .notHost, .notPermitted, .scopeMissing: .forbidden
         case .tooManyInitiations: .tooManyRequests
+        case .recording(let error): error.status
         case .serverFull, .unavailable, .account, .store: .serviceUnavailable
         }
     }
@@ -62,6 +64,7 @@ extension CallError {
         case .tooManyInitiations(let limit, _): "You have begun \(limit) calls lately; wait before the next one"
         case .serverFull(let limit): "The server has all the \(limit) calls that it may have"
         case .unavailable(let reason): "Calls are not available: \(reason)"
+        case .recording(let error): error.message
         case .account, .store: "The operation failed"
         }
     }
@@ -76,6 +79,7 @@ extension CallError {
         case .callFull(let limit), .serverFull(let limit): JSONObject([("limit", .integer(Int64(limit)))])
         case .tooManyInitiations(let limit, _):
             JSONObject([("limit", .integer(Int64(limit))), ("retry_after", .integer(Int64(retryAfter ?? 1)))])
+        case .recording(let error): JSONObject(error.details)
         default: JSONObject()
         }
     }
@@ -87,6 +91,7 @@ extension CallError {
         switch self {
         case .tooManyInitiations(_, let wait): max(1, Int(wait.inSeconds.rounded(.up)))
         case .serverFull, .unavailable: Self.secondsUntilRoom
+        case .recording(let error): error.retryAfter
         default: nil
         }
     }

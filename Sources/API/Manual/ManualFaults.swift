@@ -11,6 +11,7 @@ extension ManualFormat {
     func problem(for error: any Error) -> Problem? {
         if let error = error as? AccountError { return problem(of: error) }
         if let error = error as? CallError { return problem(of: error) }
+        if let error = error as? RecordingError { return error.problem }
         if let error = error as? ClientSettingError { return problem(of: error) }
         if let fault = error as? DownloadFault { return problem(of: fault) }
         if let error = error as? KeyFault { return problem(of: error) }

@@ -18,17 +18,6 @@ extension ManualRoutes {
                 let configuration = try await call.callService.iceConfiguration(for: try call.principal)
                 return ManualCallPresenter.reply { ManualCallPresenter.configuration(configuration, into: &$0) }
             },
-            .post(
-                "/calls/{call_id}/record", .scope([.calls, .callsAdmin]), "Begin or end recording", status: .accepted,
-                body: .json(
-                    .object([
-                        .required("enable", .boolean), .optional("encryption_key_id", .nullable(.text(0...256))),
-                        .optional("store", .choice(["backup", "object_storage"])),
-                    ])), answer: .object([.required("task_id", .uuid)])
-            ) { call in
-                _ = try await call.callService.call(try call.identifier("call_id"), for: try call.principal)
-                throw RequestFault.unavailable(reason: "This server does not record calls", retryAfter: 3_600)
-            },
             .get(
                 "/calls/presence/{user_id}", .scope(.calls), "Whether somebody is there",
                 answer: ManualCallPresenter.presenceSchema

@@ -77,6 +77,8 @@ extension JSONObject {
         case "lock": action = .lock(try flag("on"))
         case "end": action = .endForAll
         case "invite": action = .invite(try people("participants"))
+        case "record": action = .record(try flag("on"))
+        case "consent": return .consent(agrees: try flag("agree"), id: try reference())
         default: return nil
         }
         return .host(action, id: try reference())
@@ -226,6 +228,7 @@ struct SignalingProblem {
         case .serverFull(let limit):
             self.init("server_full", "The server has all the calls it may have", [("limit", .integer(Int64(limit)))])
         case .unavailable(let reason): self.init("service_unavailable", reason)
+        case .recording(let error): self.init(error.code, error.message, error.details)
         case .account: self.init("invalid_token", "The token does not permit this")
         case .store: self.init("service_unavailable", "The database is not available")
         }
@@ -267,6 +270,8 @@ enum SignalingMembers {
         json.array("participants") { json in
             for view in welcome.participants { json.object { participant(view, &$0) } }
         }
+        guard let recording = welcome.call.recording else { return json.null("recording") }
+        json.object("recording") { $0.recording(recording) }
     }
 
     static func tracks(_ tracks: [TrackView], _ json: inout JSONWriter) {
@@ -318,7 +323,7 @@ enum SignalingMembers {
             json.field("mid", mid)
             json.array("unwatched") { json in for layer in unwatched { json.value(Int(layer)) } }
         case .quality(let view): quality(view, &json)
-        case .recording(let isOn): json.field("on", isOn)
+        case .recording(let recording): json.recording(recording)
         case .ringingStopped(let call, let end):
             json.field("call_id", call.id)
             json.field("reason", end.rawValue)

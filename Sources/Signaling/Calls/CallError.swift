@@ -33,6 +33,7 @@ package enum CallError: Error, Sendable, Equatable {
     case serverFull(limit: Int)
     /// The server takes no part in calls, or is stopping.
     case unavailable(String)
+    case recording(RecordingError)
     /// A token, a user or a right; worded as accounts word it.
     case account(AccountError)
     case store(StoreError)

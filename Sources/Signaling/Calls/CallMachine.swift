@@ -20,6 +20,8 @@ package enum CallEffect: Sendable, Equatable {
     case closeRoom
     /// Whether somebody is in a call now, for their presence.
     case presence(UserID, isInCall: Bool)
+    /// What `RecordingMachine` says.
+    case recording(RecordingMachine.Effect)
 }
 
 /// Who wants something that not everybody may.
@@ -441,6 +443,9 @@ package struct CallMachine: Sendable {
         isUnsaved = true
         unsaved = Set(call.participants.map(\.user))
     }
+
+    /// What is told of the call's recording: nothing is stored of it with the call.
+    mutating func show(_ recording: CallRecording?) { call.recording = recording }
 
     package mutating func measured(_ user: UserID, _ measurements: ParticipantMeasurements) {
         change(user) { $0.measurements = measurements }

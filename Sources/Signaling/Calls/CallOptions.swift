@@ -22,6 +22,7 @@ package struct CallOptions: Sendable {
     package var initiations: Int? = 10
     package var initiationWindow = Duration.hours(1)
     package var relays = RelayOptions()
+    package var recording = RecordingOptions()
 
     package init() {}
 }

@@ -18,6 +18,8 @@ package struct CallNotice: Sendable, Equatable {
         case updated(UserID)
         case hostChanged
         case lockChanged
+        /// The recording of the call, or somebody's consent to it, is another one.
+        case recording(CallRecording)
     }
 
     package let call: CallInfo

@@ -16,19 +16,32 @@ package actor CallService {
         /// Stored for the first time: before that nobody but its caller's request knows it.
         var isStored = false
         var isUnsaved = false
+        var recording: RecordingMachine?
+        /// What the audit log is to be told with the recording's row.
+        var recordingNotes: [AuditEvent] = []
+        var isRecordingUnsaved = false
+
+        /// Nothing is left to be done or written of its recording.
+        var isRecordingDone: Bool {
+            recording.map { $0.recording.state.isOver && !isRecordingUnsaved } ?? true
+        }
     }
 
     /// How often a live call's row says that it is still on; a crash is dated by it.
     private static let seenInterval = Duration.seconds(30)
     /// Identifiers in one statement.
     private static let batch = 200
-    private static let log = Logger("calls")
+    static let log = Logger("calls")
 
     let repository: CallRepository
-    private let accounts: AccountService
+    let recordings: RecordingRepository
+    /// `nil` where nothing records.
+    let recorder: (any CallRecorder)?
+    let recordingTasks: (any RecordingTasks)?
+    let accounts: AccountService
     private let presence: PresenceBook
     private let media: any CallMedia
-    private let events: any CallEvents
+    let events: any CallEvents
     private let relay: (any RelayGate)?
     let clock: Clock
     package nonisolated let options: CallOptions
@@ -43,14 +56,19 @@ package actor CallService {
     private var ringing: [UserID: Set<CallID>] = [:]
     private var isOpen = false
     private var lastSeen: Timestamp?
+    /// Who waits for the end of a recording; see `CallService+Recording`.
+    var recordingWaiters: [RecordingID: [CheckedContinuation<RecordingOutcome, Never>]] = [:]
 
     /// `node` names this server among those that share the database.
     package init(
         node: String, database: any Database, accounts: AccountService, presence: PresenceBook, media: any CallMedia,
-        events: any CallEvents, relay: (any RelayGate)? = nil, clock: Clock = .system,
-        options: CallOptions = CallOptions()
+        events: any CallEvents, relay: (any RelayGate)? = nil, recorder: (any CallRecorder)? = nil,
+        recordingTasks: (any RecordingTasks)? = nil, clock: Clock = .system, options: CallOptions = CallOptions()
     ) {
         repository = CallRepository(database: database, node: node)
+        recordings = RecordingRepository(database: database, node: node)
+        self.recorder = recorder
+        self.recordingTasks = recordingTasks
         self.accounts = accounts
         self.presence = presence
         self.media = media
@@ -70,6 +88,7 @@ package actor CallService {
     package func start() async throws(CallError) {
         let count = try await repository.closeLeftOver(abandoned: clock.now() - Self.abandonedAfter)
         if count > 0 { Self.log.warning("calls were on when the server ended", [.count("calls", count)]) }
+        try await startRecordings(abandoned: clock.now() - Self.abandonedAfter)
         isOpen = true
     }
 
@@ -88,6 +107,7 @@ package actor CallService {
             await change(id) { machine, now in machine.advance(now: now) }
         }
         for (id, call) in live where call.isUnsaved { await change(id) { _, _ in [] } }
+        await advanceRecordings(now)
         await noteSeen(now)
     }
 
@@ -241,6 +261,7 @@ package actor CallService {
         try await change(id) { machine, now throws(CallError) in
             try machine.attach(principal.user, device: DeviceID(principal), now: now)
         }
+        await recordingTold([principal.user], id)
         let call = try await visible(id, principal)
         return (call, call.participant(principal.user)?.effectivePermissions ?? [])
     }
@@ -359,12 +380,12 @@ package actor CallService {
         guard principal.has(.calls) || principal.isAdmin else { throw .scopeMissing }
     }
 
-    private static func isModerator(_ principal: Principal) -> Bool {
+    static func isModerator(_ principal: Principal) -> Bool {
         principal.isAdmin || principal.has(.callsAdmin)
     }
 
     /// A call that the principal has part in, or may look into. Others are told that there is none.
-    private func visible(_ id: CallID, _ principal: Principal) async throws(CallError) -> CallInfo {
+    func visible(_ id: CallID, _ principal: Principal) async throws(CallError) -> CallInfo {
         let found: CallInfo?
         if let call = live[id], call.isStored {
             found = call.machine.call
@@ -455,7 +476,7 @@ package actor CallService {
         let effects = try event(&machine, clock.now())
         live[id]?.machine = machine
         index(before, machine.call)
-        await perform(effects, id)
+        await perform(effects + followRecording(id), id)
     }
 
     /// The same for what the server itself does, to calls that may be over meanwhile.
@@ -496,7 +517,7 @@ package actor CallService {
 
     // MARK: Effects
 
-    private func perform(_ effects: CallMachine.Effects, _ id: CallID) async {
+    func perform(_ effects: CallMachine.Effects, _ id: CallID) async {
         let before = live[id]?.lane
         let lane = Task {
             await before?.value
@@ -506,8 +527,10 @@ package actor CallService {
         await lane.value
         guard live[id]?.lane == lane else { return }
         live[id]?.lane = nil
+        guard let call = live[id], call.isRecordingDone else { return }
+        live[id]?.recording = nil
         // What is over and stored is read from the database from here on.
-        if let call = live[id], call.machine.call.state.isOver, !call.isUnsaved { forget(id) }
+        if call.machine.call.state.isOver, !call.isUnsaved { forget(id) }
     }
 
     private func execute(_ effects: CallMachine.Effects, _ id: CallID) async {
@@ -528,6 +551,7 @@ package actor CallService {
         case .revoke(let session): await relay?.revoke(session: "\(session)")
         case .closeRoom: await media.close(id)
         case .presence(let user, let isInCall): presence.setInCall(user, isInCall)
+        case .recording(let effect): await execute(effect, id)
         }
     }
 

@@ -97,6 +97,8 @@ package struct CallInfo: Sendable, Equatable {
     package internal(set) var participants: [CallParticipant]
     /// What its descriptions agree on first, where both sides have it. Not stored: nobody negotiates in a call that is over.
     package internal(set) var preferredCodecs: [Codec] = []
+    /// The one that is on, once people are told of it.
+    package internal(set) var recording: CallRecording?
 
     package func participant(_ user: UserID) -> CallParticipant? { participants.first { $0.user == user } }
 

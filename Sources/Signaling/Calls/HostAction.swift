@@ -11,6 +11,8 @@ package enum HostAction: Sendable, Equatable {
     case lock(Bool)
     case endForAll
     case invite([UserID])
+    /// Begins or ends a recording. Who may is the server's policy, and may be others than the host.
+    case record(Bool)
 }
 
 /// What somebody may from now on, and may not; what neither names stays.
@@ -39,6 +41,10 @@ extension CallService {
         case .lock(let isLocked): try await setLocked(isLocked, id, by: principal)
         case .endForAll: try await endForAll(id, by: principal)
         case .invite(let users): try await invite(users, to: id, by: principal)
+        case .record(true):
+            let wish = RecordingWish(keyVersion: try recordingKeyVersion())
+            _ = try await beginRecording(id, wish, by: principal, origin: .socket)
+        case .record(false): _ = try await endRecording(id, by: principal, origin: .socket)
         }
     }
 }

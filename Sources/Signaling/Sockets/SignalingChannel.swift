@@ -19,6 +19,8 @@ package protocol CallControl: Sendable {
     func detach(_ id: CallID, user: UserID, device: DeviceID) async
     func change(_ id: CallID, _ change: ControlsChange, by principal: Principal) async throws(CallError)
     func act(_ action: HostAction, in id: CallID, by principal: Principal) async throws(CallError)
+    /// The caller's own answer to the recording of the call.
+    func answerRecording(_ id: CallID, agrees: Bool, by principal: Principal) async throws(CallError)
     func leave(_ id: CallID, by principal: Principal) async throws(CallError)
     /// With relay credentials for the call that they are in.
     func iceConfiguration(for principal: Principal) async -> ICEConfiguration
@@ -26,4 +28,8 @@ package protocol CallControl: Sendable {
     func incomingCalls(for user: UserID) async -> [CallInfo]
 }
 
-extension CallService: CallControl {}
+extension CallService: CallControl {
+    package func answerRecording(_ id: CallID, agrees: Bool, by principal: Principal) async throws(CallError) {
+        try await answerRecording(id, agrees: agrees, .socket, by: principal, origin: .socket)
+    }
+}

@@ -252,7 +252,7 @@ package final class SignalingConnection: Sendable {
             guard device != DeviceID(principal) else { return false }
             channel.send(.ringingStopped(notice.call, end))
         case .status(let by): channel.send(.status(notice.call, by: by))
-        case .joined, .left, .updated, .hostChanged, .lockChanged: return false
+        case .joined, .left, .updated, .hostChanged, .lockChanged, .recording: return false
         }
         return true
     }
@@ -263,7 +263,7 @@ extension ClientMessage {
     var id: Int64? {
         switch self {
         case .offer(let description), .answer(let description): description.id
-        case .ping(let id), .host(_, let id): id
+        case .ping(let id), .host(_, let id), .consent(_, let id): id
         case .join, .candidate, .hangUp, .change, .wish, .restart, .watch, .unwatch: nil
         }
     }

@@ -17,6 +17,8 @@ package enum ClientMessage: Sendable, Equatable {
     case change(ControlsChange)
     /// What only the host may.
     case host(HostAction, id: Int64?)
+    /// One's own answer to the recording of the call.
+    case consent(agrees: Bool, id: Int64?)
     case wish(mid: String, StreamWish)
     case restart
     /// Whose presence this socket is told from now on.
@@ -59,7 +61,7 @@ package enum ServerMessage: Sendable, Equatable {
     case stream(mid: String, paused: PauseReason?)
     case layers(mid: String, unwatched: [UInt8])
     case quality(QualityView)
-    case recording(Bool)
+    case recording(CallRecording)
     case status(CallInfo, by: UserID?)
     case incoming(CallInfo)
     case ringingStopped(CallInfo, RingingEnd)

@@ -30,11 +30,17 @@ final class SignalingSession: Sendable {
     private enum Control: Sendable {
         case change(ControlsChange)
         case host(HostAction, id: Int64?)
+        case consent(agrees: Bool, id: Int64?)
         case wish(mid: String, StreamWish)
         case hangUp
 
         /// The client's own name for it.
-        var id: Int64? { if case .host(_, let id) = self { id } else { nil } }
+        var id: Int64? {
+            switch self {
+            case .host(_, let id), .consent(_, let id): id
+            case .change, .wish, .hangUp: nil
+            }
+        }
     }
 
     let call: CallID
@@ -143,6 +149,7 @@ final class SignalingSession: Sendable {
                 control(.hangUp, &state)
             case .change(let change): control(.change(change), &state)
             case .host(let action, let id): control(.host(action, id: id), &state)
+            case .consent(let agrees, let id): control(.consent(agrees: agrees, id: id), &state)
             case .wish(let mid, let wish): control(.wish(mid: mid, wish), &state)
             }
         }
@@ -308,6 +315,8 @@ final class SignalingSession: Sendable {
             switch control {
             case .change(let change): return try await calls.change(call, change, by: principal)
             case .host(let action, _): return try await calls.act(action, in: call, by: principal)
+            case .consent(let agrees, _):
+                return try await calls.answerRecording(call, agrees: agrees, by: principal)
             case .hangUp: return try await calls.leave(call, by: principal)
             case .wish: break
             }
@@ -378,6 +387,7 @@ final class SignalingSession: Sendable {
             guard let participant = notice.call.participant(who) else { return false }
             channel.send(.participantUpdated(ParticipantView(participant)))
         case .hostChanged, .lockChanged: channel.send(.status(notice.call, by: nil))
+        case .recording(let recording): channel.send(.recording(recording))
         }
         return true
     }

@@ -25,6 +25,8 @@ package final class APIHarness: Sendable {
         package var media: MediaAccess?
         package var signaling: SignalingAccess?
         package var calls = CallOptions()
+        /// `nil` for a server that does not record.
+        package var recorder: TestRecorder? = TestRecorder()
         /// What the operator gives; no more than the settings of the running server are made of it here.
         package var sources = ConfigurationSources()
         /// What stands for sockets and media in calls.
@@ -115,7 +117,10 @@ package final class APIHarness: Sendable {
         hub.setPresence(presence)
         calls = CallService(
             node: "test", database: domain.database, accounts: domain.service, presence: presence, media: sockets,
-            events: sockets, clock: domain.clock.clock, options: setup.calls)
+            events: sockets, recorder: setup.recorder, clock: domain.clock.clock, options: setup.calls)
+        let recordings = RecordingLibrary(
+            node: "test", database: domain.database, accounts: domain.service, recorder: setup.recorder,
+            clock: domain.clock.clock)
         let limiter = RateLimiter(setup.limits)
         settings = LiveSettings(configuration) { changed in
             domain.service.setRegistration(isOpen: changed.accounts.registration == .open)
@@ -148,7 +153,7 @@ package final class APIHarness: Sendable {
             services: Services(
                 accounts: domain.service, health: health, metrics: metrics, documentation: setup.documentation,
                 areMetricsPublic: setup.areMetricsPublic, media: setup.media,
-                signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence),
+                signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence, recordings: recordings),
                 chat: ChatAccess(service: chat, publicURL: "https://chat.example.org"),
                 live: LiveAccess(hub: hub, chat: chat),
                 files: FileAccess(service: files, publicURL: "https://chat.example.org", avatars: avatars),

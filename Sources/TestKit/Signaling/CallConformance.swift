@@ -8,7 +8,7 @@ import Store
 package enum CallConformance {
     package typealias Check = ConformanceCheck<TestCalls>
 
-    package static let checks: [Check] = lives + history + limits + rights + tokens + presence + places
+    package static let checks: [Check] = lives + history + limits + rights + tokens + presence + places + recordings
 
     // MARK: Lives
 

@@ -10,6 +10,8 @@ package final class TestCalls: Sendable {
     package let world: TestCallWorld
     package let presence: PresenceBook
     package let service: CallService
+    package let recorder = TestRecorder()
+    package let library: RecordingLibrary
 
     package var clock: TestClock { domain.clock }
 
@@ -26,7 +28,10 @@ package final class TestCalls: Sendable {
         presence = PresenceBook(database: domain.database, clock: domain.clock.clock)
         service = CallService(
             node: node, database: domain.database, accounts: domain.service, presence: presence, media: world,
-            events: world, relay: world, clock: domain.clock.clock, options: options)
+            events: world, relay: world, recorder: recorder, clock: domain.clock.clock, options: options)
+        library = RecordingLibrary(
+            node: node, database: domain.database, accounts: domain.service, recorder: recorder,
+            clock: domain.clock.clock)
         domain.service.setEvents(service)
         try await service.start()
     }

@@ -36,9 +36,11 @@ enum CallAssembly {
             })
         chat.setPresence(presence)
         let options = configuration.callOptions(with: relay)
+        let node = try NodeIdentity.load(configuration)
         let service = CallService(
-            node: try NodeIdentity.load(configuration), database: storage.database, accounts: accounts,
-            presence: presence, media: sockets, events: sockets, relay: relay?.server, options: options)
+            node: node, database: storage.database, accounts: accounts, presence: presence, media: sockets,
+            events: sockets, relay: relay?.server, options: options)
+        let recordings = RecordingLibrary(node: node, database: storage.database, accounts: accounts)
         do {
             try await service.start()
         } catch {
@@ -53,7 +55,7 @@ enum CallAssembly {
             }
         }
         return Parts(
-            calls: CallAccess(service: service, presence: presence), signaling: signaling,
+            calls: CallAccess(service: service, presence: presence, recordings: recordings), signaling: signaling,
             relays: try watch(options.relays, configuration, storage, metrics), chatHub: chat)
     }
 }
@@ -117,11 +119,31 @@ extension Configuration {
         // Like every other rate: a scale of 0 turns it off.
         options.initiations =
             rateLimits.scale == 0 ? nil : rate.count.map { max(1, Int(Double($0) * rateLimits.scale)) }
+        options.recording = recordingOptions
         let isOpen: (String) -> Bool = { $0.hasPrefix("stun:") || $0.hasPrefix("stuns:") }
         options.relays.openServers = (media.iceServers + calls.relays).filter(isOpen)
         options.relays.relays = calls.relays.filter { !isOpen($0) }
         options.relays.secret = calls.relaySecret
         options.relays.lifetime = calls.relayCredentialLifetime
+        return options
+    }
+
+    private var recordingOptions: RecordingOptions {
+        var options = RecordingOptions()
+        options.allowed =
+            switch recording.allowed {
+            case .nobody: .nobody
+            case .admins: .admins
+            case .hosts: .hosts
+            }
+        options.consent =
+            switch recording.consent {
+            case .ask: .ask
+            case .announce: .announce
+            case .operator: .operator
+            }
+        options.maxDuration = recording.maxDuration
+        options.answerTime = recording.answerTime
         return options
     }
 

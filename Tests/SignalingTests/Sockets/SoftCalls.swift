@@ -94,6 +94,11 @@ final class SoftCalls: CallControl {
         throw .notHost
     }
 
+    /// Recordings are the call service's: see RecordingSocketTests.
+    func answerRecording(_ id: CallID, agrees: Bool, by principal: Principal) async throws(CallError) {
+        throw .recording(.notOn)
+    }
+
     func iceConfiguration(for principal: Principal) async -> ICEConfiguration {
         RelayOptions().configuration(for: .random(), now: .now())
     }
