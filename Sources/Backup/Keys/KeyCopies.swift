@@ -1,7 +1,7 @@
 // The copies of the vault's book that lie in the places, read before anything can be known of who put them there.
 
 import Base
-import Vault
+package import Vault
 
 struct KeyCopies: Sendable {
     /// Whose form is right, those in most places first. Not yet authentic.
@@ -72,6 +72,26 @@ struct KeyCopies: Sendable {
 struct OpenedKeyCopy: Sendable {
     let copy: KeyBookCopy
     let snapshot: KeySnapshot
+}
+
+/// The root key from its shares, where only backups are left to compare it with.
+package enum RootRecovery {
+    package static func recover(
+        _ shares: [RecoveryShare], places: [any Place], to path: String
+    ) async throws(BackupError) {
+        let copies = await KeyCopies(places).all
+        guard !copies.isEmpty else {
+            throw .refused("there is no copy of the keys in these places that a root key could be compared with")
+        }
+        var failure = VaultError.authenticationFailed
+        for copy in copies {
+            do throws(VaultError) {
+                _ = try Vault.recover(shares, record: copy.book.root, to: path)
+                return
+            } catch { failure = error }
+        }
+        throw .refused("\(failure)")
+    }
 }
 
 /// What a repository is to hold of its keys.

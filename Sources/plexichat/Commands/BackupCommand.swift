@@ -23,7 +23,7 @@ enum BackupCommand {
             options.guardFolder = session.guardFolder
             options.known = session.memory(of: repository).witness
             let meter = BackupMeter(repository)
-            let sources = session.sources()
+            let sources = try session.sources()
             let result = try await session.showing(meter) { [options] () async throws(BackupError) in
                 try await BackupWriter.write(sources, to: repository, options, clock: .system, meter: meter)
             }
@@ -121,11 +121,14 @@ enum BackupCommand {
             }
             if let witness { session.memory(of: repository).keep(witness) }
             invocation.output.line(
-                "\(report.backups) backups removed, \(Sizes.text(report.bytes)) in \(report.packs) packs freed")
+                "\(report.backups) backups removed, \(Sizes.text(report.bytes)) in \(report.packs) packs freed"
+                    + (report.rewritten > 0
+                        ? "; \(report.rewritten) of these were rewritten, to \(Sizes.text(report.bytesRewritten))" : "")
+            )
         }
     }
 
-    private static func run(
+    static func run(
         _ invocation: Invocation, _ body: (BackupSession) async throws(CommandFailure) -> Void
     ) async -> ExitCode {
         let configuration: Configuration
@@ -135,6 +138,7 @@ enum BackupCommand {
             return invocation.complain(about: error)
         }
         LogOutput.configure(level: max(configuration.logging.level, .warning), style: configuration.logging.style)
+        giveMemoryBack()
         do throws(CommandFailure) {
             let shards = try shards()
             defer { shards.stop() }
@@ -148,6 +152,13 @@ enum BackupCommand {
 }
 
 extension BackupCommand {
+    /// From here on: a freed pack goes back to the system. By itself the allocator takes the size of the largest block that
+    /// was freed for what will be wanted again, and keeps as much for each of its arenas: packs of 8 MiB, many times.
+    private static func giveMemoryBack() {
+        mallopt(M_MMAP_THRESHOLD, 1 << 20)
+        mallopt(M_ARENA_MAX, 2)
+    }
+
     private static func shards() throws(CommandFailure) -> ShardGroup {
         do { return try ShardGroup(count: 1) } catch { throw .failed("a thread could not be started: \(error)") }
     }

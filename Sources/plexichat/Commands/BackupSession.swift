@@ -15,6 +15,7 @@ struct BackupSession: Sendable {
     let configuration: Configuration
     private let keys: any BackupKeys
     private let places: [any Place]
+    private let loop: any EventLoop
 
     /// `shards` carry what goes to buckets and databases.
     init(
@@ -22,6 +23,7 @@ struct BackupSession: Sendable {
     ) async throws(CommandFailure) {
         self.invocation = invocation
         self.configuration = configuration
+        loop = shards.first
         do throws(BackupError) {
             let made = try BackupPlaces.make(
                 configuration, named: invocation.values("place"), on: shards.first, making: invocation.has("new"))
@@ -109,16 +111,13 @@ struct BackupSession: Sendable {
     // MARK: What is backed up
 
     /// In the order of their paths.
-    func sources() -> [any BackupSource] {
+    func sources() throws(CommandFailure) -> [any BackupSource] {
         var sources: [any BackupSource] = []
         if let file = invocation.value("config") ?? invocation.environment["PLEXICHAT_CONFIG"], !file.isEmpty {
             sources.append(FilesSource([(file, Self.path("configuration/plexichat.yaml"))]))
         }
         let data = configuration.data.folder
-        if access(data + "/blobs", F_OK) == 0 {
-            sources.append(
-                FolderSource(data + "/blobs", as: Self.path("data/blobs"), leavingOut: [data + "/blobs/incoming"]))
-        }
+        if let blobs = try blobs() { sources.append(blobs) }
         switch configuration.store.url {
         case .sqlite:
             sources.append(
@@ -128,6 +127,23 @@ struct BackupSession: Sendable {
             sources.append(PostgreSQLSource(url, as: Self.path("data/plexichat.pgdump")))
         }
         return sources
+    }
+
+    private func blobs() throws(CommandFailure) -> (any BackupSource)? {
+        let path = Self.path("data/blobs")
+        guard configuration.files.store == .s3 else {
+            let folder = configuration.files.folder ?? configuration.data.folder + "/blobs"
+            guard access(folder, F_OK) == 0 else { return nil }
+            return FolderSource(folder, as: path, leavingOut: [folder + "/incoming"])
+        }
+        // A spool of its own: that of a server that runs is not to be swept.
+        let spool = configuration.data.folder + "/backup/spool"
+        do {
+            let store = try S3BlobStore(
+                try FileAssembly.s3(configuration, spoolingIn: spool),
+                transport: CurlClient(loop: loop, options: configuration.outgoingOptions))
+            return BlobsSource(store, as: path)
+        } catch { throw .failed("files in S3: \(error)") }
     }
 
     private static func path(_ literal: StaticString) -> ItemPath {
