@@ -30,6 +30,7 @@ package struct Configuration: Sendable {
     package var chat = Chat()
     package var relay = Relay()
     package var files = Files()
+    package var backup = Backup()
     package var limits = Limits()
     package var rateLimits = RateLimits()
     package var webhooks = Webhooks()
@@ -46,7 +47,8 @@ package struct Configuration: Sendable {
     package static let sections: [Section] = [
         serverSection, tlsSection, dataSection, vaultSection, storeSection, accountsSection, clientSettingsSection,
         mfaSection, mailSection, smsSection, outgoingSection, mediaSection, callsSection, recordingSection, chatSection,
-        relaySection, filesSection, limitsSection, rateLimitsSection, webhooksSection, corsSection, loggingSection,
+        relaySection, filesSection, backupSection, limitsSection, rateLimitsSection, webhooksSection, corsSection,
+        loggingSection,
         metricsSection, idempotencySection, docsSection, webSection,
     ]
 

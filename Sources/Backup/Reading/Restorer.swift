@@ -46,6 +46,9 @@ package enum Restorer {
             return report
         }
     }
+
+    /// Removes a folder that was restored to, with all that is in it. For who made it for a look only.
+    package static func discard(_ target: String) throws(BackupError) { try Files.removeTree(target) }
 }
 
 private struct RestoreRun: Sendable {

@@ -4,6 +4,7 @@ import Backup
 import Base
 import Configuration
 import Glibc
+import Net
 import Store
 import Vault
 
@@ -15,13 +16,14 @@ enum BackupCommand {
             var options = BackupOptions(holder: session.holder("backup"))
             options.isIncremental = invocation.has("incremental")
             options.protection = protection
-            options.bytesPerSecond = try session.count("limit")
+            options.bytesPerSecond = try session.count("limit") ?? session.configuration.backup.bandwidth
+            options.bytesMax = session.configuration.backup.maxSize.map { UInt64($0) }
             options.note = invocation.value("note") ?? ""
             options.program = "plexichat \(ProductVersion.text)"
             options.guardFolder = session.guardFolder
             options.known = session.memory(of: repository).witness
             let meter = BackupMeter(repository)
-            let sources = session.sources()
+            let sources = try session.sources()
             let result = try await session.showing(meter) { [options] () async throws(BackupError) in
                 try await BackupWriter.write(sources, to: repository, options, clock: .system, meter: meter)
             }
@@ -80,11 +82,11 @@ enum BackupCommand {
 
     @Sendable static func restore(_ invocation: Invocation) async -> ExitCode {
         await run(invocation) { (session) async throws(CommandFailure) in
-            guard let target = invocation.value("to") else { throw .usage("--to is missing") }
             let repository = try await session.open(orMake: false)
             guard let backup = try await session.backup(invocation.argument("ID"), repository) else {
                 throw .usage("the backup's id is missing")
             }
+            let target = try session.target(of: backup)
             var options = RestoreOptions(target: target)
             options.overwrites = invocation.has("overwrite")
             options.known = session.memory(of: repository).witness
@@ -119,11 +121,14 @@ enum BackupCommand {
             }
             if let witness { session.memory(of: repository).keep(witness) }
             invocation.output.line(
-                "\(report.backups) backups removed, \(Sizes.text(report.bytes)) in \(report.packs) packs freed")
+                "\(report.backups) backups removed, \(Sizes.text(report.bytes)) in \(report.packs) packs freed"
+                    + (report.rewritten > 0
+                        ? "; \(report.rewritten) of these were rewritten, to \(Sizes.text(report.bytesRewritten))" : "")
+            )
         }
     }
 
-    private static func run(
+    static func run(
         _ invocation: Invocation, _ body: (BackupSession) async throws(CommandFailure) -> Void
     ) async -> ExitCode {
         let configuration: Configuration
@@ -133,13 +138,29 @@ enum BackupCommand {
             return invocation.complain(about: error)
         }
         LogOutput.configure(level: max(configuration.logging.level, .warning), style: configuration.logging.style)
+        giveMemoryBack()
         do throws(CommandFailure) {
-            try await body(try BackupSession(invocation, configuration))
+            let shards = try shards()
+            defer { shards.stop() }
+            try await body(try await BackupSession(invocation, configuration, on: shards))
             return .success
         } catch {
             invocation.output.complain("plexichat backup: \(error)")
             return error.code
         }
+    }
+}
+
+extension BackupCommand {
+    /// From here on: a freed pack goes back to the system. By itself the allocator takes the size of the largest block that
+    /// was freed for what will be wanted again, and keeps as much for each of its arenas: packs of 8 MiB, many times.
+    private static func giveMemoryBack() {
+        mallopt(M_MMAP_THRESHOLD, 1 << 20)
+        mallopt(M_ARENA_MAX, 2)
+    }
+
+    private static func shards() throws(CommandFailure) -> ShardGroup {
+        do { return try ShardGroup(count: 1) } catch { throw .failed("a thread could not be started: \(error)") }
     }
 }
 
