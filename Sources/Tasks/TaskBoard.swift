@@ -68,6 +68,9 @@ package final class TaskBoard: Sendable {
                 try await transaction.execute(TaskTable.prune(before: now - Self.keptFor, keeping: Self.endedMax))
             }
         } catch {
+            // The row may be there all the same: the news of its COMMIT was lost, perhaps.
+            let row = Self.ended(task, .failure(error), isStopping: false, at: now)
+            state.withLock { $0.unwritten[task.id] = row }
             settle(task.id)
             throw .store(error)
         }

@@ -74,7 +74,7 @@ package final class BackupService: Sendable {
     }
 
     /// What cannot be is refused here, before there is a task.
-    private func protection(for request: BackupRequest) async throws(BackupServiceError) -> Protection {
+    func protection(for request: BackupRequest) async throws(BackupServiceError) -> Protection {
         guard !request.parts.isEmpty else {
             throw .invalid(field: "include", reason: "names nothing that could be backed up")
         }

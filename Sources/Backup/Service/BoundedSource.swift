@@ -29,6 +29,7 @@ struct BoundedSource: BackupSource {
     private func check() throws(BackupError) {
         guard meter.current.bytes > bytesMax else { return }
         throw .refused(
-            "there is more to back up than the \(bytesMax) bytes that backup.max_size allows; back up less, or raise it")
+            "there is more to back up than the \(bytesMax) bytes that backup.max_size allows; back up less, or raise it"
+        )
     }
 }

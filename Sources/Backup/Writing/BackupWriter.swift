@@ -263,10 +263,10 @@ struct BackupRun {
     private func record(_ taken: Timestamp) async throws -> BackupResult {
         let newBytes = meter.current.bytesStored
         let manifest = BackupManifest(
-            id: options.id ?? .timeOrdered(at: taken), isIncremental: base != nil, base: base?.sequence ?? 0, items: items,
-            bytes: bytes, newBytes: newBytes, taken: FormTime.clamped(taken), protection: options.protection,
-            program: options.program, note: options.note, catalogueLength: catalogueLength,
-            catalogue: catalogueBlocks)
+            id: options.id ?? .timeOrdered(at: taken), isIncremental: base != nil, base: base?.sequence ?? 0,
+            items: items, bytes: bytes, newBytes: newBytes, taken: FormTime.clamped(taken),
+            protection: options.protection, program: options.program, note: options.note,
+            catalogueLength: catalogueLength, catalogue: catalogueBlocks)
         let written = try await repository.append(.backup(manifest), after: state, lock, clock)
         meter.enter(.finished)
         return BackupResult(
