@@ -65,12 +65,13 @@ let package = Package(
         library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault", "Content"]),
         library("Media", ["Base", "Wire", "Crypto", "CShims"], settings: language),
         library("Relay", ["Base", "Wire", "Crypto", "Net", "CShims"], settings: language),
+        library("Tasks", ["Base", "Wire", "Store"]),
         // L3
         library("Chat", ["Base", "Wire", "Crypto", "Store", "Vault", "Content", "Accounts"]),
         // L4
         library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media", "Chat"]),
         library(
-            "Backup", ["Base", "Wire", "Crypto", "Store", "Vault", "CShims", "CZstd"], settings: language),
+            "Backup", ["Base", "Wire", "Crypto", "Store", "Vault", "Tasks", "CShims", "CZstd"], settings: language),
         library(
             "Recorder", ["Base", "Wire", "Crypto", "Store", "Vault", "Media", "CShims"], settings: language),
         // L5
@@ -78,13 +79,13 @@ let package = Package(
             "API",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Media", "Chat", "Signaling", "Configuration",
-                "Vault",
+                "Vault", "Tasks", "Backup",
             ]),
         library(
             "TestKit",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Chat", "Media", "Relay",
-                "Signaling", "Backup", "Recorder", "API", "Configuration", "CShims",
+                "Signaling", "Tasks", "Backup", "Recorder", "API", "Configuration", "CShims",
             ],
             settings: language),
         // L6
@@ -93,7 +94,7 @@ let package = Package(
             "plexichat",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Media", "Relay", "Chat",
-                "Signaling", "Backup", "Recorder", "API", "Configuration", "CShims",
+                "Signaling", "Tasks", "Backup", "Recorder", "API", "Configuration", "CShims",
             ]),
         program(
             "plexibench",
@@ -119,10 +120,11 @@ let package = Package(
         tests(
             "APITests",
             [
-                "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "API",
-                "Configuration",
+                "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "Tasks", "Backup",
+                "API", "Configuration",
             ]),
-        tests("BackupTests", ["Wire", "Crypto", "Store", "Backup"]),
+        tests("TasksTests", ["Wire", "Store", "Tasks"]),
+        tests("BackupTests", ["Wire", "Crypto", "Store", "Tasks", "Backup"]),
         tests("RecorderTests", ["Wire", "Crypto", "Vault", "Media", "Recorder"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),

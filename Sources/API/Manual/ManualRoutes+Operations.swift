@@ -8,7 +8,8 @@ import Wire
 enum ManualRoutes {
     static let table = DialectTable(
         .manual, ManualFormat(),
-        operations + keys + calls + recordings + clientSettings + clientImages + SignalingRows.manual)
+        operations + keys + tasks + backups + calls + recordings + clientSettings + clientImages
+            + SignalingRows.manual)
 
     private static var operations: [Route] {
         [

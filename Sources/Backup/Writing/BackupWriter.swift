@@ -20,6 +20,8 @@ package struct BackupOptions: Sendable {
     /// A folder for lock files of this machine: docs/formats/backup.md, "Locks".
     package var guardFolder: String?
     package var known: RepositoryWitness?
+    /// The backup's id, where somebody was told it before; else one is made.
+    package var id: UUID?
 
     package init(holder: LockHolder) { self.holder = holder }
 }
@@ -275,10 +277,10 @@ struct BackupRun {
     private func record(_ taken: Timestamp) async throws -> BackupResult {
         let newBytes = meter.current.bytesStored
         let manifest = BackupManifest(
-            id: .timeOrdered(at: taken), isIncremental: base != nil, base: base?.sequence ?? 0, items: items,
-            bytes: bytes, newBytes: newBytes, taken: FormTime.clamped(taken), protection: options.protection,
-            program: options.program, note: options.note, catalogueLength: catalogueLength,
-            catalogue: catalogueBlocks)
+            id: options.id ?? .timeOrdered(at: taken), isIncremental: base != nil, base: base?.sequence ?? 0,
+            items: items, bytes: bytes, newBytes: newBytes, taken: FormTime.clamped(taken),
+            protection: options.protection, program: options.program, note: options.note,
+            catalogueLength: catalogueLength, catalogue: catalogueBlocks)
         let written = try await repository.append(.backup(manifest), after: state, lock, clock)
         meter.enter(.finished)
         return BackupResult(
