@@ -65,24 +65,25 @@ let package = Package(
         library("Accounts", ["Base", "Wire", "Crypto", "Store", "Vault", "Content"]),
         library("Media", ["Base", "Wire", "Crypto", "CShims"], settings: language),
         library("Relay", ["Base", "Wire", "Crypto", "Net", "CShims"], settings: language),
+        library("Tasks", ["Base", "Wire", "Store"]),
         // L3
         library("Chat", ["Base", "Wire", "Crypto", "Store", "Vault", "Content", "Accounts"]),
         // L4
         library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media", "Chat"]),
         library(
-            "Backup", ["Base", "Wire", "Crypto", "Store", "Vault", "CShims", "CZstd"], settings: language),
+            "Backup", ["Base", "Wire", "Crypto", "Store", "Vault", "Tasks", "CShims", "CZstd"], settings: language),
         // L5
         library(
             "API",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Accounts", "Media", "Chat", "Signaling", "Configuration",
-                "Vault",
+                "Vault", "Tasks", "Backup",
             ]),
         library(
             "TestKit",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Chat", "Media", "Relay",
-                "Signaling", "Backup", "API", "Configuration", "CShims",
+                "Signaling", "Tasks", "Backup", "API", "Configuration", "CShims",
             ],
             settings: language),
         // L6
@@ -91,7 +92,7 @@ let package = Package(
             "plexichat",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Media", "Relay", "Chat",
-                "Signaling", "Backup", "API", "Configuration", "CShims",
+                "Signaling", "Tasks", "Backup", "API", "Configuration", "CShims",
             ]),
         program(
             "plexibench",
@@ -117,10 +118,11 @@ let package = Package(
         tests(
             "APITests",
             [
-                "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "API",
-                "Configuration",
+                "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "Tasks", "Backup",
+                "API", "Configuration",
             ]),
-        tests("BackupTests", ["Wire", "Crypto", "Store", "Backup"]),
+        tests("TasksTests", ["Wire", "Store", "Tasks"]),
+        tests("BackupTests", ["Wire", "Crypto", "Store", "Tasks", "Backup"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),
     ]

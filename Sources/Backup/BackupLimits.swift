@@ -17,6 +17,8 @@ package enum BackupLimits {
     static let blocksPerCatalogue = 65_536
     static let liveRecords = 4_096
     static let locks = 64
+    /// Bytes of a copy of the keys: two keys with a thousand versions each, twice over.
+    static let keyCopy = 512 << 10
     static let path = 1_024
     static let pathDepth = 32
     static let nameInPath = 255

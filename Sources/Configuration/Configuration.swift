@@ -29,6 +29,7 @@ package struct Configuration: Sendable {
     package var chat = Chat()
     package var relay = Relay()
     package var files = Files()
+    package var backup = Backup()
     package var limits = Limits()
     package var rateLimits = RateLimits()
     package var webhooks = Webhooks()
@@ -45,8 +46,8 @@ package struct Configuration: Sendable {
     package static let sections: [Section] = [
         serverSection, tlsSection, dataSection, vaultSection, storeSection, accountsSection, clientSettingsSection,
         mfaSection, mailSection, smsSection, outgoingSection, mediaSection, callsSection, chatSection, relaySection,
-        filesSection, limitsSection, rateLimitsSection, webhooksSection, corsSection, loggingSection, metricsSection,
-        idempotencySection, docsSection, webSection,
+        filesSection, backupSection, limitsSection, rateLimitsSection, webhooksSection, corsSection, loggingSection,
+        metricsSection, idempotencySection, docsSection, webSection,
     ]
 
     package static let keys: [Key] = sections.flatMap(\.keys)

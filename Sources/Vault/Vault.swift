@@ -58,6 +58,8 @@ package final class Vault: Sendable {
     private let wrappingKey: Secret
     /// Authenticates the book of them.
     private let bookKey: Secret
+    /// Authenticates copies of some of it.
+    let copyKey: Secret
     /// Purposes are literals of the program, so this stays as small as the program has purposes.
     private let sealingKeys = Mutex<[String: Secret]>([:])
 
@@ -98,6 +100,7 @@ package final class Vault: Sendable {
         self.record = record
         wrappingKey = Self.derive(root, Bytes("wrap".utf8), AES256GCM.keyCount)
         bookKey = Self.derive(root, Bytes("book".utf8), AES256GCM.keyCount)
+        copyKey = Self.derive(root, Bytes("copy".utf8), AES256GCM.keyCount)
         if let wrapped = record.base {
             base = try Self.openValue(wrapped, with: wrappingKey, generation: record.epoch, Self.basePurpose, [])
         } else {

@@ -6,7 +6,7 @@ enum Rules {
     /// Imports point to a smaller number only. docs/architecture.md explains the layers.
     static let layers = [
         "Base": 0, "Wire": 1, "Crypto": 1, "Net": 2, "Store": 2, "Vault": 2, "Content": 2, "Configuration": 2,
-        "Accounts": 3, "Media": 3, "Relay": 3, "Chat": 4, "Signaling": 5, "Backup": 5, "API": 6, "TestKit": 7,
+        "Accounts": 3, "Media": 3, "Relay": 3, "Tasks": 3, "Chat": 4, "Signaling": 5, "Backup": 5, "API": 6, "TestKit": 7,
         "plexichat": 8, "plexibench": 8, "plexifuzz": 8,
     ]
 

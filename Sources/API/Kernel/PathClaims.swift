@@ -63,12 +63,11 @@ enum PathClaims {
     /// a missing feature for a wrong address. One pattern a line, `*` for any segment; `docs/protocol/dialects.md` shows the same list.
     static let notBuiltYet: [(prefix: [String], what: String)] = [
         (["cluster"], "Cluster management"),
-        (["backups"], "Backups"),
+        (["backups", "schedule"], "Schedules of backups"),
         (["security", "ddos"], "The security API"),
         (["security", "events"], "The security API"),
         (["plugins"], "Plugins"),
         (["api", "v1", "ai"], "The assistant"),
-        (["api", "v1", "admin", "backup"], "Backups"),
     ]
 
     static func missingFeature(at segments: ArraySlice<String>) -> String? {

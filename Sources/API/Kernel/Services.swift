@@ -1,8 +1,10 @@
 // What the rows of all dialects may use. Rows themselves capture nothing: they are data.
 
 package import Accounts
+package import Backup
 package import Base
 package import Configuration
+package import Tasks
 
 package struct Services: Sendable {
     package let accounts: AccountService
@@ -29,12 +31,17 @@ package struct Services: Sendable {
     package let webhooks: WebhookAccess?
     /// `nil` in programs that keep no files.
     package let files: FileAccess?
+    /// `nil` in programs that do nothing in the background that somebody would follow.
+    package let tasks: TaskBoard?
+    /// The same.
+    package let backups: BackupService?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
         areMetricsPublic: Bool, media: MediaAccess? = nil, signaling: SignalingAccess? = nil, calls: CallAccess? = nil,
         chat: ChatAccess? = nil, live: LiveAccess? = nil, files: FileAccess? = nil, settings: LiveSettings? = nil,
-        clientSettings: ClientSettings? = nil, webhooks: WebhookAccess? = nil
+        clientSettings: ClientSettings? = nil, webhooks: WebhookAccess? = nil, tasks: TaskBoard? = nil,
+        backups: BackupService? = nil
     ) {
         self.accounts = accounts
         self.health = health
@@ -50,6 +57,8 @@ package struct Services: Sendable {
         self.clientSettings = clientSettings
         self.webhooks = webhooks
         self.files = files
+        self.tasks = tasks
+        self.backups = backups
     }
 }
 

@@ -1,9 +1,11 @@
 // Failures of the domain in manual.md's words.
 
 import Accounts
+import Backup
 import Base
 import Signaling
 import Store
+import Tasks
 import Vault
 import Wire
 
@@ -14,6 +16,8 @@ extension ManualFormat {
         if let error = error as? ClientSettingError { return problem(of: error) }
         if let fault = error as? DownloadFault { return problem(of: fault) }
         if let error = error as? KeyFault { return problem(of: error) }
+        if let error = error as? BackupServiceError { return problem(of: error) }
+        if let error = error as? TaskError { return problem(of: error) }
         if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
     }

@@ -1,6 +1,7 @@
 // Failures of the domain in reference.md's words.
 
 import Accounts
+import Backup
 import Base
 import Chat
 import Store
@@ -12,6 +13,7 @@ extension ReferenceFormat {
         if let error = error as? ChatError { return problem(of: error) }
         if let error = error as? FileError { return problem(of: error) }
         if let error = error as? DownloadFault { return error.problem }
+        if let error = error as? BackupServiceError { return problem(of: error) }
         if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil
     }

@@ -106,5 +106,5 @@ enum ReferenceRoutes {
     static let table = DialectTable(
         .reference, ReferenceFormat(),
         auth + apiKeys + sessions + secondFactors + passkeys + issuedTokens + users + messages + files + administration
-            + documentation + export + LiveRows.shared)
+            + backup + documentation + export + LiveRows.shared)
 }

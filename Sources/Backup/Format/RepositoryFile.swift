@@ -9,6 +9,7 @@ enum RepositoryFile: Hashable, Sendable {
     case pack(Digest)
     case piece(PieceName)
     case lock(UUID)
+    case keys(Digest)
 
     struct PieceName: Hashable, Sendable {
         let object: Digest
@@ -26,6 +27,7 @@ enum RepositoryFile: Hashable, Sendable {
             "packs/\(piece.object.description.prefix(2))/\(piece.object).\(piece.index)-\(piece.protection.data)"
                 + "-\(piece.protection.parity)"
         case .lock(let id): "locks/\(id)"
+        case .keys(let id): "keys/\(id)"
         }
     }
 
@@ -40,6 +42,9 @@ enum RepositoryFile: Hashable, Sendable {
         case "indexes":
             guard let id = Digest(hex: rest) else { return nil }
             self = .index(id)
+        case "keys":
+            guard let id = Digest(hex: rest) else { return nil }
+            self = .keys(id)
         case "locks":
             guard let id = UUID(rest), id.description == rest else { return nil }
             self = .lock(id)

@@ -21,7 +21,7 @@ package final class FolderPlace: Place {
     }
     private let unflushed = Mutex(State())
 
-    private static let folders = ["", "/.incoming", "/config", "/records", "/indexes", "/packs", "/locks"]
+    private static let folders = ["", "/.incoming", "/config", "/records", "/indexes", "/packs", "/locks", "/keys"]
 
     /// `making`: the folder becomes a place when it is none; its parent must be there. Without, a folder that is no place
     /// throws: the disk that should be mounted there may not be. Removes what an earlier process left half-written.
@@ -97,7 +97,7 @@ package final class FolderPlace: Place {
             try list(folder, into: &files)
             return files
         }
-        for folder in ["config", "records", "indexes", "locks"] { try list(folder, into: &files) }
+        for folder in ["config", "records", "indexes", "locks", "keys"] { try list(folder, into: &files) }
         for folder in Files.names(in: root + "/packs") { try list("packs/" + folder, into: &files) }
         return files
     }

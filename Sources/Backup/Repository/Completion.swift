@@ -4,12 +4,12 @@
 import Base
 
 extension Repository {
-    /// Puts what lies as a copy in every place (configuration, records, indexes) into the places that lack it. Returns how
+    /// Puts what lies as a copy in every place (keys, configuration, records, indexes) into the places that lack it. Returns how
     /// many copies were made. What is damaged everywhere is left as it is, for `verify` to name.
     @discardableResult
     package func completeCopies() async throws(BackupError) -> Int {
         var count = 0
-        for folder in ["config", "records", "indexes"] {
+        for folder in ["keys", "config", "records", "indexes"] {
             var files: Set<String> = []
             var present: [Set<String>] = []
             for place in places.places {
@@ -36,7 +36,7 @@ extension RepositoryFile {
     /// The id of an object that every place has a copy of.
     fileprivate var copyID: Digest? {
         switch self {
-        case .configuration(let id), .record(_, let id), .index(let id): id
+        case .configuration(let id), .record(_, let id), .index(let id), .keys(let id): id
         case .pack, .piece, .lock: nil
         }
     }

@@ -37,6 +37,7 @@ struct Listing: Sendable {
     private(set) var indexes: [Digest: Int] = [:]
     private(set) var packs: [Digest: PackPresence] = [:]
     private(set) var locks: [UUID: Int] = [:]
+    private(set) var keyCopies: [Digest: Int] = [:]
     /// Files that are none of a repository's; only some of them are kept.
     private(set) var strangers: [String] = []
     /// Places that cannot be asked.
@@ -62,6 +63,7 @@ struct Listing: Sendable {
         case .configuration(let id)?: configurations[id, default: 0] += 1
         case .record(let sequence, let id)?: records[RecordName(sequence: sequence, id: id), default: 0] += 1
         case .index(let id)?: indexes[id, default: 0] += 1
+        case .keys(let id)?: keyCopies[id, default: 0] += 1
         case .lock(let id)?: locks[id, default: 0] += 1
         case .pack(let id)?: add(id, nil, bit: place, file.length)
         case .piece(let name)?: add(name.object, name.protection, bit: name.index, file.length)

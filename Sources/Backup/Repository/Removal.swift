@@ -54,6 +54,7 @@ package enum BackupRemoval {
         }
         var report = try await run.sweep(keeping: Set(kept.map(\.sequence)), witness, lock, clock)
         report.backups = removed.count
+        await repository.forgetOldKeys(state.listing, underEarlierRoots: true)
         return (report, witness)
     }
 }

@@ -28,6 +28,9 @@ package final class Repository: Sendable {
         guard listing.configurations.isEmpty else { throw .repositoryExists }
         guard listing.failures.isEmpty else { throw listing.failures[0] }
         let repository = Repository(set, keys, RepositoryConfiguration.make(at: now))
+        // First what opens it: never is there a repository that the root key alone does not open.
+        try await repository.keepKeys(listing)
+        try await set.flush()
         _ = try await repository.putSigned(repository.configuration.object) { .configuration($0) }
         try await set.flush()
         // Two at the same moment: both look again, and both are told.
@@ -41,6 +44,16 @@ package final class Repository: Sendable {
         let set = try PlaceSet(places)
         let listing = try await Listing(set)
         guard !listing.configurations.isEmpty else { throw .noRepository }
+        do throws(BackupError) { return try await open(set, listing, keys) } catch {
+            // One that was made before its keys had names.
+            guard case .wrongKey = error, let former = keys.former else { throw error }
+            return try await open(set, listing, former)
+        }
+    }
+
+    private static func open(
+        _ set: PlaceSet, _ listing: Listing, _ keys: any BackupKeys
+    ) async throws(BackupError) -> Repository {
         var found: RepositoryConfiguration?
         var failure: BackupError?
         for id in listing.configurations.keys.sorted() {
@@ -50,9 +63,10 @@ package final class Repository: Sendable {
                     throw .malformed("there are two repositories in one place; take one of them elsewhere")
                 }
                 found = configuration
-            } catch .malformed(let reason) {
-                throw .malformed(reason)
-            } catch { failure = error }
+            } catch {
+                if case .malformed = error { throw error }
+                failure = error
+            }
         }
         guard let found else { throw failure ?? .noRepository }
         return Repository(set, keys, found)

@@ -9,8 +9,10 @@ package struct BackupOptions: Sendable {
     /// Whether items whose mark is that of the last backup are taken over unread.
     package var isIncremental = false
     package var protection = Protection.single
-    /// Bytes a second to each place; `nil` for as fast as it goes.
+    /// Bytes a second, all places together; `nil` for as fast as it goes.
     package var bytesPerSecond: Int?
+    /// What all items may come to; more is refused as soon as it is known.
+    package var bytesMax: UInt64?
     package var note = ""
     /// Name and version of what writes.
     package var program = "plexichat"
@@ -18,6 +20,8 @@ package struct BackupOptions: Sendable {
     /// A folder for lock files of this machine: docs/formats/backup.md, "Locks".
     package var guardFolder: String?
     package var known: RepositoryWitness?
+    /// The backup's id, where somebody was told it before; else one is made.
+    package var id: UUID?
 
     package init(holder: LockHolder) { self.holder = holder }
 }
@@ -64,8 +68,10 @@ package enum BackupWriter {
         do {
             let state = try await repository.state()
             try state.check(against: options.known)
+            try await repository.keepKeys(state.listing)
             var run = BackupRun(repository, state, options, clock, meter, lock)
             let result = try await run.run(sources)
+            await repository.forgetOldKeys(state.listing, underEarlierRoots: false)
             await lock.release()
             return result
         } catch {
@@ -142,7 +148,15 @@ struct BackupRun {
             let more = try await source.expectedBytes()
             expected = expected.flatMap { sum in more.map { sum + $0 } }
         }
+        if let expected { try refuse(expected) }
         meter.expect(expected)
+    }
+
+    private func refuse(_ bytes: UInt64) throws(BackupError) {
+        guard let most = options.bytesMax, bytes > most else { return }
+        throw .refused(
+            "there is more to back up than the \(most) bytes that are allowed (backup.max_size); raise that, or leave "
+                + "something out")
     }
 
     // MARK: Items
@@ -154,24 +168,25 @@ struct BackupRun {
         lastPath = item.path
         if let known = try await previous?.unchanged(item), known.blocks.allSatisfy(store.contains) {
             queue.append(item, length: known.length, blocks: known.blocks)
-            finished(known.length)
+            try finished(known.length)
             meter.count(bytes: Int(known.length))
         } else {
             guard let read = try await item.open() else { return }
             queue.begin(item)
             let length = try await self.read(read, &group)
             queue.end()
-            finished(length)
+            try finished(length)
         }
         try await drain()
         if queue.count >= Self.waitingItems { try await settle(&group) }
         try Task.checkCancellation()
     }
 
-    private mutating func finished(_ length: UInt64) {
+    private mutating func finished(_ length: UInt64) throws(BackupError) {
         items += 1
         bytes += length
         meter.count(items: 1)
+        try refuse(bytes)
     }
 
     /// Cuts what comes into blocks. The item's length.
@@ -181,6 +196,7 @@ struct BackupRun {
         while let piece = try await next() {
             length += UInt64(piece.count)
             meter.count(bytes: piece.count)
+            try refuse(bytes + length)
             if rest.isEmpty, piece.count == BackupLimits.block {
                 try await add(piece, &group)
                 continue
@@ -261,10 +277,10 @@ struct BackupRun {
     private func record(_ taken: Timestamp) async throws -> BackupResult {
         let newBytes = meter.current.bytesStored
         let manifest = BackupManifest(
-            id: .timeOrdered(at: taken), isIncremental: base != nil, base: base?.sequence ?? 0, items: items,
-            bytes: bytes, newBytes: newBytes, taken: FormTime.clamped(taken), protection: options.protection,
-            program: options.program, note: options.note, catalogueLength: catalogueLength,
-            catalogue: catalogueBlocks)
+            id: options.id ?? .timeOrdered(at: taken), isIncremental: base != nil, base: base?.sequence ?? 0,
+            items: items, bytes: bytes, newBytes: newBytes, taken: FormTime.clamped(taken),
+            protection: options.protection, program: options.program, note: options.note,
+            catalogueLength: catalogueLength, catalogue: catalogueBlocks)
         let written = try await repository.append(.backup(manifest), after: state, lock, clock)
         meter.enter(.finished)
         return BackupResult(

@@ -25,7 +25,7 @@ extension Command {
         Command(
             "backup", "Make, list, verify and restore backups.",
             discussion: """
-                A backup lies in one or more places, encrypted with keys that follow from the server's root key: keep a copy of
+                A backup lies in one or more places, encrypted with keys that the server's root key protects: keep a copy of
                 that key elsewhere, for without it nothing can be restored. The server may run meanwhile.
                 docs/formats/backup.md tells what lies where.
                 """,
@@ -39,9 +39,9 @@ extension Command {
                         CommandOption(
                             "protection", value: "COPIES|K+M",
                             "To how many places everything is copied, or of how many pieces (K and M more) any K are "
-                                + "enough. Without: a copy in every place."),
+                                + "enough. Without: backup.protection, or else a copy in every place."),
                         CommandOption("incremental", "Do not read what is known not to have changed."),
-                        CommandOption("limit", value: "BYTES", "Bytes a second to write."),
+                        CommandOption("limit", value: "BYTES", "Bytes a second to write; without: backup.bandwidth."),
                         CommandOption("note", value: "TEXT", "A note to find it by."),
                     ], run: bodies.create),
                 Command("list", "List the backups.", options: common, run: bodies.list),
@@ -61,7 +61,9 @@ extension Command {
                         """,
                     options: common + [
                         CommandOption(
-                            "to", value: "DIR", "The folder to restore to; absent or empty.", completion: .folder),
+                            "to", value: "DIR",
+                            "The folder to restore to; absent or empty. Without: one of its own in backup.restore_folder.",
+                            completion: .folder),
                         CommandOption("overwrite", "Replace the folder by what is restored, in one step."),
                         CommandOption(
                             "only", value: "PATH", isRepeatable: true, "Restore this item, or all below this folder."),
@@ -84,8 +86,9 @@ extension Command {
     private static let common =
         configurationOptions + [
             CommandOption(
-                "place", letter: "p", value: "DIR", isRepeatable: true,
-                "A folder of the repository: each on a disk of its own, for pieces that lie together are lost together.",
+                "place", letter: "p", value: "PLACE", isRepeatable: true,
+                "A folder of the repository, or s3://BUCKET/PREFIX; without any: backup.places. Each on a disk or with a "
+                    + "provider of its own, for pieces that lie together are lost together.",
                 completion: .folder)
         ]
 }

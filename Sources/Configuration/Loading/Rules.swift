@@ -93,6 +93,21 @@ struct Rule: Sendable {
             $0.files.roomsMaxSize <= $0.files.maxSize
         },
         Rule(
+            ["backup.places", "backup.s3.endpoint", "backup.s3.access_key", "backup.s3.secret_key"],
+            "needs backup.s3.endpoint, backup.s3.access_key and backup.s3.secret_key for places in buckets"
+        ) {
+            let s3 = $0.backup.s3
+            return !$0.backup.places.contains { $0.hasPrefix("s3://") }
+                || s3.endpoint != nil && s3.accessKey != nil && s3.secretKey != nil
+        },
+        Rule(
+            ["backup.protection", "backup.places"],
+            "does not fit: backup.protection spreads over more places than backup.places names"
+        ) {
+            guard let protection = $0.backup.protection, !$0.backup.places.isEmpty else { return true }
+            return protection.split(separator: "+").reduce(0) { $0 + (Int($1) ?? 0) } <= $0.backup.places.count
+        },
+        Rule(
             ["relay.share_https", "relay.host"],
             "needs relay.host where there is a certificate, for a certificate is for a name"
         ) {

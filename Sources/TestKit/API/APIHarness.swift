@@ -3,12 +3,14 @@
 
 package import API
 package import Accounts
+package import Backup
 package import Base
 package import Chat
 package import Configuration
 import Net
 package import Signaling
 import Store
+package import Tasks
 import Wire
 
 package final class APIHarness: Sendable {
@@ -35,6 +37,7 @@ package final class APIHarness: Sendable {
         package var clientSettings = ClientSettingOptions()
         package var webhooks = WebhookOptions()
         package var files = FileOptions()
+        package var backups = TestBackups.Setup()
 
         package init() { limits.scale = 0 }
     }
@@ -62,6 +65,8 @@ package final class APIHarness: Sendable {
     package let webhooks: WebhookService
     package let receiver = TestReceiver()
     package let imageInspector = TestImageInspector()
+    package let backups: TestBackups
+    package let tasks: TaskBoard
     private let contract: AnswerContract
 
     package var accounts: AccountService { domain.service }
@@ -77,13 +82,15 @@ package final class APIHarness: Sendable {
             let domain = try await TestAccounts.make(database, options: setup.accounts)
             _ = try await Migrations(
                 AccountsSchema.migrations + IdempotencyStore.migrations + SignalingSchema.migrations
-                    + ChatSchema.migrations
+                    + ChatSchema.migrations + TasksSchema.migrations + BackupSchema.migrations
             )
             .apply(to: database)
             let harness = try APIHarness(domain, setup, try Configuration.load(setup.sources))
             try await harness.calls.start()
             try await harness.files.start()
+            try await harness.tasks.open()
             try await body(harness)
+            await harness.tasks.stop()
             if !breaksDatabase {
                 try await domain.finish()
                 try await harness.ledger.verify()
@@ -143,6 +150,10 @@ package final class APIHarness: Sendable {
             domain.service, options: setup.clientSettings,
             images: ClientImageStore(ledger: ledger.ledger, inspector: imageInspector))
         clientSettings.setEvents(hub)
+        tasks = TaskBoard(database: domain.database, node: "test", clock: domain.clock.clock)
+        backups = try TestBackups(
+            setup.backups, board: tasks, database: domain.database,
+            events: AuditedBackups(domain.service.audit, clock: domain.clock.clock), clock: domain.clock.clock)
         api = APIService(
             tables: setup.tables,
             services: Services(
@@ -153,7 +164,8 @@ package final class APIHarness: Sendable {
                 live: LiveAccess(hub: hub, chat: chat),
                 files: FileAccess(service: files, publicURL: "https://chat.example.org", avatars: avatars),
                 settings: settings, clientSettings: clientSettings,
-                webhooks: WebhookAccess(service: webhooks, publicURL: "https://chat.example.org")),
+                webhooks: WebhookAccess(service: webhooks, publicURL: "https://chat.example.org"), tasks: tasks,
+                backups: backups.service),
             limiter: limiter, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
     }

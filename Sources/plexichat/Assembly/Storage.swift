@@ -74,7 +74,7 @@ struct Storage: Sendable {
             remedy: "Make its parent folder, or choose another one with --data.")
     }
 
-    private static func openDatabase(
+    static func openDatabase(
         _ configuration: Configuration, on shards: ShardGroup
     ) async throws(StartFailure) -> any Database {
         switch configuration.store.url {

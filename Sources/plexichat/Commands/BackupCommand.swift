@@ -4,6 +4,7 @@ import Backup
 import Base
 import Configuration
 import Glibc
+import Net
 import Store
 import Vault
 
@@ -15,7 +16,8 @@ enum BackupCommand {
             var options = BackupOptions(holder: session.holder("backup"))
             options.isIncremental = invocation.has("incremental")
             options.protection = protection
-            options.bytesPerSecond = try session.count("limit")
+            options.bytesPerSecond = try session.count("limit") ?? session.configuration.backup.bandwidth
+            options.bytesMax = session.configuration.backup.maxSize.map { UInt64($0) }
             options.note = invocation.value("note") ?? ""
             options.program = "plexichat \(ProductVersion.text)"
             options.guardFolder = session.guardFolder
@@ -80,11 +82,11 @@ enum BackupCommand {
 
     @Sendable static func restore(_ invocation: Invocation) async -> ExitCode {
         await run(invocation) { (session) async throws(CommandFailure) in
-            guard let target = invocation.value("to") else { throw .usage("--to is missing") }
             let repository = try await session.open(orMake: false)
             guard let backup = try await session.backup(invocation.argument("ID"), repository) else {
                 throw .usage("the backup's id is missing")
             }
+            let target = try session.target(of: backup)
             var options = RestoreOptions(target: target)
             options.overwrites = invocation.has("overwrite")
             options.known = session.memory(of: repository).witness
@@ -134,12 +136,20 @@ enum BackupCommand {
         }
         LogOutput.configure(level: max(configuration.logging.level, .warning), style: configuration.logging.style)
         do throws(CommandFailure) {
-            try await body(try BackupSession(invocation, configuration))
+            let shards = try shards()
+            defer { shards.stop() }
+            try await body(try await BackupSession(invocation, configuration, on: shards))
             return .success
         } catch {
             invocation.output.complain("plexichat backup: \(error)")
             return error.code
         }
+    }
+}
+
+extension BackupCommand {
+    private static func shards() throws(CommandFailure) -> ShardGroup {
+        do { return try ShardGroup(count: 1) } catch { throw .failed("a thread could not be started: \(error)") }
     }
 }
 

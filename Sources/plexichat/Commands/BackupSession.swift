@@ -4,6 +4,7 @@ import Backup
 import Base
 import Configuration
 import Glibc
+import Net
 import Store
 import Vault
 
@@ -11,43 +12,28 @@ struct BackupSession: Sendable {
     private static let barEvery = Duration.milliseconds(200)
 
     private let invocation: Invocation
-    private let configuration: Configuration
-    private let keys: RootBackupKeys
+    let configuration: Configuration
+    private let keys: any BackupKeys
     private let places: [any Place]
 
-    init(_ invocation: Invocation, _ configuration: Configuration) throws(CommandFailure) {
+    /// `shards` carry what goes to buckets and databases.
+    init(
+        _ invocation: Invocation, _ configuration: Configuration, on shards: ShardGroup
+    ) async throws(CommandFailure) {
         self.invocation = invocation
         self.configuration = configuration
-        let folders = invocation.values("place")
-        guard !folders.isEmpty else { throw .usage("--place is missing: the folder where the backups are") }
-        keys = RootBackupKeys(try Self.vault(configuration))
-        let mayMake = invocation.has("new")
-        var places: [any Place] = []
-        for folder in folders {
-            do throws(BackupError) {
-                places.append(try FolderPlace(folder, making: mayMake))
-            } catch {
-                // Others may be enough; what is missed there is said where it matters.
-                if mayMake { throw .failed("\(error)") }
-                invocation.output.complain("! \(error)")
-                places.append(AwayPlace(folder, because: error))
-            }
+        do throws(BackupError) {
+            let made = try BackupPlaces.make(
+                configuration, named: invocation.values("place"), on: shards.first, making: invocation.has("new"))
+            // Others may be enough; what is missed in a place is said where it matters.
+            for problem in made.problems { invocation.output.complain("! \(problem)") }
+            places = made.places
+            let keyring = BackupKeyring(configuration: configuration, shards: shards, places: made.places)
+            keys = try await keyring.keys { invocation.output.complain($0) }
+        } catch {
+            if case .refused(let words) = error { throw .usage(words) }
+            throw .failed("\(error)")
         }
-        self.places = places
-    }
-
-    /// Never made here: a new key would open nothing.
-    private static func vault(_ configuration: Configuration) throws(CommandFailure) -> PlexiVault {
-        if case .passphrase = configuration.rootKeySource {
-            // What makes a key of it lies in the data, which is what a backup is to bring back.
-            throw .failed(
-                "backups cannot hang on a passphrase; give them a key of their own: 32 random bytes in a file of mode "
-                    + "0600, named each time by --set vault.root_key=file:PATH")
-        }
-        if case .file(let path) = configuration.rootKeySource, access(path, F_OK) != 0 {
-            throw .failed("the root key \(path) is not there; say where it is with --data or --set vault.root_key=…")
-        }
-        do { return try PlexiVault.open(configuration.rootKeySource) } catch { throw .failed("\(error)") }
     }
 
     // MARK: Repository
@@ -87,15 +73,12 @@ struct BackupSession: Sendable {
     // MARK: Options
 
     func protection() throws(CommandFailure) -> Protection {
-        guard let text = invocation.value("protection") else { return Protection.copies(places.count) ?? .single }
-        let numbers = text.split(separator: "+", omittingEmptySubsequences: false).map { Int($0) }
-        let protection: Protection? =
-            switch numbers.count {
-            case 1: numbers[0].flatMap { Protection.copies($0) }
-            case 2: numbers[0].flatMap { data in numbers[1].flatMap { Protection(data: data, parity: $0) } }
-            default: nil
-            }
-        guard let protection else { throw .usage("\(text) is neither a number of copies nor K+M, such as 4+2") }
+        guard let text = invocation.value("protection") else {
+            return configuration.backupProtection ?? Protection.copies(places.count) ?? .single
+        }
+        guard let protection = Protection(parsing: text) else {
+            throw .usage("\(text) is neither a number of copies nor K+M, such as 4+2")
+        }
         return protection
     }
 
@@ -113,6 +96,14 @@ struct BackupSession: Sendable {
         guard counts.contains(where: { $0 != nil }) else { return nil }
         return Retention(
             last: counts[0] ?? 0, daily: counts[1] ?? 0, weekly: counts[2] ?? 0, monthly: counts[3] ?? 0)
+    }
+
+    /// Where to restore to: `--to`, or a folder of its own.
+    func target(of backup: UUID) throws(CommandFailure) -> String {
+        if let target = invocation.value("to") { return target }
+        let folder = configuration.backupRestoreFolder
+        guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw .failed("\(SystemError("make \(folder)"))") }
+        return "\(folder)/\(backup)"
     }
 
     // MARK: What is backed up
@@ -199,40 +190,5 @@ enum ProgressBar {
         let bad = progress.shards.count { $0.problem != nil }
         let places = bad == 0 ? "" : ", \(bad) of \(progress.shards.count) places fail"
         return "[\(bar)] \(Int(percentage)) % \(items)\(rest)\(places)"
-    }
-}
-
-/// The newest record that this machine has seen of a repository, so that an older state of it is noticed.
-struct BackupMemory {
-    private let folder: String
-    private let file: String
-
-    init(_ folder: String, _ repository: Repository) {
-        self.folder = folder
-        file = "\(folder)/\(repository.id).seen"
-    }
-
-    var witness: RepositoryWitness? {
-        let descriptor = Glibc.open(file, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes = Bytes(repeating: 0, count: 128)
-        let count = Glibc.read(descriptor, &bytes, bytes.count)
-        let words = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).split(whereSeparator: \.isWhitespace)
-        guard words.count == 2, let sequence = UInt64(words[0]) else { return nil }
-        return RepositoryWitness(sequence: sequence, hash: String(words[1]))
-    }
-
-    /// On a machine without the data folder nothing is remembered.
-    func keep(_ witness: RepositoryWitness) {
-        mkdir(folder, 0o700)
-        let new = file + ".new"
-        let descriptor = Glibc.open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { return }
-        let text = Bytes("\(witness.sequence) \(witness.hash)\n".utf8)
-        let count = text.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-        let isDurable = fsync(descriptor) == 0
-        close(descriptor)
-        if count == text.count, isDurable { rename(new, file) } else { unlink(new) }
     }
 }

@@ -1,6 +1,8 @@
 import Accounts
+import Backup
 import Base
 import Signaling
+import Tasks
 import TestKit
 import Testing
 import Vault
@@ -56,6 +58,7 @@ struct ExampleWorld {
             try await api.accounts.rotateKey(KeyNames.backup, by: .console, origin: .console)
             values["$retired"] = "\(KeyNames.backup):1"
         }
+        try await makeBackups(for: example)
         try await makeCalls(for: example)
         if example.path.contains("$setting") {
             _ = try await api.put("/client-settings/theme", #"{"setting_value": "dark"}"#, as: john)
@@ -75,6 +78,18 @@ struct ExampleWorld {
             values["$temp"] = login.string("temp_token")
         }
         values["$totp"] = api.domain.totp(secret)
+    }
+
+    /// An older backup and a newer one.
+    private mutating func makeBackups(for example: DocumentExample) async throws {
+        guard example.path.contains("$backup") else { return }
+        for _ in 0..<2 {
+            let id = UUID.timeOrdered(at: api.clock.now)
+            let task = try await api.backups.service.start(BackupRequest(isIncremental: false), by: nil, as: id)
+            await api.tasks.wait(for: task)
+            if values["$backup"] == nil { values["$backup"] = "\(id)" }
+            api.advance(by: .seconds(1))
+        }
     }
 
     /// John calls the administrator, as far as the example needs it.

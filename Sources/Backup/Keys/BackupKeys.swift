@@ -1,4 +1,4 @@
-// The keys that a repository needs, and where the server has them from.
+// The keys that a repository needs. `VaultBackupKeys` are those that the server writes with.
 
 package import Base
 package import Crypto
@@ -15,9 +15,19 @@ package protocol BackupKeys: Sendable {
     /// The newest of `verifiers`.
     var signer: Ed25519PublicKey { get }
     func sign(_ message: Bytes) -> Bytes
+    /// What lies in the repository so that the root key alone opens it: docs/formats/backup.md, "Keys".
+    var kept: KeptKeys? { get }
+    /// For a repository that was made before these keys were, and is not opened by them alone.
+    var former: (any BackupKeys)? { get }
 }
 
-/// Keys that follow from the vault's root key: whoever has that one can restore, and needs nothing else.
+extension BackupKeys {
+    package var kept: KeptKeys? { nil }
+    package var former: (any BackupKeys)? { nil }
+}
+
+/// Keys that follow from the first root key of the data: what repositories were written with before the vault had named
+/// keys for it.
 package struct RootBackupKeys: BackupKeys {
     private let identity: XWingPrivateKey
     private let signing: Ed25519PrivateKey
