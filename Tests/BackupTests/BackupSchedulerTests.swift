@@ -62,7 +62,7 @@ import Wire
             }
         }
 
-        var count: Int { state.withLock(\.made.count) }
+        var count: Int { state.withLock { $0.made.count } }
     }
 
     private struct Stage {
@@ -255,7 +255,7 @@ import Wire
             for days in 1...5 { _ = stage.hand.store(other.note, at: stage.test.now - .days(days)) }
             stage.hand.answer(.success(.failed("no")))
             await stage.scheduler.advance()
-            #expect(stage.hand.count == 2 && stage.hand.state.withLock(\.removed).isEmpty)
+            #expect(stage.hand.count == 2 && stage.hand.state.withLock { $0.removed.isEmpty })
         }
     }
 

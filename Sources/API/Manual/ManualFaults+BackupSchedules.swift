@@ -1,6 +1,5 @@
 // Failures of schedules of backups in manual.md's words.
 
-import Accounts
 import Backup
 import Base
 
@@ -10,7 +9,7 @@ extension ManualFormat {
         case .invalid(let field, let reason): problem(for: .validation(FieldFault(field, .value, reason)))
         case .notFound: Problem(.notFound, "not_found", error.description)
         case .limitReached: Problem(.forbidden, "quota_exceeded", error.description)
-        case .store(let failure): problem(of: AccountError.store(failure))
+        case .store(let failure): problem(for: failure as any Error) ?? problem(for: RequestFault.internalError)
         }
     }
 }

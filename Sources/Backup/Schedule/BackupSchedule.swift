@@ -3,7 +3,6 @@
 
 package import Base
 package import Store
-import Wire
 
 package enum BackupScheduleKind: IdentifierKind { package static let prefix = "schedule" }
 package typealias BackupScheduleID = Identifier<BackupScheduleKind>
@@ -49,6 +48,20 @@ package struct BackupSchedule: Sendable, Equatable {
         package var newBytes: UInt64?
         /// Why it is not all well, in words.
         package var reason: String?
+
+        package init(
+            dueAt: Timestamp, startedAt: Timestamp, endedAt: Timestamp, outcome: Outcome, backup: UUID? = nil,
+            bytes: UInt64? = nil, newBytes: UInt64? = nil, reason: String? = nil
+        ) {
+            self.dueAt = dueAt
+            self.startedAt = startedAt
+            self.endedAt = endedAt
+            self.outcome = outcome
+            self.backup = backup
+            self.bytes = bytes
+            self.newBytes = newBytes
+            self.reason = reason
+        }
     }
 
     /// What is under way.
@@ -81,6 +94,22 @@ package struct BackupSchedule: Sendable, Equatable {
     /// Counts the changes of `progress`, so that of two servers one is first.
     package var revision: Int64
     package var progress: Progress
+
+    package init(
+        id: BackupScheduleID, cron: CronExpression, zone: ZoneName, request: BackupRequest, retention: Retention?,
+        isEnabled: Bool, createdBy: UserID?, createdAt: Timestamp, revision: Int64, progress: Progress
+    ) {
+        self.id = id
+        self.cron = cron
+        self.zone = zone
+        self.request = request
+        self.retention = retention
+        self.isEnabled = isEnabled
+        self.createdBy = createdBy
+        self.createdAt = createdAt
+        self.revision = revision
+        self.progress = progress
+    }
 
     /// What its backups are known by.
     package var note: String { "schedule \(id)" }

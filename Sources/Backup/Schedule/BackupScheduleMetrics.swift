@@ -1,7 +1,6 @@
 // What Prometheus hears of scheduled backups.
 
 package import Base
-import Synchronization
 
 package final class BackupScheduleMetrics: Sendable {
     private let succeededAt: Gauge

@@ -102,7 +102,7 @@ package struct BackupScheduleStore: Sendable {
     package func replace(
         _ schedule: BackupSchedule, noting event: BackupScheduleEvent? = nil
     ) async throws(BackupScheduleError) -> BackupSchedule? {
-        let isFirst = try await database.transaction { [events] (transaction) async throws(StoreError) -> Bool in
+        let isFirst = try await changing { [events] (transaction) async throws(StoreError) -> Bool in
             guard try await transaction.execute(BackupScheduleTable.update(schedule)) == 1 else { return false }
             if let event { try await events.note(event, in: transaction) }
             return true
@@ -119,7 +119,7 @@ package struct BackupScheduleStore: Sendable {
         _ id: BackupScheduleID, noting event: BackupScheduleEvent? = nil,
         _ body: @escaping @Sendable (inout BackupSchedule) -> Void
     ) async throws(BackupScheduleError) {
-        try await database.transaction { [events] (transaction) async throws(StoreError) in
+        try await changing { [events] (transaction) async throws(StoreError) in
             guard let row = try await transaction.query(BackupScheduleTable.one(id)).first else { return }
             var schedule = try BackupScheduleTable.schedule(row)
             body(&schedule)
@@ -128,13 +128,11 @@ package struct BackupScheduleStore: Sendable {
         }
         if event != nil { events.noted() }
     }
-}
 
-extension Database {
-    /// As `transaction`, of which only the database can fail.
-    fileprivate func transaction<Value: Sendable>(
+    /// A transaction of which only the database can fail.
+    private func changing<Value: Sendable>(
         _ body: @escaping @Sendable (any Transaction) async throws(StoreError) -> Value
     ) async throws(BackupScheduleError) -> Value {
-        do throws(StoreError) { return try await self.transaction(body) } catch { throw .store(error) }
+        do throws(StoreError) { return try await database.transaction(body) } catch { throw .store(error) }
     }
 }

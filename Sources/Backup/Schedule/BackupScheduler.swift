@@ -71,7 +71,7 @@ package final class BackupScheduler: Sendable {
         await work?.value
     }
 
-    private var isStopping: Bool { state.withLock(\.isStopping) }
+    private var isStopping: Bool { state.withLock { $0.isStopping } }
 
     /// Does all that is due, one after the other.
     package func advance() async {

@@ -2,7 +2,6 @@
 
 package import Base
 package import Store
-import Tasks
 package import Wire
 
 /// What happened to a schedule, for the audit log.
@@ -21,6 +20,16 @@ package struct BackupScheduleEvent: Sendable {
     /// `nil`: the server itself.
     package let actor: (any BackupActor)?
     package let details: JSONObject
+
+    package init(
+        action: Action, schedule: BackupScheduleID, time: Timestamp, actor: (any BackupActor)?, details: JSONObject
+    ) {
+        self.action = action
+        self.schedule = schedule
+        self.time = time
+        self.actor = actor
+        self.details = details
+    }
 }
 
 package protocol BackupScheduleEvents: Sendable {
