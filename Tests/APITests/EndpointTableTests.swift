@@ -56,6 +56,7 @@ import Wire
         "GET /v1/files/{id}/shares", "DELETE /v1/files/{id}/shares/{share_id}", "GET /v1/files/shared/{token}",
         "POST /v1/files/uploads", "GET /v1/files/uploads/{id}", "PATCH /v1/files/uploads/{id}",
         "DELETE /v1/files/uploads/{id}",
+        "GET /backups/schedules", "DELETE /backups/schedules/{schedule_id}",
         "GET /tasks", "GET /tasks/{task_id}", "DELETE /tasks/{task_id}",
         "DELETE /users/me/avatar", "GET /users/avatars/{avatar}",
         "GET /calls/{call_id}/recording", "POST /calls/{call_id}/recording/consent", "GET /recordings",

@@ -63,7 +63,6 @@ enum PathClaims {
     /// a missing feature for a wrong address. One pattern a line, `*` for any segment; `docs/protocol/dialects.md` shows the same list.
     static let notBuiltYet: [(prefix: [String], what: String)] = [
         (["cluster"], "Cluster management"),
-        (["backups", "schedule"], "Schedules of backups"),
         (["security", "ddos"], "The security API"),
         (["security", "events"], "The security API"),
         (["plugins"], "Plugins"),

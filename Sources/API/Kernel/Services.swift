@@ -35,13 +35,15 @@ package struct Services: Sendable {
     package let tasks: TaskBoard?
     /// The same.
     package let backups: BackupService?
+    /// The same.
+    package let backupSchedules: BackupSchedules?
 
     package init(
         accounts: AccountService, health: HealthMonitor, metrics: Metrics, documentation: DocumentationPages?,
         areMetricsPublic: Bool, media: MediaAccess? = nil, signaling: SignalingAccess? = nil, calls: CallAccess? = nil,
         chat: ChatAccess? = nil, live: LiveAccess? = nil, files: FileAccess? = nil, settings: LiveSettings? = nil,
         clientSettings: ClientSettings? = nil, webhooks: WebhookAccess? = nil, tasks: TaskBoard? = nil,
-        backups: BackupService? = nil
+        backups: BackupService? = nil, backupSchedules: BackupSchedules? = nil
     ) {
         self.accounts = accounts
         self.health = health
@@ -59,6 +61,7 @@ package struct Services: Sendable {
         self.files = files
         self.tasks = tasks
         self.backups = backups
+        self.backupSchedules = backupSchedules
     }
 }
 

@@ -18,6 +18,7 @@ extension ManualFormat {
         if let fault = error as? DownloadFault { return problem(of: fault) }
         if let error = error as? KeyFault { return problem(of: error) }
         if let error = error as? BackupServiceError { return problem(of: error) }
+        if let error = error as? BackupScheduleError { return problem(of: error) }
         if let error = error as? TaskError { return problem(of: error) }
         if let error = error as? StoreError { return problem(of: AccountError.store(error)) }
         return nil

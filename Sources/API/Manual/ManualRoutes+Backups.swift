@@ -76,22 +76,22 @@ extension ManualRoutes {
         .optional("type", .choice(["full", "incremental"]), "full where it is not given"),
         .optional(
             "include", .array(.choice(BackupPart.allCases.map(\.rawValue)), limit: 16), "All where it is not given"),
-        .optional(
-            "encryption",
-            .object([
-                .optional("algorithm", .choice([backupAlgorithm])),
-                .optional("key_rotation", .choice(["auto", "none"]), "none where it is not given"),
-            ])),
-        .optional(
-            "destination",
-            .object([
-                .optional("type", .choice(BackupDestination.Kind.allCases.map(\.rawValue))),
-                .optional("replication", .integer(1...Int64(BackupLimits.places)), "Copies of everything"),
-            ])),
+        .optional("encryption", encryptionSchema),
+        .optional("destination", destinationSchema),
         .optional("note", .text(0...256)),
     ])
 
-    private static func request(_ call: Call) throws -> BackupRequest {
+    static let encryptionSchema = Schema.object([
+        .optional("algorithm", .choice([backupAlgorithm])),
+        .optional("key_rotation", .choice(["auto", "none"]), "none where it is not given"),
+    ])
+
+    static let destinationSchema = Schema.object([
+        .optional("type", .choice(BackupDestination.Kind.allCases.map(\.rawValue))),
+        .optional("replication", .integer(1...Int64(BackupLimits.places)), "Copies of everything"),
+    ])
+
+    static func request(_ call: Call) throws -> BackupRequest {
         var request = BackupRequest(isIncremental: call.optionalText("type") == "incremental")
         if let parts = call.body["include"]?.arrayValue {
             request.parts = Set(parts.compactMap { $0.stringValue.flatMap { BackupPart(rawValue: $0) } })

@@ -8,7 +8,7 @@ import Wire
 enum ManualRoutes {
     static let table = DialectTable(
         .manual, ManualFormat(),
-        operations + keys + tasks + backups + calls + recordings + clientSettings + clientImages
+        operations + keys + tasks + backups + backupSchedules + calls + recordings + clientSettings + clientImages
             + SignalingRows.manual)
 
     private static var operations: [Route] {

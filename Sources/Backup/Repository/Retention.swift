@@ -1,6 +1,7 @@
 // Which backups to keep: the last few, and one a day, a week and a month before that.
 
 package import Base
+package import Wire
 
 package struct Retention: Sendable, Equatable {
     package var last: Int
@@ -15,16 +16,17 @@ package struct Retention: Sendable, Equatable {
         self.monthly = monthly
     }
 
-    /// Those that no rule keeps. The newest one always stays. Days are those of UTC, weeks begin on Monday.
-    package func removable(_ backups: [StoredBackup]) -> Set<UUID> {
+    /// Those that no rule keeps. The newest one always stays. Days are those of the zone, weeks begin on Monday.
+    package func removable(_ backups: [StoredBackup], in zone: TimeZoneRules = .utc) -> Set<UUID> {
+        let shown: (StoredBackup) -> Timestamp = { zone.shown(at: $0.manifest.taken) }
         let newestFirst = backups.sorted { $0.sequence > $1.sequence }
         var kept = Set(newestFirst.prefix(max(1, last)).map(\.manifest.id))
-        let day: (StoredBackup) -> Int64 = { $0.manifest.taken.secondsSinceEpoch.flooredDivision(by: 86_400) }
+        let day: (StoredBackup) -> Int64 = { shown($0).secondsSinceEpoch.flooredDivision(by: 86_400) }
         keep(daily, newestFirst, &kept, by: day)
         // 1 January 1970 was a Thursday.
         keep(weekly, newestFirst, &kept) { (day($0) + 3).flooredDivision(by: 7) }
         keep(monthly, newestFirst, &kept) { backup in
-            let time = CivilTime(backup.manifest.taken)
+            let time = CivilTime(shown(backup))
             return Int64(time.year * 12 + time.month)
         }
         return Set(backups.map(\.manifest.id)).subtracting(kept)

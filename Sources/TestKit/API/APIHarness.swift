@@ -68,6 +68,8 @@ package final class APIHarness: Sendable {
     package let receiver = TestReceiver()
     package let imageInspector = TestImageInspector()
     package let backups: TestBackups
+    package let schedules: BackupSchedules
+    package let scheduler: BackupScheduler
     package let tasks: TaskBoard
     private let contract: AnswerContract
 
@@ -85,6 +87,7 @@ package final class APIHarness: Sendable {
             _ = try await Migrations(
                 AccountsSchema.migrations + IdempotencyStore.migrations + SignalingSchema.migrations
                     + ChatSchema.migrations + TasksSchema.migrations + BackupSchema.migrations
+                    + BackupScheduleSchema.migrations
             )
             .apply(to: database)
             let harness = try APIHarness(domain, setup, try Configuration.load(setup.sources))
@@ -159,6 +162,12 @@ package final class APIHarness: Sendable {
         backups = try TestBackups(
             setup.backups, board: tasks, database: domain.database,
             events: AuditedBackups(domain.service.audit, clock: domain.clock.clock), clock: domain.clock.clock)
+        let kept = BackupScheduleStore(database: domain.database, events: AuditedSchedules(domain.service.audit))
+        let zones = ZoneFiles.ofMachine()
+        schedules = BackupSchedules(kept, backups.service, zones: zones, clock: domain.clock.clock)
+        scheduler = BackupScheduler(
+            kept, backups.service, zones: zones, node: TestBackups.node, metrics: BackupScheduleMetrics(metrics),
+            clock: domain.clock.clock)
         api = APIService(
             tables: setup.tables,
             services: Services(
@@ -170,7 +179,7 @@ package final class APIHarness: Sendable {
                 files: FileAccess(service: files, publicURL: "https://chat.example.org", avatars: avatars),
                 settings: settings, clientSettings: clientSettings,
                 webhooks: WebhookAccess(service: webhooks, publicURL: "https://chat.example.org"), tasks: tasks,
-                backups: backups.service),
+                backups: backups.service, backupSchedules: schedules),
             limiter: limiter, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
     }

@@ -22,7 +22,7 @@ package enum Fuzzers {
     package static let all: [Fuzzer] =
         accounts + age + backup + configuration + content + http + json + webSocket + bandwidth + dtls + ice + payloads
         + relay + rtp
-        + sctp + sdp
+        + sctp + sdp + time
 
     package static func named(_ name: String) -> Fuzzer? { all.first { $0.name == name } }
 }

@@ -5,7 +5,8 @@ import Wire
 
 extension DocumentExample {
     static let all =
-        reference + design + rooms + calls + manualCalls + manualKeys + manualBackups + referenceBackup + designCalls
+        reference + design + rooms + calls + manualCalls + manualKeys + manualBackups + manualBackupSchedules
+        + referenceBackup + designCalls
         + chat + clientSettings + files
 
     // MARK: reference.md
