@@ -81,7 +81,7 @@ constant-time: ## Look for branches and addresses that depend on secrets (needs 
 	@scripts/install bench
 	@scripts/check-constant-time
 
-bench-files: ## Measure thumbnails and clean images.
+bench-files: ## Measure uploads, downloads, their memory and client settings beside nginx, and thumbnails.
 	@scripts/install bench
 	@scripts/bench-files
 

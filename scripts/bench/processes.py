@@ -94,10 +94,10 @@ def child_environment(**extra):
 
 
 class Workspace:
-    """A folder that goes when the measurements are done."""
+    """A folder that goes when the measurements are done; in `parent` where the disk matters."""
 
-    def __init__(self):
-        self.path = tempfile.mkdtemp(prefix="plexi-bench-")
+    def __init__(self, parent=None):
+        self.path = tempfile.mkdtemp(prefix="plexi-bench-", dir=parent)
         os.chmod(self.path, 0o755)  # nginx's worker may be another user
         self._count = 0
 

@@ -79,17 +79,18 @@ def machine(busy):
     ]
 
 
-BEGIN, END = "<!-- measured: written by scripts/bench-http --write -->", "<!-- end of measured -->"
+END = "<!-- end of measured -->"
 
 
-def write(rows, facts, page):
-    """Replaces the part between the marks; what people wrote around it stays."""
+def write(rows, facts, page, script):
+    """Replaces the part between the marks of `script`; what people wrote around it stays."""
+    begin = f"<!-- measured: written by scripts/{script} --write -->"
     with open(page) as file:
         text = file.read()
     lines = "\n".join(f"- {name}: {value}" for name, value in facts)
-    before, rest = text.split(BEGIN, 1)
+    before, rest = text.split(begin, 1)
     after = rest.split(END, 1)[1]
     temporary = page + ".new"
     with open(temporary, "w") as file:
-        file.write(f"{before}{BEGIN}\n\n{lines}\n\n{markdown(rows)}\n\n{END}{after}")
+        file.write(f"{before}{begin}\n\n{lines}\n\n{markdown(rows)}\n\n{END}{after}")
     os.replace(temporary, page)

@@ -3,35 +3,33 @@
 import Base
 import CImages
 
-enum JPEGReader {
-    /// The reader is closed when `body` returns.
-    static func open(
+/// A reader of one of the libraries that decode row by row.
+enum LibraryReader {
+    case jpeg, png
+
+    /// It is closed when `body` returns.
+    func open(
         _ input: Bytes, _ header: inout plexi_image_header,
         _ body: (OpaquePointer) throws(ImageFailure) -> Void
     ) throws(ImageFailure) {
         try input.withUnsafeBufferPointer { (room) throws(ImageFailure) in
             var reader: OpaquePointer?
-            let code = plexi_jpeg_open(room.baseAddress, UInt(room.count), &reader, &header)
-            defer { plexi_jpeg_close(reader) }
+            let code: Int32
+            switch self {
+            case .jpeg: code = plexi_jpeg_open(room.baseAddress, UInt(room.count), &reader, &header)
+            case .png: code = plexi_png_open(room.baseAddress, UInt(room.count), &reader, &header)
+            }
+            defer { close(reader) }
             try ImageFailure.check(code)
             guard let reader else { throw .tooManyPixels }
             try body(reader)
         }
     }
-}
 
-enum PNGReader {
-    static func open(
-        _ input: Bytes, _ header: inout plexi_image_header,
-        _ body: (OpaquePointer) throws(ImageFailure) -> Void
-    ) throws(ImageFailure) {
-        try input.withUnsafeBufferPointer { (room) throws(ImageFailure) in
-            var reader: OpaquePointer?
-            let code = plexi_png_open(room.baseAddress, UInt(room.count), &reader, &header)
-            defer { plexi_png_close(reader) }
-            try ImageFailure.check(code)
-            guard let reader else { throw .tooManyPixels }
-            try body(reader)
+    private func close(_ reader: OpaquePointer?) {
+        switch self {
+        case .jpeg: plexi_jpeg_close(reader)
+        case .png: plexi_png_close(reader)
         }
     }
 }
@@ -91,15 +89,10 @@ enum Decoder {
         _ input: Bytes, _ eighths: UInt32, _ rows: (Int, Int) throws(ImageFailure) -> RowBody
     ) throws(ImageFailure) {
         var header = plexi_image_header()
-        try JPEGReader.open(input, &header) { (reader) throws(ImageFailure) in
+        try LibraryReader.jpeg.open(input, &header) { (reader) throws(ImageFailure) in
             var (width, height): (UInt32, UInt32) = (0, 0)
             try ImageFailure.check(plexi_jpeg_begin(reader, eighths, &width, &height))
-            let take = try rows(Int(width), Int(height))
-            var row = Bytes(repeating: 0, count: 4 * Int(width))
-            for _ in 0..<height {
-                try ImageFailure.check(plexi_jpeg_row(reader, &row))
-                row.withUnsafeBufferPointer(take)
-            }
+            try read(Int(width), Int(height), rows) { plexi_jpeg_row(reader, &$0) }
         }
     }
 
@@ -107,20 +100,27 @@ enum Decoder {
         _ input: Bytes, _ facts: ImageFacts, _ rows: (Int, Int) throws(ImageFailure) -> RowBody
     ) throws(ImageFailure) {
         var header = plexi_image_header()
-        try PNGReader.open(input, &header) { (reader) throws(ImageFailure) in
+        try LibraryReader.png.open(input, &header) { (reader) throws(ImageFailure) in
             if facts.isInterlaced {
                 guard var picture = Picture(width: facts.width, height: facts.height) else { throw .tooManyPixels }
                 try ImageFailure.check(plexi_png_all(reader, &picture.pixels))
                 try hand(picture, rows)
             } else {
-                let take = try rows(facts.width, facts.height)
-                var row = Bytes(repeating: 0, count: 4 * facts.width)
-                for _ in 0..<facts.height {
-                    try ImageFailure.check(plexi_png_row(reader, &row))
-                    row.withUnsafeBufferPointer(take)
-                }
+                try read(facts.width, facts.height, rows) { plexi_png_row(reader, &$0) }
             }
             try ImageFailure.check(plexi_png_finish(reader))
+        }
+    }
+
+    /// Row after row, all into the same room.
+    private static func read(
+        _ width: Int, _ height: Int, _ rows: (Int, Int) throws(ImageFailure) -> RowBody, _ next: (inout Bytes) -> Int32
+    ) throws(ImageFailure) {
+        let take = try rows(width, height)
+        var row = Bytes(repeating: 0, count: 4 * width)
+        for _ in 0..<height {
+            try ImageFailure.check(next(&row))
+            row.withUnsafeBufferPointer(take)
         }
     }
 

@@ -42,7 +42,7 @@ struct ImageFacts {
 
     private mutating func readJPEG(_ input: Bytes) throws(ImageFailure) {
         var header = plexi_image_header()
-        try JPEGReader.open(input, &header) { (_) throws(ImageFailure) in }
+        try LibraryReader.jpeg.open(input, &header) { (_) throws(ImageFailure) in }
         take(header)
         let segments = try JPEGSegments(input, headOnly: true)
         orientation = segments.orientation
@@ -51,7 +51,7 @@ struct ImageFacts {
 
     private mutating func readPNG(_ input: Bytes) throws(ImageFailure) {
         var header = plexi_image_header()
-        try PNGReader.open(input, &header) { (_) throws(ImageFailure) in }
+        try LibraryReader.png.open(input, &header) { (_) throws(ImageFailure) in }
         take(header)
         let chunks = try PNGChunks(input)
         orientation = chunks.orientation
