@@ -7,4 +7,4 @@
 // with the page, then `JournalEntry.swift`, `JournalWriter.swift`, `JournalReader.swift`.
 //
 // Forms and machines own no clock and no thread: the time is an argument. Files are written on the thread of
-// `JournalThread`, never on a shard's.
+// `JournalThreads`, never on a shard's.

@@ -45,6 +45,12 @@ package struct JournalManifest: Sendable, Equatable {
 extension JournalManifest {
     /// The plaintext.
     func signed(with keys: JournalWritingKeys) -> Bytes {
+        let body = body
+        return body + JournalSignature.make(SHA256.hash(body), Self.context, keys)
+    }
+
+    /// All but the signer and the signature.
+    var body: Bytes {
         var bytes = Self.magic
         bytes.append(Self.version)
         bytes.append(id: recording)
@@ -64,7 +70,7 @@ extension JournalManifest {
             bytes.append(bigEndian: UInt64(consent.time.microseconds))
             consent.consent.write(to: &bytes)
         }
-        return bytes + JournalSignature.make(SHA256.hash(bytes), Self.context, keys)
+        return bytes
     }
 
     /// Nothing of it is looked at before its signature was.

@@ -97,6 +97,7 @@ package final class JournalWriter: Sendable {
     /// Closes what is due, and writes what is closed. False when there will never be anything to do again. One thread at
     /// a time.
     package func advance(at now: Instant) -> Bool {
+        guard ending.withLock({ $0.result == nil }) else { return false }
         var news: [JournalState] = []
         let goesOn = work.withLock { step(&$0, now, &news) }
         for state in news { observer(state) }
