@@ -106,23 +106,23 @@ struct MediaOptions {
 }
 
 /// Who publishes and who watches. Returns when everybody is connected.
-private func fill(_ load: MediaLoad, _ options: MediaOptions) throws {
+func fillMedia(_ load: MediaLoad, _ options: MediaOptions, room: String = "room") throws {
     if options.isConference {
         let count = options.subscribers
         for _ in 0..<count {
             var sections: [SoftPeer.Section] = [.init(.audio, .sendOnly), .init(.video, .sendOnly)]
             for _ in 1..<count { sections += [.init(.audio, .receiveOnly), .init(.video, .receiveOnly)] }
-            try load.join("room", as: "publisher", sections, reports: options.reports, onlyCM: options.onlyCM)
+            try load.join(room, as: "publisher", sections, reports: options.reports, onlyCM: options.onlyCM)
             load.run(seconds: 0.02)
         }
     } else {
         let kind: SoftPeer.Section.Kind = options.isVideo ? .video : .audio
         try load.join(
-            "room", as: "publisher", [.init(kind, .sendOnly)], reports: options.reports, onlyCM: options.onlyCM)
+            room, as: "publisher", [.init(kind, .sendOnly)], reports: options.reports, onlyCM: options.onlyCM)
         load.isPublishing = false
         for number in 0..<options.subscribers {
             let peer = try load.join(
-                "room", as: "viewer", [.init(kind, .receiveOnly)], reports: options.reports, onlyCM: options.onlyCM)
+                room, as: "viewer", [.init(kind, .receiveOnly)], reports: options.reports, onlyCM: options.onlyCM)
             peer.opens = number < options.opening
             load.turn()
         }
@@ -190,7 +190,7 @@ func benchmarkMedia() {
         }
         defer { process.end() }
         let load = try MediaLoad(process)
-        try fill(load, options)
+        try fillMedia(load, options)
         load.inStep = options.inStep && !options.isConference
         let floors = try makeFloors(options)
         defer { for floor in floors { floor.load.end() } }

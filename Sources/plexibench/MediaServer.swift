@@ -3,6 +3,8 @@
 //
 //     join ROOM viewer|publisher COUNT\n and COUNT bytes of SDP   ->  ok COUNT SESSION\n and COUNT bytes of SDP
 //     leave SESSION\n                                             ->  ok\n
+//     record ROOM on|off\n                                        ->  ok\n: everybody of a call, from now on
+//     recorder ROOM\n                                             ->  ok NANOSECONDS PACKETS BYTES MISSED\n of its reader
 //     counters\n                                                  ->  ok SENT DROPPED UNREACHABLE\n
 
 import Base
@@ -75,6 +77,7 @@ func runMediaServer() {
         let shards = try (0..<Arguments.integer("shards", default: 1)).map { try makeShard($0, settings) }
         let service = MediaService(shards: shards, settings: settings)
         try await service.start()
+        var recorder = BenchRecorder()
         channel.say("ports \(shards.map { "\($0.addresses[0].port)" }.joined(separator: " "))\n")
         while let line = channel.line() {
             let words = line.split(separator: " ").map(String.init)
@@ -83,7 +86,8 @@ func runMediaServer() {
                 guard let count = Int(words[3]), let offer = channel.bytes(count) else { return }
                 do {
                     let role: MediaService.Role = words[2] == "viewer" ? .viewer : .publisher
-                    let answer = try await service.join(words[1], as: role, owner: UUID.random(), offer: offer)
+                    let answer = try await service.join(
+                        words[1], as: role, owner: recorder.owner(in: words[1]), offer: offer)
                     channel.say("ok \(answer.sdp.utf8.count) \(answer.session)\n\(answer.sdp)")
                 } catch {
                     channel.say("error \(error)\n")
@@ -96,6 +100,10 @@ func runMediaServer() {
                 } catch {
                     channel.say("error \(error)\n")
                 }
+            case "record" where words.count == 3:
+                let said = try await recorder.record(words[1], words[2] == "on", service)
+                channel.say("\(said)\n")
+            case "recorder" where words.count == 2: channel.say("\(recorder.line(words[1]))\n")
             case "counters":
                 var sums = [0, 0, 0]
                 for shard in shards {

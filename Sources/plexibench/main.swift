@@ -39,6 +39,7 @@ let benchmarks: [(name: String, body: () -> Void)] = [
     ("media-neighbours", benchmarkMediaNeighbours),
     ("media-churn", benchmarkMediaChurn),
     ("media-shards", benchmarkMediaShards),
+    ("media-recording", benchmarkMediaRecording),
     ("media-server", runMediaServer),
     ("media-floor", runMediaFloor),
     ("relay-load", benchmarkRelayLoad),

@@ -11,10 +11,11 @@ import Wire
 @testable import Media
 
 @Suite struct AllocationTests {
-    enum Kind: String, CaseIterable { case video, audio, estimated }
+    enum Kind: String, CaseIterable { case video, audio, estimated, recorded }
 
     /// A publisher, some viewers, and packets that are already encrypted. `estimated`: the viewers' networks are
-    /// estimated, so every packet passes the pacer and is remembered until a report tells of it.
+    /// estimated, so every packet passes the pacer and is remembered until a report tells of it. `recorded`: somebody
+    /// hears the publisher.
     private final class Prepared {
         let world: EngineWorld
         let datagrams: [Bytes]
@@ -23,6 +24,7 @@ import Wire
         let batch: Int
         let interval: UInt64
         var taken = 0
+        private(set) var tap: TapListener?
 
         init(viewers: Int, _ test: Kind, packets: Int) throws {
             let kind: SoftPeer.Section.Kind = test == .audio ? .audio : .video
@@ -35,6 +37,10 @@ import Wire
                     test == .estimated
                         ? peer.offer() : peer.offer().replacing("a=rtcp-fb:96 transport-cc\r\n", with: "")
                 }
+            }
+            if test == .recorded {
+                tap = world.tap("r")
+                world.setTapped(world.own(publisher), true, in: "r")
             }
             world.run(.milliseconds(400))
             let peer = world.peer(publisher)
@@ -97,6 +103,10 @@ import Wire
         let made = HeapCalls.count { prepared.feed(800) }
         let packets = sent(prepared) - forwarded
         #expect(packets >= 3_900)
+        if let tap = prepared.tap {
+            tap.read()
+            #expect(tap.packets.count == prepared.taken)
+        }
         guard let made else { return }
         print("allocations for \(packets) forwarded packets of \(kind): \(made)")
         #expect(Int64(made) * 1_000 <= most * Int64(packets))
