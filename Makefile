@@ -17,7 +17,7 @@ SWIFT = $$(scripts/find-swift || echo false)
 RELEASE := --configuration release --static-swift-stdlib
 SWIFT_SOURCES := Sources Tests Package.swift
 
-.PHONY: help run build test lint format fuzz fuzz-all bench-http bench-store bench-media bench-calls bench-chat bench-crypto bench-files bench-relay bench-backup constant-time kill-test e2e docs clean
+.PHONY: help run build test lint format fuzz fuzz-all bench-http bench-store bench-media bench-calls bench-chat bench-crypto bench-files bench-relay bench-backup bench-export constant-time kill-test e2e docs clean
 
 help: ## List the targets.
 	@echo "make TARGET, where TARGET is one of:"
@@ -88,6 +88,10 @@ bench-files: ## Measure uploads, downloads, their memory and client settings bes
 bench-backup: ## Measure backup, verification and restore of 2 GiB beside restic; SIZE=512 for so many MiB.
 	@scripts/install bench
 	@scripts/bench-backup $(SIZE)
+
+bench-export: ## Measure how fast a recording becomes files.
+	@scripts/install bench
+	@scripts/bench-export
 
 bench-relay: ## Measure the relay beside coturn.
 	@scripts/install bench

@@ -1,10 +1,15 @@
 // plexibench: small measurements that print figures. The argument says which.
 
 import Content
+import Recorder
 
 // Its own workers for images: this program again.
 if CommandLine.arguments.dropFirst().first == ImageWorkerMain.command {
     ImageWorkerMain.run(Array(CommandLine.arguments.dropFirst(2)))
+}
+// The same for recordings.
+if CommandLine.arguments.dropFirst().first == RecordingWorkerMain.command {
+    RecordingWorkerMain.run(Array(CommandLine.arguments.dropFirst(2)))
 }
 
 let benchmarks: [(name: String, body: () -> Void)] = [
@@ -42,6 +47,7 @@ let benchmarks: [(name: String, body: () -> Void)] = [
     ("media-recording", benchmarkMediaRecording),
     ("media-server", runMediaServer),
     ("media-floor", runMediaFloor),
+    ("recorder-export", benchmarkRecorderExport),
     ("relay-load", benchmarkRelayLoad),
 ]
 

@@ -5,6 +5,7 @@ import Base
 import Configuration
 import Content
 import Glibc
+import Recorder
 
 /// The variables of the process.
 private func environment() -> [String: String] {
@@ -26,6 +27,11 @@ let words = Array(CommandLine.arguments.dropFirst())
 if words.first == ImageWorkerMain.command {
     ImageWorkerMain.run(Array(words.dropFirst()))
     Output.standard.complain("plexichat: \(ImageWorkerMain.command) is started by the server, not by hand")
+    exit(ExitCode.usage.rawValue)
+}
+if words.first == RecordingWorkerMain.command {
+    RecordingWorkerMain.run(Array(words.dropFirst()))
+    Output.standard.complain("plexichat: \(RecordingWorkerMain.command) is started by an export, not by hand")
     exit(ExitCode.usage.rawValue)
 }
 let code = await Command.plexichat(.server).run(words, environment: environment())

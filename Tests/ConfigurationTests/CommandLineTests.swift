@@ -108,6 +108,7 @@ import Testing
             openAPI: nothing, turn: nothing, turnDoctor: nothing,
             backup: BackupCommandBodies(
                 create: nothing, list: nothing, verify: nothing, restore: nothing, remove: nothing, drill: nothing),
+            recordings: RecordingCommandBodies(list: nothing, verify: nothing, export: nothing, decrypt: nothing),
             vault: VaultCommandBodies(
                 status: nothing, rotate: nothing, rewrap: nothing, disable: nothing, enable: nothing, destroy: nothing,
                 keep: nothing, shares: nothing, recover: nothing, rekeyRoot: nothing)))

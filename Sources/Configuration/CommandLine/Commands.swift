@@ -12,13 +12,14 @@ package struct CommandBodies: Sendable {
     package var turn: Command.Body
     package var turnDoctor: Command.Body
     package var backup: BackupCommandBodies
+    package var recordings: RecordingCommandBodies
     package var vault: VaultCommandBodies
 
     package init(
         serve: @escaping Command.Body, doctor: @escaping Command.Body, createUser: @escaping Command.Body,
         setPassword: @escaping Command.Body, grant: @escaping Command.Body, token: @escaping Command.Body,
         openAPI: @escaping Command.Body, turn: @escaping Command.Body, turnDoctor: @escaping Command.Body,
-        backup: BackupCommandBodies, vault: VaultCommandBodies
+        backup: BackupCommandBodies, recordings: RecordingCommandBodies, vault: VaultCommandBodies
     ) {
         self.serve = serve
         self.doctor = doctor
@@ -30,6 +31,7 @@ package struct CommandBodies: Sendable {
         self.turn = turn
         self.turnDoctor = turnDoctor
         self.backup = backup
+        self.recordings = recordings
         self.vault = vault
     }
 }
@@ -53,6 +55,7 @@ extension Command {
             "plexichat", "PlexiChat, a server for calls and chat.",
             commands: [
                 serve(bodies.serve), doctor(bodies.doctor), admin(bodies), vault(bodies.vault), backup(bodies.backup),
+                recordings(bodies.recordings),
                 config,
                 turn(bodies),
                 openAPI(bodies.openAPI),

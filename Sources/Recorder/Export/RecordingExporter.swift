@@ -22,12 +22,18 @@ package struct ExportOptions: Sendable {
     package var folder: String
     package var recording: UUID
     package var started: Timestamp
+    /// Who withdrew after the recording's end.
+    package var withdrawn: Set<UUID>
     package var workers: ExportWorkerOptions
 
-    package init(folder: String, recording: UUID, started: Timestamp, workers: ExportWorkerOptions = .init()) {
+    package init(
+        folder: String, recording: UUID, started: Timestamp, withdrawn: Set<UUID> = [],
+        workers: ExportWorkerOptions = .init()
+    ) {
         self.folder = folder
         self.recording = recording
         self.started = started
+        self.withdrawn = withdrawn
         self.workers = workers
     }
 }
@@ -46,7 +52,8 @@ package struct RecordingExporter {
     private let open: Opening
     private let report: (ExportProgress) -> Void
     private let isCancelled: () -> Bool
-    private var makeSink: SinkMaker = { (job, file, options) throws(ExportError) in try TrackWorker(job, file, options) }
+    private var makeSink: SinkMaker = { (job, file, options) throws(ExportError) in try TrackWorker(job, file, options)
+    }
     private var progress = ExportProgress()
 
     /// `open` begins anew each time. `report` and `isCancelled` are called every few thousand entries, on the thread
@@ -106,6 +113,7 @@ package struct RecordingExporter {
             }
         }
         survey.finish()
+        for participant in options.withdrawn { try survey.note(.withdrew(participant, at: survey.end)) }
         return survey
     }
 
@@ -150,7 +158,7 @@ package struct RecordingExporter {
         try feed(&writing)
         for work in group {
             guard let track = writing.removeValue(forKey: work.track.id) else { continue }
-            try finish(track, folder, &manifest)
+            finish(track, folder, &manifest)
             progress.tracksDone += 1
             report(progress)
         }
@@ -170,9 +178,7 @@ package struct RecordingExporter {
         }
     }
 
-    private func finish(
-        _ track: Writing, _ folder: ExportFolder, _ manifest: inout ExportManifest
-    ) throws(ExportError) {
+    private func finish(_ track: Writing, _ folder: ExportFolder, _ manifest: inout ExportManifest) {
         let work = track.work
         do throws(TrackFailure) {
             guard let summary = try track.sink.finish() else {

@@ -83,7 +83,7 @@ package struct RecordingSurvey {
     }
 
     /// Clocks of all tracks that are exported.
-    func clocks() -> [UInt32: TrackClock] {
+    package func clocks() -> [UInt32: TrackClock] {
         var reports: [UUID: [ParticipantClock.Report]] = [:]
         for track in tracks.values where !track.isWithdrawn {
             let own = track.streams.values.flatMap(\.reports)

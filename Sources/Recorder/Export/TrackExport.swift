@@ -34,15 +34,11 @@ package struct TrackSummary: Sendable, Equatable {
 }
 
 package struct TrackExport {
-    private enum Muxer {
-        case none
-        case ogg(OggOpusWriter)
-        case matroska(MatroskaWriter)
-    }
-
     private let job: TrackJob
     private var depacketizer: Depacketizer
-    private var muxer = Muxer.none
+    /// One of the two, from the first frame on.
+    private var ogg: OggOpusWriter?
+    private var matroska: MatroskaWriter?
     private var frames: [EncodedFrame] = []
     private var summary = TrackSummary()
     /// Keyframes of which no header can be made.
@@ -63,74 +59,56 @@ package struct TrackExport {
     package mutating func finish(into output: inout Bytes) -> (TrackSummary, [MuxPatch])? {
         depacketizer.finish(into: &frames)
         write(&output)
-        var patches: [MuxPatch] = []
-        switch muxer {
-        case .none: return nil
-        case .ogg(var writer):
-            writer.finish()
-            take(&writer.output, &output)
-            summary.durationMilliseconds = writer.duration
-            summary.concealedSamples = writer.concealedSamples
-            summary.overlappingPackets = writer.overlapping
-        case .matroska(var writer):
-            patches = writer.finish()
-            take(&writer.output, &output)
-            summary.durationMilliseconds = writer.duration
-        }
-        muxer = .none
+        guard isBegun else { return nil }
+        ogg?.finish()
+        let patches = matroska?.finish() ?? []
+        move(to: &output)
+        summary.durationMilliseconds = ogg?.duration ?? matroska?.duration ?? 0
+        summary.concealedSamples = ogg?.concealedSamples ?? 0
+        summary.overlappingPackets = ogg?.overlapping ?? 0
         summary.counts = depacketizer.counts
         summary.counts.droppedFrames += unusable
         summary.counts.frames -= unusable
         return (summary, patches)
     }
 
+    private var isBegun: Bool { ogg != nil || matroska != nil }
+
     private mutating func write(_ output: inout Bytes) {
-        for frame in frames {
-            var frame = frame
-            if case .none = muxer, !begin(frame) {
+        for index in frames.indices {
+            guard isBegun || begin(frames[index]) else {
                 unusable += 1
                 continue
             }
-            frame.time = max(0, frame.time - summary.start)
-            // Moved out and back in, so that nothing is copied.
-            let moved = muxer
-            muxer = .none
-            switch moved {
-            case .none: break
-            case .ogg(var writer):
-                writer.add(frame)
-                take(&writer.output, &output)
-                muxer = .ogg(writer)
-            case .matroska(var writer):
-                writer.add(frame)
-                take(&writer.output, &output)
-                muxer = .matroska(writer)
-            }
+            frames[index].time = max(0, frames[index].time - summary.start)
+            ogg?.add(frames[index])
+            matroska?.add(frames[index])
         }
         frames.removeAll(keepingCapacity: true)
+        move(to: &output)
+    }
+
+    private mutating func move(to output: inout Bytes) {
+        let before = output.count
+        ogg?.moveOutput(to: &output)
+        matroska?.moveOutput(to: &output)
+        summary.bytes += UInt64(output.count - before)
     }
 
     private mutating func begin(_ frame: EncodedFrame) -> Bool {
         var track = job.track
         track.date = track.date + .nanoseconds(frame.time)
         switch track.codec {
-        case .opus: muxer = .ogg(OggOpusWriter(track))
+        case .opus: ogg = OggOpusWriter(track)
         default:
             guard let writer = MatroskaWriter(track, first: frame, parameterSets: depacketizer.parameterSets) else {
                 return false
             }
-            muxer = .matroska(writer)
+            matroska = writer
         }
         summary.start = frame.time
         summary.width = frame.size?.width ?? 0
         summary.height = frame.size?.height ?? 0
         return true
-    }
-
-    private mutating func take(_ from: inout Bytes, _ output: inout Bytes) {
-        guard !from.isEmpty else { return }
-        summary.bytes += UInt64(from.count)
-        output += from
-        from.removeAll(keepingCapacity: true)
     }
 }

@@ -20,8 +20,8 @@ package struct Fuzzer: Sendable {
 package enum Fuzzers {
     /// One list per area; a new fuzzer needs a folder in `Tests/Corpus` with a seed at least.
     package static let all: [Fuzzer] =
-        accounts + age + backup + configuration + content + http + json + webSocket + bandwidth + dtls + ice + payloads
-        + recorder + relay + rtp + sctp + sdp + time
+        accounts + age + backup + configuration + content + exports + http + json + webSocket + bandwidth + dtls + ice
+        + payloads + recorder + relay + rtp + sctp + sdp + time
 
     package static func named(_ name: String) -> Fuzzer? { all.first { $0.name == name } }
 }

@@ -10,6 +10,9 @@ extension CommandBodies {
         backup: BackupCommandBodies(
             create: BackupCommand.create, list: BackupCommand.list, verify: BackupCommand.verify,
             restore: BackupCommand.restore, remove: BackupCommand.remove, drill: BackupCommand.drill),
+        recordings: RecordingCommandBodies(
+            list: RecordingsCommand.list, verify: RecordingsCommand.verify, export: RecordingsCommand.export,
+            decrypt: RecordingsCommand.decrypt),
         vault: VaultCommandBodies(
             status: VaultCommands.status, rotate: VaultCommands.rotate, rewrap: VaultCommands.rewrap,
             disable: VaultCommands.disable, enable: VaultCommands.enable, destroy: VaultCommands.destroy,

@@ -17,8 +17,11 @@ import Testing
     @Test func `pictures of VP8 come out as they were before they were cut`() {
         let frames = MediaFiles.ivf("ivf-vp8_correct.ivf")
         #expect(frames.count == 29)
-        let packets = timed(frames.count) { $0.addVP8(frames[$1], timestamp: $2, time: $3) }
-        #expect(packets.count > frames.count)
+        let packets = timed(frames.count) { packetizer, index, timestamp, time in
+            packetizer.room = 100
+            packetizer.addVP8(frames[index], timestamp: timestamp, time: time)
+        }
+        #expect(packets.count > 3 * frames.count)
         let (result, counts) = Depacketizer.frames(.vp8, packets)
         #expect(result.map(\.bytes) == frames)
         #expect(result[0].isKeyframe && result[0].size == PictureSize(width: 176, height: 144))
@@ -139,7 +142,11 @@ import Testing
         let key = frames[0]
         // Keyframes at 0 and 15, so that there is one to go on with.
         let all = frames.enumerated().map { $0.offset == 15 ? key : $0.element }
-        return (all, timed(all.count) { $0.addVP8(all[$1], timestamp: $2, time: $3) })
+        let packets = timed(all.count) { packetizer, index, timestamp, time in
+            packetizer.room = 200
+            packetizer.addVP8(all[index], timestamp: timestamp, time: time)
+        }
+        return (all, packets)
     }
 
     @Test func `after a hole nothing is shown until the next keyframe`() {

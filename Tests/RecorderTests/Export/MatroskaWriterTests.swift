@@ -10,7 +10,8 @@ import Testing
 
     private func finish(_ writer: inout MatroskaWriter) -> Bytes {
         let patches = writer.finish()
-        var bytes = writer.output
+        var bytes: Bytes = []
+        writer.moveOutput(to: &bytes)
         for patch in patches {
             bytes.replaceSubrange(Int(patch.offset)..<(Int(patch.offset) + patch.bytes.count), with: patch.bytes)
         }
@@ -59,8 +60,8 @@ import Testing
             #expect(times.last! - times.first! <= 5_000)
         }
         let cues = reader.all("CuePoint", in: reader.find("Cues")).compactMap { reader.unsigned("CueTime", in: $0) }
-        // 110 is within a second of 100's cluster, 120 is not within one of its own.
-        #expect(cues == [0, 4_000, 20_000] || cues == [0, 4_000, 4_800, 20_000])
+        // 110 and 120 are within a second of 100.
+        #expect(cues == [0, 4_000, 20_000])
     }
 
     @Test func `a recording of keyframes alone has a cue each second, not for each picture`() throws {
@@ -86,7 +87,9 @@ import Testing
         let frames = (0..<300).map { frame(MediaTime($0) * 40 * millisecond, key: $0 % 50 == 0) }
         var writer = try #require(MatroskaWriter(track, first: frames[0]))
         for frame in frames { writer.add(frame) }
-        let reader = try MatroskaReader(writer.output, isFinished: false)
+        var bytes: Bytes = []
+        writer.moveOutput(to: &bytes)
+        let reader = try MatroskaReader(bytes, isFinished: false)
         #expect(try reader.blocks().count == 250)
         #expect(reader.find("SeekHead") == nil && reader.find("Void") != nil)
     }

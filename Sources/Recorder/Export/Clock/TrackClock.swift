@@ -4,7 +4,7 @@
 // placed by the packets that came with the least delay. Either way nothing is later than it came, and nothing much
 // earlier: a sender that lies moves its own pictures, within bounds.
 
-struct TrackClock: Sendable {
+package struct TrackClock: Sendable {
     /// No packet is recorded longer than that after it was made.
     static let delayMax: MediaTime = 10_000_000_000
 
@@ -16,7 +16,7 @@ struct TrackClock: Sendable {
 
     private var streams: [UInt16: [Segment]] = [:]
     private let rate: Double
-    private(set) var hasReports = false
+    package private(set) var hasReports = false
 
     init(_ observations: [UInt16: StreamObservations], clockRate: UInt32, _ participant: ParticipantClock) {
         rate = Double(max(clockRate, 1))
@@ -36,7 +36,7 @@ struct TrackClock: Sendable {
         }
     }
 
-    func time(of packet: RecordedPacket) -> MediaTime {
+    package func time(of packet: RecordedPacket) -> MediaTime {
         let earliest = packet.arrival &- Self.delayMax
         guard let segment = segment(of: packet) else { return max(packet.arrival, 0) }
         // Unwrapped towards what its arrival lets expect: within half of 2^32 of it nothing else is meant.
@@ -46,7 +46,8 @@ struct TrackClock: Sendable {
         let timestamp = expected &+ Int64(Int32(truncatingIfNeeded: Int64(packet.timestamp) &- expected))
         let x = Double(timestamp &- segment.origin) * 1e9 / rate
         guard let time = segment.pieces(x) else { return max(packet.arrival, 0) }
-        return max(0, Int64(min(max(time, Double(earliest)), Double(packet.arrival))))
+        // A double of such a size may lie a little beyond.
+        return max(0, min(Int64(min(max(time, Double(earliest)), Double(packet.arrival))), packet.arrival))
     }
 
     private func segment(of packet: RecordedPacket) -> Segment? {

@@ -57,20 +57,24 @@ struct FrameAssembly {
         // Moved out and back in, so that the bytes are not copied for each packet.
         let moved = kind
         kind = .none
-        switch moved {
+        switch consume moved {
         case .none: return false
         case .vp8(var assembly):
-            defer { kind = .vp8(assembly) }
-            return assembly.add(payload)
+            let fits = assembly.add(payload)
+            kind = .vp8(assembly)
+            return fits
         case .vp9(var assembly):
-            defer { kind = .vp9(assembly) }
-            return assembly.add(payload)
+            let fits = assembly.add(payload)
+            kind = .vp9(assembly)
+            return fits
         case .av1(var assembly):
-            defer { kind = .av1(assembly) }
-            return assembly.add(payload)
+            let fits = assembly.add(payload)
+            kind = .av1(assembly)
+            return fits
         case .units(var assembly):
-            defer { kind = .units(assembly) }
-            return assembly.add(payload)
+            let fits = assembly.add(payload)
+            kind = .units(assembly)
+            return fits
         }
     }
 

@@ -1,6 +1,6 @@
 // One track as WebM or Matroska (RFC 9559): docs/formats/exports.md has the layout.
 //
-// Owns no file. What was taken from `output` is appended, `finish` gives what is written over the beginning: sizes,
+// Owns no file. What `moveOutput` gives is appended, `finish` gives what is written over the beginning: sizes,
 // duration, the places of index and cues. A file that was not finished plays from its beginning: until then its size is
 // unknown and its index a void. Each cluster is written when it is whole.
 
@@ -24,8 +24,7 @@ package struct MatroskaWriter {
         var position: UInt64
     }
 
-    /// Bytes to append; whoever takes them empties it.
-    package var output: Bytes = []
+    private var output: Bytes = []
 
     private let track: MuxedTrack
     private var written: UInt64 = 0
@@ -144,7 +143,8 @@ package struct MatroskaWriter {
         let places = [(MatroskaID.info, infoPosition), (MatroskaID.tracks, tracksPosition), (MatroskaID.cues, cues)]
         var body: Bytes = []
         for (id, position) in places {
-            let seek = EBML.element(MatroskaID.seekID, EBML.id(id))
+            let seek =
+                EBML.element(MatroskaID.seekID, EBML.id(id))
                 + EBML.wideUnsigned(MatroskaID.seekPosition, position)
             body += EBML.element(MatroskaID.seek, seek)
         }
@@ -168,7 +168,7 @@ package struct MatroskaWriter {
         let startsCluster =
             !isEmpty
             && (time - clusterTime > Self.clusterTimeMax || blocks.count + frame.bytes.count > Self.clusterBytesMax
-                || (track.codec.isVideo && frame.isKeyframe && time - clusterTime >= Self.cueDistance))
+                || (track.codec.isVideo && frame.isKeyframe && isDue(time)))
         if startsCluster { closeCluster() }
         if blocks.isEmpty {
             clusterTime = time
@@ -184,6 +184,9 @@ package struct MatroskaWriter {
         isEmpty = false
         if track.codec == .opus { lastStep = Int64(frame.samples) / 48 }
     }
+
+    /// Whether a keyframe begins a cluster.
+    private func isDue(_ time: Int64) -> Bool { !clusterHasKeyframe || time - clusterTime >= Self.cueDistance }
 
     private mutating func closeCluster() {
         guard !blocks.isEmpty else { return }
@@ -204,7 +207,13 @@ package struct MatroskaWriter {
     /// Milliseconds from the first frame to the end of the last.
     package var duration: Int64 { isEmpty ? 0 : lastTime + max(lastStep, 1) }
 
-    /// Nothing is added afterwards. `output` has the rest, the patches are for what was written before.
+    /// What is to be appended to the file.
+    package mutating func moveOutput(to bytes: inout Bytes) {
+        bytes += output
+        output.removeAll(keepingCapacity: true)
+    }
+
+    /// Nothing is added afterwards. What is left is moved once more; the patches are for what was written before.
     package mutating func finish() -> [MuxPatch] {
         closeCluster()
         let cuesPosition = position
@@ -223,7 +232,8 @@ package struct MatroskaWriter {
     private var cueBytes: Bytes {
         var body: Bytes = []
         for cue in cues {
-            let place = EBML.unsigned(MatroskaID.cueTrack, 1)
+            let place =
+                EBML.unsigned(MatroskaID.cueTrack, 1)
                 + EBML.unsigned(MatroskaID.cueClusterPosition, cue.position)
             body += EBML.element(
                 MatroskaID.cuePoint,

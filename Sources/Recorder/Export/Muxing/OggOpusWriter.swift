@@ -13,10 +13,14 @@ package struct OggOpusWriter {
     /// A packet that begins that far before the end of what is there already is left out. Only a clock that was wrong
     /// sends sound twice.
     static let overlapMax: Int64 = 960
+    /// 48 hours of nothing take 3 MB; no recording has a longer gap.
+    static let gapMax: Int64 = 48_000 * 172_800
+    /// Filled at once: a minute, a whole number of frames of every length.
+    private static let gapPart: Int64 = 48_000 * 60
     /// A page each second: what a reader must take in at once, and where it can seek to.
     static let pageSamples: Int64 = 48_000
 
-    package var output: Bytes = []
+    private var output: Bytes = []
     private(set) var concealedSamples: Int64 = 0
     private(set) var overlapping = 0
 
@@ -47,7 +51,7 @@ package struct OggOpusWriter {
     package mutating func add(_ frame: EncodedFrame) {
         guard let header = frame.bytes.first, frame.samples > 0 else { return }
         let position = samplePosition(frame.time)
-        if samples - position > Self.overlapMax {
+        if samples - position >= Self.overlapMax {
             overlapping += 1
             return
         }
@@ -59,9 +63,14 @@ package struct OggOpusWriter {
     private func samplePosition(_ time: MediaTime) -> Int64 { (time / 1_000 &* 48 + 500) / 1_000 }
 
     private mutating func fill(_ count: Int64, after header: UInt8) {
-        for (packet, length) in OpusPackets.concealment(Int(count), after: header) {
-            append(packet, Int64(length))
-            concealedSamples += Int64(length)
+        var left = min(count, Self.gapMax)
+        while left >= Int64(OpusPackets.unit) {
+            let part = min(left, Self.gapPart)
+            left -= part
+            for (packet, length) in OpusPackets.concealment(Int(part), after: header) {
+                append(packet, Int64(length))
+                concealedSamples += Int64(length)
+            }
         }
     }
 
@@ -75,6 +84,12 @@ package struct OggOpusWriter {
         emit(page, flags, granule: samples)
         page = OggPage()
         pageStart = samples
+    }
+
+    /// What is to be appended to the file.
+    package mutating func moveOutput(to bytes: inout Bytes) {
+        bytes += output
+        output.removeAll(keepingCapacity: true)
     }
 
     /// Milliseconds.

@@ -40,7 +40,9 @@ struct OggPage {
         page += lengths
         page += data
         let checksum = Self.checksum(page)
-        for shift in 0..<4 { page[Self.checksumOffset + shift] = UInt8(truncatingIfNeeded: checksum >> UInt32(8 * shift)) }
+        for shift in 0..<4 {
+            page[Self.checksumOffset + shift] = UInt8(truncatingIfNeeded: checksum >> UInt32(8 * shift))
+        }
         return page
     }
 

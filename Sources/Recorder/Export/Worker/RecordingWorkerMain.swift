@@ -102,10 +102,12 @@ package enum RecordingWorkerMain {
 
         private mutating func flush() -> Bool {
             defer { output.removeAll(keepingCapacity: true) }
-            return write(output, at: position, &position)
+            guard write(output, at: position) else { return false }
+            position += UInt64(output.count)
+            return true
         }
 
-        private func write(_ bytes: Bytes, at start: UInt64, _ end: inout UInt64) -> Bool {
+        private func write(_ bytes: Bytes, at start: UInt64) -> Bool {
             var written = 0
             while written < bytes.count {
                 let count = bytes.withUnsafeBytes { room in
@@ -117,7 +119,6 @@ package enum RecordingWorkerMain {
                 guard count > 0 else { return false }
                 written += count
             }
-            end = start + UInt64(bytes.count)
             return true
         }
 
@@ -126,8 +127,7 @@ package enum RecordingWorkerMain {
             guard let (summary, patches) = export?.finish(into: &output) else { return ExportReply(.nothing) }
             guard flush() else { return ExportReply(.unwritable, detail: errno) }
             for patch in patches {
-                var ignored: UInt64 = 0
-                guard write(patch.bytes, at: patch.offset, &ignored) else {
+                guard write(patch.bytes, at: patch.offset) else {
                     return ExportReply(.unwritable, detail: errno)
                 }
             }
