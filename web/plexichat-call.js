@@ -128,6 +128,9 @@ export class PlexiCall extends EventTarget {
   /** Plays what the browser held back; to be called in a gesture's handler. @returns {Promise<void>} */
   resumePlayback() { return this.#session.playback.resume(); }
 
+  /** One's own answer to the recording; what it forbids is not written any more. @param {boolean} agrees @returns {boolean} */
+  answerRecording(agrees) { return this.#session.power('consent', { agree: agrees }); }
+
   // Host powers: refused by the server with `forbidden` for everybody else (`state.hostId`). False: not connected.
 
   /** @param {string} userId @returns {boolean} */
@@ -144,6 +147,12 @@ export class PlexiCall extends EventTarget {
 
   /** @param {readonly string[]} userIds @returns {boolean} */
   invite(userIds) { return this.#session.power('invite', { participants: userIds }); }
+
+  /**
+   * Begins or ends a recording. Who may is the server's policy: hosts, administrators, or nobody.
+   * @param {boolean} on @returns {boolean}
+   */
+  setRecording(on) { return this.#session.power('record', { on }); }
 
   /** Ends the call for everybody. @returns {boolean} */
   endForAll() { return this.#session.power('end', {}); }

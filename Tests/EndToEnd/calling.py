@@ -110,3 +110,31 @@ def relay_credentials_are_what_coturn_computes():
         equal(relay["credential"], base64.b64encode(mac).decode())
         expect("relay and server know it" not in server.log_text(), "the secret is in the log")
 
+
+@check
+def a_server_without_a_recorder_says_so_to_who_might_record_and_to_nobody_else():
+    with Server(*SETTINGS) as server:
+        alice, bob, mallory = people(server, "alice", "bob", "mallory")
+        call = begin(server, alice, bob)
+        server.call("POST", f"/v1/calls/{call}/join", token=bob[1]).status_is(200)
+        wish = {"enable": True, "encryption_key_id": "recording", "store": "backup"}
+        refused = server.call("POST", f"/calls/{call}/record", wish, alice[1]).status_is(503)
+        equal(error_code(refused), "service_unavailable")
+        equal(error_code(server.call("POST", f"/calls/{call}/record", wish, bob[1]).status_is(403)),
+              "recording_not_allowed")
+        server.call("POST", f"/calls/{call}/record", wish, mallory[1]).status_is(404)
+        state = server.call("GET", f"/calls/{call}/recording", token=bob[1]).status_is(200).json
+        equal((state["on"], state["state"], state["participants"]), (False, "off", []))
+        answer = server.call("POST", f"/calls/{call}/recording/consent", {"agree": True}, bob[1]).status_is(409)
+        equal(error_code(answer), "not_recording")
+        equal(server.call("GET", "/recordings", token=alice[1]).status_is(200).json, {"recordings": [], "total": 0})
+
+
+@check
+def the_operator_says_that_nobody_records():
+    with Server(*SETTINGS, "recording.allowed=nobody") as server:
+        alice, bob = people(server, "alice", "bob")
+        call = begin(server, alice, bob)
+        server.call("POST", f"/v1/calls/{call}/join", token=bob[1]).status_is(200)
+        refused = server.call("POST", f"/calls/{call}/record", {"enable": True}, alice[1]).status_is(403)
+        equal(error_code(refused), "recording_not_allowed")

@@ -616,6 +616,44 @@ test('keys do the same, but not while somebody types or a dialog is open', async
   assert.equal(call.asked('setHand').length, 1);
 });
 
+test('who is asked whether they may be recorded answers, and takes it back', async () => {
+  const call = await inCall();
+  const recording = (/** @type {string} */ consent) => Object.freeze({
+    id: 'r1', state: 'recording', on: true, policy: 'ask', startedBy: id(2),
+    people: [{ userId: id(1), consent }, { userId: id(2), consent: 'agreed' }],
+  });
+  call.change({ recording: recording('asked') });
+  const dialog = () => document.querySelector('dialog');
+  assert.match(dialog().textContent, /Ben Bitdiddle wants to record/);
+  good();
+  dialog().close();
+  assert.deepEqual(call.asked('answerRecording'), [], 'closing it is no answer');
+  assert.match(shown(), /Being recorded, without you/);
+  call.change({ speaker: id(2) });
+  assert.equal(dialog(), null, 'it comes by itself once');
+  await press('Answer');
+  await press('I agree');
+  assert.deepEqual(call.asked('answerRecording'), [[true]]);
+  call.change({ recording: recording('agreed') });
+  assert.match(shown(), /You are being recorded/);
+  await press('People');
+  good();
+  await press('Do not record me any more');
+  await press('Cancel');
+  assert.equal(call.asked('answerRecording').length, 1);
+  await press('Do not record me any more');
+  dialog().querySelectorAll('button')[1].click();
+  await settle();
+  assert.deepEqual(call.asked('answerRecording'), [[true], [false]]);
+  await press('End the recording');
+  dialog().querySelectorAll('button')[1].click();
+  await settle();
+  call.change({ recording: null });
+  assert.doesNotMatch(shown(), /being recorded/i);
+  await press('Record the call');
+  assert.deepEqual(call.asked('setRecording'), [[false], [true]]);
+});
+
 test('the host mutes, removes after a question, locks, ends for all', async () => {
   const call = await inCall();
   await press('People');

@@ -294,6 +294,16 @@ test('host powers are messages with an id', async () => {
   assert.equal(call.setLocked(false), false);
 });
 
+test('a recording is begun and answered by messages with an id', async () => {
+  const { world, call } = await joinedCall();
+  assert.ok(call.setRecording(true) && call.answerRecording(false));
+  const [record, consent] = world.socket.take();
+  assert.deepEqual(record, { type: 'control', action: 'record', on: true, id: record.id });
+  assert.deepEqual(consent, { type: 'control', action: 'consent', agree: false, id: consent.id });
+  await call.leave();
+  assert.equal(call.answerRecording(true), false);
+});
+
 test('a worker that cannot be made, or not be loaded, ends an encrypted call', async () => {
   const secret = new Uint8Array(32);
   const transform = { RTCRtpScriptTransform: class {} };

@@ -11,6 +11,7 @@ import { canonicalCode, isObject, problem } from './problems.js';
 
 /** @typedef {import('./types.js').Participant} Participant */
 /** @typedef {import('./types.js').CallProblem} CallProblem */
+/** @typedef {import('./types.js').Recording} Recording */
 
 /** Characters of a message that is looked at. The longest that the server sends is an offer of 128 sections. */
 export const MESSAGE_MAX = 1 << 20;
@@ -21,7 +22,8 @@ const LIST_MAX = 4_096;
  * @typedef {(
  *   {kind: 'joined', callId: string, userId: string, role: string, status: string, hostId: string|null,
  *     locked: boolean|null, resumeToken: string|null, resumeSeconds: number, resumed: boolean,
- *     iceServers: RTCIceServer[], self: Participant|null, participants: Participant[]}
+ *     iceServers: RTCIceServer[], self: Participant|null, participants: Participant[],
+ *     recording: Recording|null}
  *   | {kind: 'participant-joined'|'participant-updated', participant: Participant}
  *   | {kind: 'participant-left', userId: string, reason: string}
  *   | {kind: 'offer'|'answer', sdp: string, id: number|null}
@@ -30,7 +32,7 @@ const LIST_MAX = 4_096;
  *   | {kind: 'stream', mid: string, paused: boolean, reason: string|null}
  *   | {kind: 'layers', mid: string, unwatched: number[]}
  *   | {kind: 'quality', quality: import('./types.js').Quality}
- *   | {kind: 'recording', on: boolean}
+ *   | {kind: 'recording', recording: Recording|null, reason: string|null}
  *   | {kind: 'status', callId: string, status: string, userId: string|null, hostId: string|null, locked: boolean}
  *   | {kind: 'incoming', call: import('./types.js').IncomingCall}
  *   | {kind: 'ringing-stopped', callId: string, reason: string}
@@ -67,6 +69,24 @@ function participant(value) {
   });
 }
 
+/** What may be; the rest is of a later server, and counts as going on unanswered. */
+const RECORDING_STATES = new Set(['asking', 'recording', 'paused', 'stopping', 'failed', 'off']);
+
+/** @param {unknown} value @returns {Recording|null} null where nothing is recorded */
+function recording(value) {
+  if (!isObject(value)) return null;
+  // A server of before says no more than whether it is on.
+  const told = text(value.state) ?? (value.on === true ? 'recording' : 'off');
+  const state = RECORDING_STATES.has(told) ? told : 'recording';
+  if (state === 'off' || state === 'failed') return null;
+  const people = list(value.participants).filter((one) => isObject(one) && name(one.user_id))
+    .map((one) => Object.freeze({ userId: one.user_id, consent: name(one.consent) ?? 'asked' }));
+  return Object.freeze({
+    id: name(value.recording_id), state: /** @type {Recording['state']} */ (state), on: value.on === true,
+    policy: name(value.policy) ?? 'ask', startedBy: name(value.started_by), people: Object.freeze(people),
+  });
+}
+
 /**
  * How each type is read; null for what lacks something that cannot be done without.
  * @type {Record<string, (body: Record<string, any>) => ServerMessage|null>}
@@ -80,6 +100,7 @@ const READERS = {
       resumeToken: name(body.resume_token), resumeSeconds: measured(body.resume_seconds) ?? 0,
       resumed: body.resumed === true, iceServers: readIceServers(body.ice_servers), self: participant(body.self),
       participants: list(body.participants).map(participant).filter((one) => one !== null),
+      recording: recording(body.recording),
     };
   },
   'participant:joined': (body) => present('participant-joined', body),
@@ -118,7 +139,7 @@ const READERS = {
       bitrateOut: measured(body.bitrate_out), estimate: measured(body.estimate),
     }),
   }),
-  recording: (body) => ({ kind: 'recording', on: body.on === true }),
+  recording: (body) => ({ kind: 'recording', recording: recording(body), reason: name(body.reason) }),
   'call:status'(body) {
     const [callId, status] = [name(body.call_id), name(body.status)];
     return callId && status && {

@@ -48,6 +48,13 @@ export const PROBLEMS = Object.freeze({
   left: { text: 'You have left the call', retry: false },
   replaced: { text: 'The call goes on in another window', retry: false },
   connection_lost: { text: 'The connection was lost for too long', retry: true },
+  // Its recording.
+  recording_not_allowed: { text: 'This server does not let you record this call', retry: false },
+  call_not_ongoing: { text: 'Only a call that is ongoing is recorded', retry: false },
+  recording_in_progress: { text: 'The call is being recorded', retry: false },
+  not_recording: { text: 'The call is not being recorded', retry: false },
+  consent_not_asked: { text: 'This server announces recordings and asks nobody', retry: false },
+  too_many_answers: { text: 'You have agreed too often to this recording', retry: false },
   // Conversations.
   message_too_long: { text: 'The message is longer than the server takes', retry: false },
   edited_since: { text: 'The message was edited meanwhile', retry: false },

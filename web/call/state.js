@@ -8,6 +8,7 @@
 
 /** @typedef {import('./types.js').CallState} CallState */
 /** @typedef {import('./types.js').Participant} Participant */
+/** @typedef {import('./types.js').Recording} Recording */
 /** @typedef {import('./types.js').RemoteTrack} RemoteTrack */
 /** @typedef {import('./types.js').TrackSource} TrackSource */
 /** @typedef {import('./messages.js').ServerMessage} ServerMessage */
@@ -18,7 +19,7 @@
 /** @param {string} callId @param {boolean} isEncrypted @returns {CallState} */
 export function initialState(callId, isEncrypted) {
   return Object.freeze({
-    phase: 'idle', callId, userId: null, status: null, hostId: null, locked: false, recording: false,
+    phase: 'idle', callId, userId: null, status: null, hostId: null, locked: false, recording: null,
     participants: Object.freeze([]),
     own: Object.freeze({
       muted: false, mutedByHost: false, microphone: false, camera: false, screen: false, hold: false, hand: false,
@@ -52,7 +53,7 @@ export function reduce(state, message, { readyMids = new Set() } = {}) {
       pauseReason: message.paused ? /** @type {RemoteTrack['pauseReason']} */ (message.reason) : null,
     }));
     case 'quality': return quiet(changed(state, { quality: message.quality }));
-    case 'recording': return quiet(changed(state, { recording: message.on }));
+    case 'recording': return recorded(state, message);
     case 'status': return status(state, message);
     default: return quiet(state);
   }
@@ -71,11 +72,40 @@ function joined(state, message) {
     state: changed(state, {
       phase: 'joined', userId: message.userId, status: message.status, participants, reconnect: null,
       hostId: message.hostId ?? state.hostId, locked: message.locked ?? state.locked,
+      recording: sameRecording(state.recording, message.recording),
       // After a resume the server tells the tracks again; anew, there are none yet.
       ...(message.resumed ? {} : { tracks: Object.freeze([]), speaker: null }),
     }),
     notices,
   };
+}
+
+/** @param {CallState} state @param {Extract<ServerMessage, {kind: 'recording'}>} message @returns {Step} */
+function recorded(state, message) {
+  const [old, next] = [state.recording, sameRecording(state.recording, message.recording)];
+  const notices = [];
+  if (!old && next) {
+    notices.push({ kind: next.policy === 'ask' ? 'recording-started' : 'recording-announced', userId: next.startedBy });
+  }
+  if (old && !next) notices.push({ kind: message.reason === 'recorder_failed' ? 'recording-failed' : 'recording-ended', userId: null });
+  if (old && next) {
+    const before = new Map(old.people.map((one) => [one.userId, one.consent]));
+    for (const { userId, consent } of next.people) {
+      const isNews = before.get(userId) !== consent && (consent === 'refused' || consent === 'withdrawn');
+      if (isNews && userId !== state.userId) notices.push({ kind: 'recording-refused', userId });
+    }
+  }
+  return { state: changed(state, { recording: next }), notices };
+}
+
+/** The old object where it says the same. @param {Recording|null} old @param {Recording|null} next */
+function sameRecording(old, next) {
+  return old && next && JSON.stringify(old) === JSON.stringify(next) ? old : next;
+}
+
+/** One's own consent to the recording that is on; null where there is none. @param {CallState} state @returns {string|null} */
+export function ownConsent({ recording, userId }) {
+  return recording?.people.find((one) => one.userId === userId)?.consent ?? null;
 }
 
 /** The old object where it says the same. @param {Participant|undefined} old @param {Participant} next */

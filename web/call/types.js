@@ -27,7 +27,7 @@
  * @property {string|null} status of the call as the server says: `initiating`, `ringing`, `ongoing`, `ended`, …
  * @property {string|null} hostId
  * @property {boolean} locked nobody new is let in
- * @property {boolean} recording
+ * @property {Recording|null} recording the one that is on
  * @property {readonly Participant[]} participants the others, in the order in which they came
  * @property {Own} own
  * @property {readonly RemoteTrack[]} tracks what others show, in the order of the server's list
@@ -38,6 +38,17 @@
  * @property {Encryption} encryption
  * @property {boolean} playBlocked the browser waits for a gesture before it plays sound: call `resumePlayback()` in one
  * @property {CallProblem|null} end
+ */
+
+/**
+ * Who has agreed is in `people`, oneself among them (docs/protocol/recording.md).
+ * @typedef {object} Recording
+ * @property {string|null} id
+ * @property {'asking'|'recording'|'paused'|'stopping'} state
+ * @property {boolean} on whether anything is written now
+ * @property {string} policy `ask`, `announce`, `operator`
+ * @property {string|null} startedBy
+ * @property {readonly {userId: string, consent: string}[]} people
  */
 
 /**

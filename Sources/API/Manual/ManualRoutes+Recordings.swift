@@ -152,7 +152,8 @@ extension ManualRoutes {
         guard reference.version == nil || reference.version == active else {
             throw RecordingError.validation(
                 field: "encryption_key_id",
-                reason: "only the key's active version, \(active), takes new recordings; older ones open what they have")
+                reason: "only the key's active version, \(active), takes new recordings; older ones open what they have"
+            )
         }
         return RecordingWish(store: store, keyVersion: active)
     }

@@ -260,7 +260,9 @@ extension CallService {
     ) {
         let recording = machine.recording
         live[id]?.recording = machine
-        live[id]?.recordingNotes += effects.compactMap { RecordingNote.event($0, recording, by: actor, origin, at: clock.now()) }
+        live[id]?.recordingNotes += effects.compactMap {
+            RecordingNote.event($0, recording, by: actor, origin, at: clock.now())
+        }
         live[id]?.machine.show(recording.state == .starting || recording.state.isOver ? nil : recording)
         if recording.state.isOver { resolve(recording.id, RecordingOutcome(recording, recording.state)) }
     }

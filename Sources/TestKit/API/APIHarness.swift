@@ -173,7 +173,8 @@ package final class APIHarness: Sendable {
             services: Services(
                 accounts: domain.service, health: health, metrics: metrics, documentation: setup.documentation,
                 areMetricsPublic: setup.areMetricsPublic, media: setup.media,
-                signaling: setup.signaling, calls: CallAccess(service: calls, presence: presence, recordings: recordings),
+                signaling: setup.signaling,
+                calls: CallAccess(service: calls, presence: presence, recordings: recordings),
                 chat: ChatAccess(service: chat, publicURL: "https://chat.example.org"),
                 live: LiveAccess(hub: hub, chat: chat),
                 files: FileAccess(service: files, publicURL: "https://chat.example.org", avatars: avatars),

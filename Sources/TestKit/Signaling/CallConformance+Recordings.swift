@@ -169,7 +169,7 @@ extension CallConformance {
             try await requireCallRefusal(.recording(.notAllowed)) { try await end(id, bob, calls) }
             try await end(id, alice, calls)
             try requireEqual(calls.recorder.ends, [.stopped])
-        },
+        }
     ]
 
     private static let recordingLibrary: [Check] = [

@@ -248,8 +248,10 @@ import Wire
         }
     }
 
-    @Test func `recording is said to be missing, to those who have part in the call`() async throws {
-        try await APIHarness.run { api in
+    @Test func `a server that does not record says so, to those who might`() async throws {
+        var setup = APIHarness.Setup()
+        setup.recorder = nil
+        try await APIHarness.run(setup) { api in
             let (alice, bob) = try await Self.people(api)
             let id = try #require(try await Door.all[0].call(api, alice, bob.id).string("call_id"))
             let answer = try await api.post("/calls/\(id)/record", #"{"enable": true}"#, as: alice)

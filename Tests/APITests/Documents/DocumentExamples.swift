@@ -284,10 +284,8 @@ extension DocumentExample {
             document: "manual, STUN/TURN Configuration", method: .get, path: "/calls/ice-config", caller: .john),
         DocumentExample(
             document: "manual, Recording Control", method: .post, path: "/calls/$ongoing/record", caller: .john,
-            body: #"{ "enable": true, "encryption_key_id": "keyId", "store": "backup" }"#, status: 503,
-            answer: """
-                {"code": "service_unavailable", "detail": "...", "request_id": null, "info": {}}
-                """, equal: ["code"]),
+            body: #"{ "enable": true, "encryption_key_id": "recording", "store": "backup" }"#, status: 202,
+            answer: #"{ "task_id": "..." }"#),
         DocumentExample(
             document: "manual, Presence & Status", method: .get, path: "/calls/presence/$john?in=$ongoing",
             caller: .admin,

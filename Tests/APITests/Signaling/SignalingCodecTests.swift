@@ -137,6 +137,60 @@ import Wire
             })
     }
 
+    private static var recording: CallRecording {
+        var recording = CallRecording(
+            id: RecordingID(.random()), call: call, startedBy: user, policy: .ask, store: .backup, keyVersion: 1,
+            startedAt: .now())
+        recording.state = .recording
+        recording.people = [(user, RecordingConsent.agreed), (other, .refused)].map { user, consent in
+            RecordingPerson(user: user, isPresent: true, consent: consent, means: .socket, changedAt: .now())
+        }
+        return recording
+    }
+
+    @Test func `a recording is told alike in both dialects, and with the join`() throws {
+        let id = Self.recording
+        let manual = try Self.write(Self.manual, .recording(id))[0]
+        let data = try #require(try Self.write(Self.calls, .recording(id))[0]["data"]?.objectValue)
+        #expect(manual["type"] == .string("recording") && manual["on"] == .bool(true))
+        #expect(manual["state"] == .string("recording") && manual["reason"] == .null)
+        #expect(manual["participants"]?.arrayValue?.count == 2)
+        for (name, value) in data.pairs { #expect(manual[name] == value) }
+        var call = Self.info()
+        call.recording = id
+        let ice = RelayOptions().configuration(for: .random(), now: .now())
+        for (found, state) in [(call, JSONValue.string("recording")), (Self.info(), .null)] {
+            let welcome = Welcome(
+                call: found, user: Self.user, role: .offerer, resumeToken: "T", resumeSeconds: 30, isResumed: false,
+                own: nil, participants: [], ice: ice)
+            let told = try Self.write(Self.manual, .joined(welcome))[0]["recording"]
+            #expect(told?["state"] ?? told == state)
+        }
+        // One that is over is off, and says why.
+        var over = id
+        (over.state, over.end) = (.finished, .timeLimit)
+        let last = try Self.write(Self.manual, .recording(over))[0]
+        #expect(last["state"] == .string("off") && last["on"] == .bool(false))
+        #expect(last["reason"] == .string("time_limit"))
+    }
+
+    @Test func `an answer to a recording has the same words in both dialects`() {
+        for agrees in [true, false] {
+            let manual = #"{"type":"control","action":"consent","agree":\#(agrees),"id":9}"#
+            let calls = #"{"type":"consent","agree":\#(agrees),"id":9}"#
+            let answer = Result<ClientMessage, SignalingFault>.success(.consent(agrees: agrees, id: 9))
+            #expect(Self.read(Self.manual, manual) == answer && Self.read(Self.calls, calls) == answer)
+        }
+        for text in [#"{"type":"consent"}"#, #"{"type":"consent","agree":"yes"}"#, #"{"type":"record","on":1}"#] {
+            guard case .failure(.invalidMessage) = Self.read(Self.calls, text) else {
+                Issue.record("\(text) was read")
+                continue
+            }
+        }
+        let record = #"{"type":"control","action":"record","on":true,"id":2}"#
+        #expect(Self.read(Self.manual, record) == .success(.host(.record(true), id: 2)))
+    }
+
     private static func write(_ codec: any SignalingCodec, _ message: ServerMessage) throws -> [JSONValue] {
         try codec.write(message).map { bytes in try JSONValue(parsing: bytes) }
     }
@@ -154,7 +208,7 @@ import Wire
             .offer(sdp: "v=0", id: 1), .answer(sdp: "v=0", id: nil),
             .tracks([TrackView(mid: "0", kind: .audio, user: other)]), .speaker(other),
             .stream(mid: "0", paused: .bandwidth), .layers(mid: "0", unwatched: [1, 2]), .quality(QualityView()),
-            .recording(true), .status(call, by: nil), .incoming(call), .ringingStopped(call, .answered),
+            .recording(Self.recording), .status(call, by: nil), .incoming(call), .ringingStopped(call, .answered),
             .presence(other, Presence(status: .inCall, lastSeen: .now())), .iceServers(ice),
             .reconnect(url: "wss://other.example", seconds: 20), .fault(.notJoined, ref: 4), .pong(id: 1),
         ]

@@ -18,6 +18,7 @@ final class CallWorld {
     let presence: PresenceBook
     let service: CallService
     let logins: LoginWatch
+    let recorder = TestRecorder()
     let people: [Principal]
     private let database: SQLiteDatabase
 
@@ -34,7 +35,7 @@ final class CallWorld {
             database: database, clock: domain.clock.clock, tell: { [hub] in hub.presenceChanged($0, $1) })
         service = CallService(
             node: "test", database: database, accounts: domain.service, presence: presence, media: hub, events: hub,
-            clock: domain.clock.clock, options: options)
+            recorder: recorder, clock: domain.clock.clock, options: options)
         hub.setCalls(service)
         hub.setPresence(presence)
         logins = LoginWatch(sockets: [hub], calls: service, presence: presence, accounts: domain.service)

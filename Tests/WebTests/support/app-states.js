@@ -4,7 +4,7 @@
 /** @param {any} more @returns {import('../../../web/call/types.js').CallState} */
 export function callState({ own = {}, ...more }) {
   return {
-    phase: 'joined', callId: 'c', userId: 'me', status: 'ongoing', hostId: 'me', locked: false, recording: false,
+    phase: 'joined', callId: 'c', userId: 'me', status: 'ongoing', hostId: 'me', locked: false, recording: null,
     participants: [], tracks: [], speaker: null, quality: null, media: 'connected', reconnect: null,
     encryption: { on: false, failures: 0 }, playBlocked: false, end: null,
     own: {

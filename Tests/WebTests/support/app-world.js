@@ -97,12 +97,12 @@ export class FakeCall extends Remembering {
     super();
     this.options = options;
     this.state = Object.freeze({
-      phase: 'idle', callId: options.callId, userId: null, status: null, hostId: null, locked: false, recording: false,
+      phase: 'idle', callId: options.callId, userId: null, status: null, hostId: null, locked: false, recording: null,
       participants: [], tracks: [], speaker: null, quality: null, media: 'new', reconnect: null,
       encryption: { on: options.encryption !== undefined, failures: 0 }, playBlocked: false, end: null,
       own: { muted: false, mutedByHost: false, microphone: false, camera: false, screen: false, hold: false, hand: false, mayAudio: true, mayVideo: true },
     });
-    for (const name of ['setMuted', 'setHold', 'setHand', 'setTiles', 'muteParticipant', 'removeParticipant', 'invite', 'setLocked', 'endForAll', 'networkChanged']) {
+    for (const name of ['setMuted', 'setHold', 'setHand', 'setTiles', 'muteParticipant', 'removeParticipant', 'invite', 'setLocked', 'endForAll', 'setRecording', 'answerRecording', 'networkChanged']) {
       /** @type {any} */ (this)[name] = (/** @type {any[]} */ ...words) => this.note(name, ...words);
     }
     for (const [name, member] of [['setMicrophone', 'microphone'], ['setCamera', 'camera'], ['setScreen', 'screen']]) {

@@ -7,10 +7,10 @@ import { bannersOf } from './view.js';
 
 /** @typedef {import('./view.js').Banner} Banner */
 
-const words = /** @type {const} */ ({ play: 'call.play', unmute: 'control.unmute', 'copy-link': 'call.copyLink' });
+const words = /** @type {const} */ ({ play: 'call.play', unmute: 'control.unmute', 'copy-link': 'call.copyLink', consent: 'call.recording.answer' });
 
 /**
- * @param {Record<'play' | 'unmute' | 'copy-link', () => void>} actions
+ * @param {Record<'play' | 'unmute' | 'copy-link' | 'consent', () => void>} actions
  * @param {(words: string, isUrgent: boolean) => void} say
  */
 export function createBanners(actions, say) {

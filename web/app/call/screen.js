@@ -9,6 +9,7 @@ import { problemText } from '../problems.js';
 import { actionOf, takesLetters } from '../shortcuts.js';
 import { text } from '../text.js';
 import { createBanners } from './banners.js';
+import { createConsent } from './consent.js';
 import { createControls } from './controls.js';
 import { createHead } from './head.js';
 import { openShortcuts } from './keys.js';
@@ -25,7 +26,7 @@ import { noticeText, titleOf, waitingText } from './view.js';
 /** Notices that are also shown; the others are only spoken, since tiles show them. */
 const shownNotices = new Set([
   'muted-by-host', 'locked', 'unlocked', 'reconnected', 'hand-raised', 'host-changed', 'declined', 'missed', 'busy',
-  'server-stopping',
+  'server-stopping', 'recording-started', 'recording-announced', 'recording-ended', 'recording-failed',
 ]);
 
 /**
@@ -64,8 +65,9 @@ export function callView(app, { id, secret, how, onEnded, onWish }) {
   };
   const controls = createControls(actions);
   const banners = createBanners({
-    play: () => void call.resumePlayback(), unmute: own.toggleMute, 'copy-link': copyLink,
+    play: () => void call.resumePlayback(), unmute: own.toggleMute, 'copy-link': copyLink, consent: () => consent.open(),
   }, app.announce.say);
+  const consent = createConsent({ nameOf, answer: (agrees) => call.answerRecording(agrees) });
   const head = createHead(secret !== null, copyLink);
   const sound = createSound(call);
   const element = h('main', { class: 'call', id: 'main', tabindex: '-1' },
@@ -87,6 +89,7 @@ export function callView(app, { id, secret, how, onEnded, onWish }) {
     banners.update(state, { now: app.now(), isOnline: app.store.get().isOnline });
     controls.update(state, { layout: app.store.get().preferences.layout, canShare: app.media.canShare, side: side.shown });
     side.update(state);
+    consent.update(state);
     stage.update(state);
     sound.update(state);
   }
@@ -135,6 +138,7 @@ export function callView(app, { id, secret, how, onEnded, onWish }) {
   function finish(problem) {
     if (isOver) return;
     isOver = true;
+    consent.close();
     ringback();
     if (problem.code !== 'left') app.sounds.play('ended');
     onEnded(problem, since === null ? null : (app.now() - since) / 1000, call.state.status);
@@ -179,6 +183,7 @@ export function callView(app, { id, secret, how, onEnded, onWish }) {
       document.removeEventListener('keydown', onKey);
       for (const end of unwatch) end();
       own.close();
+      consent.close();
       stage.close();
       side.close();
       if (call.state.phase !== 'ended') void call.leave();

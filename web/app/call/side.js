@@ -8,6 +8,7 @@ import { busy, iconButton, toggle } from '../parts.js';
 import { text } from '../text.js';
 import { addPeople } from './add-people.js';
 import { figuresOf } from './figures.js';
+import { recordingPart } from './recording-part.js';
 import { canInvite, hasPowers, peopleOf } from './view.js';
 
 /** @typedef {import('../app.js').App} App */
@@ -106,7 +107,8 @@ function peoplePanel(app, call) {
   }));
   const add = addPeople(app, call);
   const tools = h('section', { class: 'stack', aria: { label: text('side.hostTools') } }, add.element, lock.element, endAll);
-  const element = h('div', { class: 'stack' }, count, list, tools);
+  const recording = recordingPart(call);
+  const element = h('div', { class: 'stack' }, count, list, recording.element, tools);
   const isAdmin = () => app.store.get().user?.roles.includes('admin') === true;
 
   /** @param {import('./view.js').PersonView} first */
@@ -146,6 +148,7 @@ function peoplePanel(app, call) {
       const here = state.participants.filter((person) => person.state === 'joined').length + 1;
       setText(count, text('side.count', { count: here }));
       keyed(list, people, (person) => person.userId, row);
+      recording.update(state, isAdmin());
       tools.hidden = !hasPowers(state, isAdmin());
       add.element.hidden = !canInvite(state, isAdmin());
       add.update();

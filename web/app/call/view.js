@@ -1,6 +1,7 @@
 // @ts-check
 // What a call's screen shows, computed from the SDK's state: tiles, banners, controls, people. No element, no clock.
 
+import { ownConsent } from '../../call/state.js';
 import { nameList } from '../format.js';
 import { hasText, text } from '../text.js';
 
@@ -141,8 +142,40 @@ export function waitingText(state) {
   return null;
 }
 
+/** Whose media is written. */
+const isWritten = (/** @type {string | null | undefined} */ consent) => consent === 'agreed' || consent === 'told' || consent === 'assumed';
+
+/** What everybody sees of a recording, in words. @param {CallState} state @returns {string | null} null while nothing is recorded */
+export function recordingText(state) {
+  switch (state.recording?.state) {
+    case undefined: return null;
+    case 'asking': return text('call.recording.asking');
+    case 'paused': return text('call.recording.paused');
+    case 'stopping': return text('call.recording.stopping');
+    default: return text(isWritten(ownConsent(state)) ? 'call.recording.with' : 'call.recording.without');
+  }
+}
+
 /**
- * @typedef {{ id: string, words: string, action: 'play' | 'unmute' | 'copy-link' | null, isUrgent: boolean }} Banner
+ * What one may do about a recording.
+ * @param {CallState} state
+ * @param {boolean} isAdmin
+ */
+export function recordingTools(state, isAdmin) {
+  const { recording } = state;
+  const isGoing = recording !== null && recording.state !== 'stopping';
+  const isAsked = isGoing && recording.policy === 'ask';
+  const own = ownConsent(state);
+  const mayRecord = state.phase === 'joined' && (hasPowers(state, isAdmin) || (recording !== null && recording.startedBy === state.userId));
+  return {
+    canBegin: mayRecord && recording === null && state.status === 'ongoing', canEnd: mayRecord && isGoing,
+    mustAnswer: isAsked && own === 'asked', canAgree: isAsked && own !== null && own !== 'agreed',
+    canWithdraw: isAsked && own === 'agreed',
+  };
+}
+
+/**
+ * @typedef {{ id: string, words: string, action: 'play' | 'unmute' | 'copy-link' | 'consent' | null, isUrgent: boolean }} Banner
  */
 
 /**
@@ -165,6 +198,7 @@ export function bannersOf(state, { now, isOnline }) {
     add('media', text('call.mediaLost'), null, true);
   }
   if (state.playBlocked) add('play', text('call.playBlocked'), 'play', true);
+  if (recordingTools(state, false).mustAnswer) add('consent', text('call.recording.unanswered'), 'consent');
   if (state.own.mutedByHost) {
     add('muted', text('call.mutedByHost'), state.own.mayAudio ? 'unmute' : null);
   } else if (!state.own.mayAudio) {
@@ -250,7 +284,7 @@ export function peopleOf(state, nameOf, isAdmin = false) {
     userId: person.userId, name: nameOf(person.userId), isSelf: false,
     states: !isHere(person) ? awayText(person.state) : stateWords({
       isHost: person.userId === state.hostId, isMuted: !person.audio, hand: person.hand, hold: person.hold,
-      isGone: !person.connected,
+      isGone: !person.connected, consent: consentOf(state, person.userId),
     }),
     canMute: isHost && isHere(person) && person.audio, canRemove: isHost && isExpected(person), canRing: isHost && !isExpected(person) && person.state !== 'removed',
   }));
@@ -259,7 +293,7 @@ export function peopleOf(state, nameOf, isAdmin = false) {
     userId: state.userId, name: text('call.you', { name: nameOf(state.userId) }), isSelf: true, canMute: false, canRemove: false, canRing: false,
     states: stateWords({
       isHost: state.userId === state.hostId, isMuted: isSilent(state), hand: state.own.hand, hold: state.own.hold,
-      isGone: state.phase === 'reconnecting',
+      isGone: state.phase === 'reconnecting', consent: ownConsent(state),
     }),
   };
   return [self, ...people];
@@ -289,11 +323,15 @@ function awayText(state) {
   return hasText(key) ? text(key) : '';
 }
 
-/** @param {{ isHost: boolean, isMuted: boolean, hand: boolean, hold: boolean, isGone: boolean }} one */
+/** @param {CallState} state @param {string} userId @returns {string | null} */
+const consentOf = ({ recording }, userId) => recording?.people.find((one) => one.userId === userId)?.consent ?? null;
+
+/** @param {{ isHost: boolean, isMuted: boolean, hand: boolean, hold: boolean, isGone: boolean, consent: string | null }} one */
 function stateWords(one) {
   return [
     one.isHost && text('side.host'), one.isGone && text('tile.gone'), one.hold && text('tile.onHold'),
     one.isMuted && text('tile.muted'), one.hand && text('tile.hand'),
+    one.consent !== null && text(isWritten(one.consent) ? 'side.recorded' : 'side.notRecorded'),
   ].filter((word) => typeof word === 'string').join(', ');
 }
 
