@@ -118,6 +118,12 @@ extension CallService {
         return live[id]?.recording?.recording ?? recording
     }
 
+    /// For whoever may cancel its task. One that is over, or another one of the call, is left alone.
+    package func endRecording(_ recording: RecordingID, of id: CallID) async {
+        guard live[id]?.recording?.recording.id == recording else { return }
+        await changeRecording(id) { machine, now in machine.stop(.stopped, now: now) }
+    }
+
     // MARK: Consent
 
     /// The caller's own answer. What it forbids is not written any more when this returns.

@@ -9,6 +9,7 @@ import Media
 import Net
 import Relay
 import Signaling
+import Tasks
 
 enum CallAssembly {
     struct Parts: Sendable {
@@ -23,7 +24,7 @@ enum CallAssembly {
 
     static func start(
         _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, _ media: MediaService?,
-        _ relay: EmbeddedRelay?, _ metrics: Metrics
+        _ relay: EmbeddedRelay?, _ tasks: TaskBoard, _ metrics: Metrics
     ) async throws(StartFailure) -> Parts {
         let hub = media.map { SignalingHub(media: $0, resumeGrace: configuration.calls.resumeGrace) }
         let sockets: any CallEvents & CallMedia = if let hub { hub } else { NoMedia() }
@@ -37,10 +38,16 @@ enum CallAssembly {
         chat.setPresence(presence)
         let options = configuration.callOptions(with: relay)
         let node = try NodeIdentity.load(configuration)
+        let recorder = media.map {
+            JournalRecorder(folder: configuration.data.folder + "/recordings", media: $0, accounts: accounts)
+        }
+        let recordingTasks = RecordingTaskBoard(tasks)
         let service = CallService(
             node: node, database: storage.database, accounts: accounts, presence: presence, media: sockets,
-            events: sockets, relay: relay?.server, options: options)
-        let recordings = RecordingLibrary(node: node, database: storage.database, accounts: accounts)
+            events: sockets, relay: relay?.server, recorder: recorder, recordingTasks: recordingTasks, options: options)
+        recordingTasks.setEnd { [weak service] recording, call in await service?.endRecording(recording, of: call) }
+        let recordings = RecordingLibrary(
+            node: node, database: storage.database, accounts: accounts, recorder: recorder)
         do {
             try await service.start()
         } catch {
