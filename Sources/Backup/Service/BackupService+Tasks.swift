@@ -144,15 +144,13 @@ extension BackupService {
         options.note = request.note
         options.program = setup.program
         options.guardFolder = guardFolder
+        options.bytesMax = setup.bytesMax
         let result = try await working { [setup, clock, options] in
             try Files.makeFolder(setup.folder)
             let memory = BackupMemory(setup.folder, repository)
             var options = options
             options.known = memory.witness
-            let sources = try await setup.sources(request.parts).map { source -> any BackupSource in
-                guard let bytesMax = setup.bytesMax else { return source }
-                return BoundedSource(source: source, bytesMax: bytesMax, meter: meter)
-            }
+            let sources = try await setup.sources(request.parts)
             let result = try await BackupWriter.write(sources, to: repository, options, clock: clock, meter: meter)
             memory.keep(result.witness)
             return result

@@ -23,7 +23,7 @@ enum BackupCommand {
             options.guardFolder = session.guardFolder
             options.known = session.memory(of: repository).witness
             let meter = BackupMeter(repository)
-            let sources = session.sources()
+            let sources = try session.sources()
             let result = try await session.showing(meter) { [options] () async throws(BackupError) in
                 try await BackupWriter.write(sources, to: repository, options, clock: .system, meter: meter)
             }
