@@ -185,6 +185,7 @@ extension BackupService {
             try Files.makeFolder(setup.restoreFolder)
             var options = RestoreOptions(target: folder)
             options.overwrites = request.overwrites
+            options.merges = request.merges
             options.selection = request.selection
             options.known = BackupMemory(setup.folder, repository).witness
             return try await Restorer.restore(request.backup, of: repository, options, meter: meter)

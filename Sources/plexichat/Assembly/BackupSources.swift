@@ -5,6 +5,7 @@ import Backup
 import Base
 import Configuration
 import Glibc
+import Net
 import Store
 
 enum BackupSources {
@@ -27,9 +28,14 @@ enum BackupSources {
         _ configuration: Configuration, on loop: any EventLoop
     ) throws(BackupError) -> (any BackupSource)? {
         if configuration.files.store == .s3 {
-            do throws(StartFailure) {
-                return BlobsSource(try FileAssembly.blobs(configuration, on: loop), as: path("data/blobs"))
-            } catch { throw .unavailable("\(error)") }
+            // A spool of its own: that of a server that runs is not to be swept.
+            let spool = configuration.data.folder + "/backup/spool"
+            do {
+                let store = try S3BlobStore(
+                    try FileAssembly.s3(configuration, spoolingIn: spool),
+                    transport: CurlClient(loop: loop, options: configuration.outgoingOptions))
+                return BlobsSource(store, as: path("data/blobs"))
+            } catch { throw .unavailable("files in S3: \(error)") }
         }
         let folder = configuration.files.folder ?? configuration.data.folder + "/blobs"
         guard access(folder, F_OK) == 0 else { return nil }
