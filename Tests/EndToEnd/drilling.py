@@ -21,7 +21,7 @@ def filled():
         with Client(server) as client:
             for number in range(3):
                 register(client, f"person{number}")
-        token = server.login("person0")
+        token = server.token("person0")
         upload(server, "picture", png(), token).status_is(200, 201)
         repository = Repository(server.data)
         repository.create("--new")

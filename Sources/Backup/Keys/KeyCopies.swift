@@ -117,11 +117,26 @@ package struct KeptKeys: Sendable {
 }
 
 extension Repository {
-    /// Puts the copy of the keys that write now into every place that lacks it. Durable with the next flush.
+    /// Puts the copy of the keys that write now into every place that lacks it, and the configuration for these keys, so
+    /// that the ones before can be disabled and destroyed. Durable with the next flush.
     func keepKeys(_ listing: Listing) async throws(BackupError) {
         guard let copy = keys.kept?.copy else { return }
-        guard listing.keyCopies[copy.id] ?? 0 < places.places.count else { return }
-        try await places.putEverywhere(.keys(copy.id), copy.bytes)
+        if listing.keyCopies[copy.id] ?? 0 < places.places.count {
+            try await places.putEverywhere(.keys(copy.id), copy.bytes)
+        }
+        guard let newest = keys.newest, !listing.configurations.isEmpty else { return }
+        for id in listing.configurations.keys.sorted() {
+            if (try? await Self.readConfiguration(id, places, newest)) != nil { return }
+        }
+        _ = try await putSigned(configuration.object) { .configuration($0) }
+    }
+
+    /// Blocks that lie in packs which nobody can open any more would be taken for stored.
+    func refuseLostKeys() throws(BackupError) {
+        guard let version = keys.lostVersion(since: configuration.made) else { return }
+        throw .refused(
+            "version \(version) of the key `backup`, for which this repository was written, opens nothing any more; enable "
+                + "it, or begin a new repository in other places")
     }
 
     /// Once the newer copy is durable. What is left is deleted the next time.

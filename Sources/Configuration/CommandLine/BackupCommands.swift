@@ -68,6 +68,8 @@ extension Command {
                             completion: .folder),
                         CommandOption("overwrite", "Replace the folder by what is restored, in one step."),
                         CommandOption(
+                            "merge", "Restore what the folder lacks; what is there stays, a database as a whole."),
+                        CommandOption(
                             "only", value: "PATH", isRepeatable: true, "Restore this item, or all below this folder."),
                     ],
                     arguments: [CommandArgument("ID", "The backup, or `latest`.")], run: bodies.restore),

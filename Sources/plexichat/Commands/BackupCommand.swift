@@ -89,6 +89,7 @@ enum BackupCommand {
             let target = try session.target(of: backup)
             var options = RestoreOptions(target: target)
             options.overwrites = invocation.has("overwrite")
+            options.merges = invocation.has("merge")
             options.known = session.memory(of: repository).witness
             for text in invocation.values("only") {
                 guard let path = ItemPath(text) else { throw .usage("\(text) is not the path of an item") }
@@ -98,7 +99,8 @@ enum BackupCommand {
             let report = try await session.showing(meter) { [options] () async throws(BackupError) in
                 try await Restorer.restore(backup, of: repository, options, meter: meter)
             }
-            invocation.output.line("\(report.items) items, \(Sizes.text(report.bytes)), restored to \(target)")
+            let kept = report.kept == 0 ? "" : "; \(report.kept) were there already, and stay as they are"
+            invocation.output.line("\(report.items) items, \(Sizes.text(report.bytes)), restored to \(target)\(kept)")
         }
     }
 
@@ -138,9 +140,8 @@ enum BackupCommand {
             return invocation.complain(about: error)
         }
         LogOutput.configure(level: max(configuration.logging.level, .warning), style: configuration.logging.style)
-        giveMemoryBack()
         do throws(CommandFailure) {
-            let shards = try shards()
+            let shards = try startShards()
             defer { shards.stop() }
             try await body(try await BackupSession(invocation, configuration, on: shards))
             return .success
@@ -152,14 +153,7 @@ enum BackupCommand {
 }
 
 extension BackupCommand {
-    /// From here on: a freed pack goes back to the system. By itself the allocator takes the size of the largest block that
-    /// was freed for what will be wanted again, and keeps as much for each of its arenas: packs of 8 MiB, many times.
-    private static func giveMemoryBack() {
-        mallopt(M_MMAP_THRESHOLD, 1 << 20)
-        mallopt(M_ARENA_MAX, 2)
-    }
-
-    private static func shards() throws(CommandFailure) -> ShardGroup {
+    private static func startShards() throws(CommandFailure) -> ShardGroup {
         do { return try ShardGroup(count: 1) } catch { throw .failed("a thread could not be started: \(error)") }
     }
 }

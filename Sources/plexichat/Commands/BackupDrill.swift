@@ -109,6 +109,8 @@ private struct BackupDrill {
         case .failure(let error): throw .failed("the audit log cannot be read: \(error)")
         }
         do {
+            let verdict = try await storage.database.query("PRAGMA integrity_check").first?.text(0) ?? "nothing"
+            guard verdict == "ok" else { throw CommandFailure.failed("the database is damaged: \(verdict)") }
             try await count(storage.database)
             try await lookForBlobs(storage.database)
         } catch let error as CommandFailure { throw error } catch { throw .failed("the database: \(error)") }
@@ -147,7 +149,7 @@ private struct BackupDrill {
                 guard stat(file, &status) == 0, Int64(status.st_size) == size else {
                     throw CommandFailure.failed("the file \(name), which somebody has, is not in the backup")
                 }
-                (last, count, bytes) = (hash, count + 1, bytes + UInt64(size))
+                (last, count, bytes) = (hash, count + 1, bytes + UInt64(clamping: size))
             }
             if rows.count < page { break }
         }
@@ -166,7 +168,8 @@ private struct BackupDrill {
             let seconds = (Instant.now() - began).inSeconds
             try await server.end()
             if let problem { throw DrillServer.Failure(description: problem) }
-            well("server", "ready after \(Int((seconds * 10).rounded()) / 10) s at \(server.url), and stopped")
+            let tenths = Int((seconds * 10).rounded())
+            well("server", "ready after \(tenths / 10).\(tenths % 10) s at \(server.url), and stopped")
         } catch {
             throw .failed("\(error)\(Self.end(of: log))")
         }

@@ -110,55 +110,16 @@ struct BackupSession: Sendable {
 
     // MARK: What is backed up
 
-    /// In the order of their paths.
     func sources() throws(CommandFailure) -> [any BackupSource] {
-        var sources: [any BackupSource] = []
-        if let file = invocation.value("config") ?? invocation.environment["PLEXICHAT_CONFIG"], !file.isEmpty {
-            sources.append(FilesSource([(file, Self.path("configuration/plexichat.yaml"))]))
-        }
-        let data = configuration.data.folder
-        if let blobs = try blobs() { sources.append(blobs) }
-        switch configuration.store.url {
-        case .sqlite:
-            sources.append(
-                SQLiteSource(
-                    data + "/plexichat.db", as: Self.path("data/plexichat.db"), scratch: data + "/backup"))
-        case .postgresql(let url):
-            sources.append(PostgreSQLSource(url, as: Self.path("data/plexichat.pgdump")))
-        }
-        return sources
-    }
-
-    private func blobs() throws(CommandFailure) -> (any BackupSource)? {
-        let path = Self.path("data/blobs")
-        guard configuration.files.store == .s3 else {
-            let folder = configuration.files.folder ?? configuration.data.folder + "/blobs"
-            guard access(folder, F_OK) == 0 else { return nil }
-            return FolderSource(folder, as: path, leavingOut: [folder + "/incoming"])
-        }
-        // A spool of its own: that of a server that runs is not to be swept.
-        let spool = configuration.data.folder + "/backup/spool"
-        do {
-            let store = try S3BlobStore(
-                try FileAssembly.s3(configuration, spoolingIn: spool),
-                transport: CurlClient(loop: loop, options: configuration.outgoingOptions))
-            return BlobsSource(store, as: path)
-        } catch { throw .failed("files in S3: \(error)") }
-    }
-
-    private static func path(_ literal: StaticString) -> ItemPath {
-        guard let path = ItemPath("\(literal)") else { preconditionFailure("\(literal) is the path of an item") }
-        return path
+        let file = invocation.value("config") ?? invocation.environment["PLEXICHAT_CONFIG"] ?? ""
+        do throws(BackupError) {
+            return try BackupSources.make(configuration, configurationFile: file.isEmpty ? nil : file, on: loop)
+        } catch { throw .failed("\(error)") }
     }
 
     // MARK: This machine
 
-    func holder(_ purpose: String) -> LockHolder {
-        var name = [CChar](repeating: 0, count: 256)
-        gethostname(&name, name.count - 1)
-        let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return LockHolder(name: "\(host), process \(getpid())", purpose: purpose)
-    }
+    func holder(_ purpose: String) -> LockHolder { LockHolder(name: BackupSources.holderName, purpose: purpose) }
 
     /// On a machine without the data there is nothing to lock with.
     var guardFolder: String? {

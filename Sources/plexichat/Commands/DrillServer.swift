@@ -121,7 +121,7 @@ struct DrillServer: Sendable {
         let end = Instant.now() + startWithin
         var text = Bytes()
         while text.count < outputMax {
-            let left = Int32((end - .now()).inSeconds * 1_000)
+            let left = Int32((end - Instant.now()).inSeconds * 1_000)
             guard left > 0 else { throw Failure(description: "the server is not up after \(startWithin)") }
             var waiting = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
             guard poll(&waiting, 1, left) > 0 else { continue }
