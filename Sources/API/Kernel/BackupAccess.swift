@@ -2,8 +2,8 @@
 
 package import Accounts
 package import Backup
-import Base
-package import Tasks
+package import Base
+import Tasks
 import Wire
 
 enum BackupIDKind: IdentifierKind { static let prefix = "backup" }
