@@ -2,6 +2,7 @@
 
 import Backup
 import Base
+import Wire
 
 extension ManualFormat {
     func problem(of error: BackupScheduleError) -> Problem {

@@ -3,6 +3,7 @@
 
 package import Base
 import Synchronization
+import Tasks
 import Wire
 
 package final class BackupScheduler: Sendable {

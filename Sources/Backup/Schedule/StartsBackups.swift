@@ -1,6 +1,6 @@
 // What schedules have done: backups made, looked at and removed. `BackupService` does it; tests have a hand of their own.
 
-package package import Base
+package import Base
 import Tasks
 import Wire
 

@@ -1,6 +1,6 @@
 // Zones by their names: the files of the machine, and UTC without one. docs/formats/cron.md, "Zones".
 
-package import Base
+import Base
 import Glibc
 package import Wire
 
