@@ -41,6 +41,9 @@ let benchmarks: [(name: String, body: () -> Void)] = [
     ("media-shards", benchmarkMediaShards),
     ("media-server", runMediaServer),
     ("media-floor", runMediaFloor),
+    ("recorder-journal", benchmarkRecorderJournal),
+    ("recorder-writer", runRecorderWriter),
+    ("recorder-check", runRecorderCheck),
     ("relay-load", benchmarkRelayLoad),
 ]
 
