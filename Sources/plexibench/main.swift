@@ -49,6 +49,9 @@ let benchmarks: [(name: String, body: () -> Void)] = [
     ("media-server", runMediaServer),
     ("media-floor", runMediaFloor),
     ("recorder-export", benchmarkRecorderExport),
+    ("recorder-journal", benchmarkRecorderJournal),
+    ("recorder-writer", runRecorderWriter),
+    ("recorder-check", runRecorderCheck),
     ("relay-load", benchmarkRelayLoad),
 ]
 

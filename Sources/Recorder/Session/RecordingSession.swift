@@ -68,14 +68,15 @@ package final class RecordingSession: Sendable {
             let beginning = JournalBeginning(
                 call: order.call, started: civil, instant: now, policy: order.policy, version: order.version)
             let call = order.call
-            let writer = try JournalWriter(order.recording, beginning, in: files, keys: keys, threads: writers) {
-                state in
+            let heard: @Sendable (JournalState) -> Void = { state in
                 observer(state)
                 switch state {
                 case .failed, .ended: Task { await media.stopTap(ofCall: call) }
                 case .writing, .behind: break
                 }
             }
+            let writer = try JournalWriter(
+                order.recording, beginning, in: files, keys: keys, threads: writers, observer: heard)
             return RecordingSession(order, tap, writer, media, thread)
         } catch {
             await media.stopTap(ofCall: order.call)
