@@ -1,7 +1,7 @@
 // The tap on one room, on one shard: whose media is heard, which of their tracks are tapped, and what else is said. All of
 // it runs on the shard's thread, and none of it per packet.
 
-import Base
+package import Base
 import Wire
 
 final class RoomTap {
@@ -83,28 +83,33 @@ final class RoomTap {
 }
 
 /// Whose a participant is: what its session was made with.
-struct SessionHolder {
-    let session: UUID
-    let owner: UUID
+package struct SessionHolder: Sendable {
+    package let session: UUID
+    package let owner: UUID
+
+    package init(session: UUID, owner: UUID) {
+        self.session = session
+        self.owner = owner
+    }
 }
 
 extension MediaEngine {
     /// Rooms may come later than their taps, and go sooner.
     func tap(on room: String) -> RoomTap? { taps.first { $0.name == room } }
 
-    func startTap(ofRoom name: String, into pipe: TapPipe, now: Instant) {
+    package func startTap(ofRoom name: String, into pipe: TapPipe, now: Instant) {
         precondition(tap(on: name) == nil, "a room has one tap at most")
         let tap = RoomTap(name, pipe: pipe)
         taps.append(tap)
         rooms[name]?.tap = tap
     }
 
-    func setTapped(_ owner: UUID, _ isTapped: Bool, inRoom name: String, now: Instant) {
+    package func setTapped(_ owner: UUID, _ isTapped: Bool, inRoom name: String, now: Instant) {
         guard let tap = tap(on: name) else { return }
         if isTapped { tap.add(owner, in: rooms[name], now: now) } else { tap.remove(owner, in: rooms[name], now: now) }
     }
 
-    func stopTap(ofRoom name: String, now: Instant) {
+    package func stopTap(ofRoom name: String, now: Instant) {
         guard let tap = tap(on: name) else { return }
         tap.close(rooms[name], now: now)
         rooms[name]?.tap = nil
@@ -116,7 +121,7 @@ extension MediaEngine {
     }
 
     /// Whose the participant is, for who listens; before anything of it came.
-    func setHolder(_ holder: SessionHolder, of id: ParticipantID, now: Instant) {
+    package func setHolder(_ holder: SessionHolder, of id: ParticipantID, now: Instant) {
         guard let participant = participants[id] else { return }
         participant.holder = holder
         participant.room.tap?.begin(participant, now: now)
