@@ -38,6 +38,7 @@ package struct RecordingSurvey {
         case .packet(let packet): note(packet)
         case .report(let report):
             end = max(end, report.arrival)
+            guard isFollowed(report.track, report.stream) else { return }
             tracks[report.track]?.streams[report.stream]?.note(report)
         case .lost(let track, let count): tracks[track]?.lost &+= count
         case .ended(_, let time): end = max(end, time)
@@ -66,12 +67,17 @@ package struct RecordingSurvey {
         guard tracks[packet.track]?.isWithdrawn == false else { return }
         tracks[packet.track]?.packets &+= 1
         if tracks[packet.track]?.firstArrival == nil { tracks[packet.track]?.firstArrival = packet.arrival }
-        guard let track = tracks[packet.track] else { return }
-        if track.streams[packet.stream] == nil {
-            guard track.streams.count < ExportLimits.streamsPerTrack else { return }
-            tracks[packet.track]?.streams[packet.stream] = StreamObservations(clockRate: track.track.clockRate)
-        }
+        guard isFollowed(packet.track, packet.stream) else { return }
         tracks[packet.track]?.streams[packet.stream]?.note(packet)
+    }
+
+    /// Makes room for what is seen of a stream, unless there are too many of them.
+    private mutating func isFollowed(_ id: UInt32, _ stream: UInt16) -> Bool {
+        guard let rate = tracks[id]?.track.clockRate, tracks[id]?.isWithdrawn == false else { return false }
+        if tracks[id]?.streams[stream] != nil { return true }
+        guard (tracks[id]?.streams.count ?? 0) < ExportLimits.streamsPerTrack else { return false }
+        tracks[id]?.streams[stream] = StreamObservations(clockRate: rate)
+        return true
     }
 
     private mutating func withdraw(_ participant: UUID, at time: MediaTime) {

@@ -210,6 +210,32 @@ import Testing
         #expect(result.map(\.bytes) == Array(frames[0..<10]) + Array(frames[15...]))
     }
 
+    @Test func `what is late of the layer before completes its pictures, and the new layer waits for it`() {
+        let (frames, packets) = vp8
+        // The new layer begins with the keyframe at 15; a packet of the old one's last picture comes after that.
+        let late = packets.firstIndex { $0.timestamp == 14 * 3_000 }!
+        var switched = packets.map { packet in
+            var packet = packet
+            if packet.timestamp >= 15 * 3_000 { packet.stream = 1 }
+            return packet
+        }
+        switched.insert(switched[late], at: late + 8)
+        switched.remove(at: late)
+        let (result, counts) = Depacketizer.frames(.vp8, switched)
+        #expect(result.map(\.bytes) == frames && counts.droppedFrames == 0)
+        // Back to the old layer, whose numbers went on; a packet of the other one that is late then is nothing.
+        var back = switched
+        let last = switched.filter { $0.stream == 0 }.map(\.sequence).max()!
+        for (index, packet) in packets.filter({ $0.timestamp == 0 }).enumerated() {
+            var packet = packet
+            packet.sequence = last + 10 + UInt64(index)
+            packet.timestamp = 40 * 3_000
+            back.append(packet)
+        }
+        back.append(switched.last { $0.stream == 1 }!)
+        #expect(Depacketizer.frames(.vp8, back).0.map(\.bytes) == frames + [frames[0]])
+    }
+
     @Test func `the last picture is not shown when its end is missing`() {
         let (frames, packets) = vp8
         let (result, counts) = Depacketizer.frames(.vp8, Array(packets.dropLast()))

@@ -209,6 +209,25 @@ private struct SeededGenerator: RandomNumberGenerator {
         #expect(seen.joined().count == 1)
     }
 
+    @Test func `a report from before a stream's first packet counts`() {
+        var seen = StreamObservations(clockRate: 48_000)
+        let ntp: UInt64 = 3_990_000_000 << 32
+        seen.note(RecordedReport(track: 1, ntpTime: ntp, timestamp: 48_000, arrival: 2_000 * milliseconds))
+        for index in 0..<100 {
+            // Each packet 200 ms late, and the report was not.
+            seen.note(
+                RecordedPacket(
+                    track: 1, sequence: UInt64(index), timestamp: UInt32(192_000 + index * 960), marker: false,
+                    arrival: MediaTime(5_200 + 20 * index) * milliseconds, payload: []))
+        }
+        let reports = [ParticipantClock.Report(ntpTime: ntp, arrival: 2_000 * milliseconds)]
+        let track = TrackClock([0: seen], clockRate: 48_000, ParticipantClock(reports))
+        let packet = RecordedPacket(
+            track: 1, sequence: 50, timestamp: 192_000 + 48_000, marker: false, arrival: 6_200 * milliseconds,
+            payload: [])
+        #expect(track.hasReports && track.time(of: packet) == 6_000 * milliseconds)
+    }
+
     @Test func `single reports of nonsense are passed over`() {
         var sender = SimulatedTrack(skew: 0.0001)
         sender.hasNonsense = true

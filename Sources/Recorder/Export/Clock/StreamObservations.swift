@@ -35,6 +35,8 @@ struct StreamObservations: Sendable {
     private var bucketEnd: MediaTime = 0
     private var reportCount = 0
     private var bucketCount = 0
+    /// The newest report from before the first packet: a recorder says it again when a stream begins.
+    private var early: RecordedReport?
 
     init(clockRate: UInt32) { rate = Double(max(clockRate, 1)) }
 
@@ -42,7 +44,10 @@ struct StreamObservations: Sendable {
         guard !segments.isEmpty else {
             (lastTimestamp, lastArrival) = (Int64(packet.timestamp), packet.arrival)
             begin(packet.sequence)
-            return keep(packet)
+            keep(packet)
+            if let early { note(early) }
+            early = nil
+            return
         }
         // Late ones say when they were repeated, not when they were sent.
         guard packet.sequence > highest else { return }
@@ -53,7 +58,11 @@ struct StreamObservations: Sendable {
     }
 
     mutating func note(_ report: RecordedReport) {
-        guard report.ntpTime != 0, !segments.isEmpty, reportCount < ExportLimits.reportsPerTrack else { return }
+        guard report.ntpTime != 0, reportCount < ExportLimits.reportsPerTrack else { return }
+        guard !segments.isEmpty else {
+            early = report
+            return
+        }
         let (timestamp, isNear) = unwrap(report.timestamp, at: report.arrival)
         guard isNear else { return }
         reportCount += 1
@@ -86,8 +95,8 @@ struct StreamObservations: Sendable {
     }
 
     private func unwrap(_ timestamp: UInt32, at arrival: MediaTime) -> (Int64, isNear: Bool) {
-        let elapsed = Double(max(arrival &- lastArrival, 0)) / 1e9
-        let expected = lastTimestamp &+ Int64(min(elapsed * rate, 1e15))
+        let elapsed = Double(arrival &- lastArrival) / 1e9
+        let expected = lastTimestamp &+ Int64(min(max(elapsed * rate, -1e15), 1e15))
         let difference = Int32(truncatingIfNeeded: Int64(timestamp) &- expected)
         return (expected &+ Int64(difference), abs(Double(difference)) * 1e9 / rate < Self.jumpMin)
     }

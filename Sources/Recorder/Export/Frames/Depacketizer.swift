@@ -2,7 +2,8 @@
 //
 // What is incomplete is left out. Of sound that is a packet, and the gap is the muxer's business. Of pictures it is the
 // frame with the hole and all that follow until the next keyframe: they refer to what is not there, and a player would
-// show mud. A stream that changes (another SSRC, another layer) begins anew with a keyframe for the same reason.
+// show mud. A stream that changes (another SSRC, another layer) begins anew with a keyframe for the same reason; what is
+// late of the one before is waited for as any packet is, and the new one meanwhile.
 
 package import Base
 
@@ -20,11 +21,21 @@ package struct FrameCounts: Sendable, Equatable {
 }
 
 package struct Depacketizer {
-    package private(set) var counts = FrameCounts()
+    package var counts: FrameCounts {
+        var counts = seen
+        counts.duplicates += buffer.duplicates
+        return counts
+    }
+
+    private var seen = FrameCounts()
 
     private let codec: RecordedCodec
     private var buffer = ReorderBuffer()
     private var stream: UInt16?
+    /// Of each stream: what has a lower number came late.
+    private var highest: [UInt16: UInt64] = [:]
+    /// Of the streams that follow, while the present one may lack something.
+    private var upcoming: [TimedPacket] = []
     private var assembly: FrameAssembly
     private var events: [ReorderBuffer.Event] = []
     /// Of the frame under way.
@@ -45,19 +56,53 @@ package struct Depacketizer {
     package var parameterSets: [Bytes] { assembly.parameterSets }
 
     package mutating func add(_ packet: TimedPacket, into frames: inout [EncodedFrame]) {
-        counts.packets += 1
+        seen.packets += 1
         guard packet.payload.count <= ExportLimits.payloadBytes else { return }
-        if let stream, stream != packet.stream {
-            finish(into: &frames)
-            awaitsKeyframe = codec.isVideo
+        let isLate = highest[packet.stream].map { packet.sequence <= $0 } ?? false
+        if !isLate {
+            guard highest.count < ExportLimits.streamsPerTrack || highest[packet.stream] != nil else { return }
+            highest[packet.stream] = packet.sequence
         }
-        stream = packet.stream
+        if stream == nil { stream = packet.stream }
+        if packet.stream == stream && (upcoming.isEmpty || isLate) {
+            take(packet, &frames)
+        } else if !isLate || packet.stream == upcoming.first?.stream {
+            upcoming.append(packet)
+        } else {
+            // Of a stream that was left long ago.
+            seen.duplicates += 1
+        }
+        while let first = upcoming.first, mayLeave(first, packet.arrival) { change(&frames) }
+    }
+
+    private mutating func take(_ packet: TimedPacket, _ frames: inout [EncodedFrame]) {
         buffer.add(packet, into: &events)
         handle(&frames)
     }
 
+    /// Nothing of the present stream is known to be missing, or it was waited for long enough.
+    private func mayLeave(_ next: TimedPacket, _ now: MediaTime) -> Bool {
+        (buffer.isEmpty && timestamp == nil) || now &- next.arrival > ExportLimits.waitingTime
+            || upcoming.count > ExportLimits.waitingPackets
+    }
+
+    /// To the stream that waits, with what came of it.
+    private mutating func change(_ frames: inout [EncodedFrame]) {
+        leave(&frames)
+        awaitsKeyframe = codec.isVideo
+        stream = upcoming.first?.stream
+        let own = upcoming.prefix { $0.stream == stream }
+        upcoming.removeFirst(own.count)
+        for packet in own { take(packet, &frames) }
+    }
+
     /// Nothing more comes: what waits behind holes is taken.
     package mutating func finish(into frames: inout [EncodedFrame]) {
+        while !upcoming.isEmpty { change(&frames) }
+        leave(&frames)
+    }
+
+    private mutating func leave(_ frames: inout [EncodedFrame]) {
         buffer.drain(into: &events)
         handle(&frames)
         // Without its marker nobody knows whether the last picture is whole.
@@ -71,22 +116,21 @@ package struct Depacketizer {
             case .packet(let packet) where codec == .opus: sound(packet, &frames)
             case .packet(let packet): picture(packet, &frames)
             case .hole(let count):
-                counts.missingPackets &+= count
+                seen.missingPackets &+= count
                 followsHole = true
                 if timestamp != nil { isBroken = true }
             }
         }
         events.removeAll(keepingCapacity: true)
-        counts.duplicates = buffer.duplicates
     }
 
     private mutating func sound(_ packet: TimedPacket, _ frames: inout [EncodedFrame]) {
         guard !packet.payload.isEmpty else { return }
         guard let samples = OpusPackets.samples(packet.payload) else {
-            counts.droppedFrames += 1
+            seen.droppedFrames += 1
             return
         }
-        counts.frames += 1
+        seen.frames += 1
         frames.append(EncodedFrame(bytes: packet.payload, time: packet.time, isKeyframe: true, samples: samples))
     }
 
@@ -116,12 +160,12 @@ package struct Depacketizer {
         timestamp = nil
         isBroken = false
         guard !awaitsKeyframe || frame.isKeyframe else {
-            counts.droppedFrames += 1
+            seen.droppedFrames += 1
             return
         }
         awaitsKeyframe = false
-        counts.frames += 1
-        if frame.isKeyframe { counts.keyframes += 1 }
+        seen.frames += 1
+        if frame.isKeyframe { seen.keyframes += 1 }
         frames.append(frame)
     }
 
@@ -130,6 +174,6 @@ package struct Depacketizer {
         timestamp = nil
         isBroken = false
         awaitsKeyframe = true
-        counts.droppedFrames += 1
+        seen.droppedFrames += 1
     }
 }

@@ -15,6 +15,8 @@ struct ReorderBuffer {
     /// By number, ascending: few wait, and new ones are mostly the highest.
     private var waiting: [TimedPacket] = []
 
+    var isEmpty: Bool { waiting.isEmpty }
+
     /// What can go on now.
     mutating func add(_ packet: TimedPacket, into events: inout [Event]) {
         let expected = next ?? packet.sequence
