@@ -91,7 +91,8 @@ struct RunningServer: Sendable {
             await media?.stop()
             throw error
         }
-        let parts = try await startCalls(configuration, storage, accounts, media, relay, metrics)
+        let parts = try await startCalls(
+            configuration, storage, accounts, media, relay, backups.tasks, metrics)
         let limiter = RateLimiter(configuration.rateLimitPolicy)
         let chat = ChatAssembly.make(configuration, storage, accounts, parts, metrics)
         let files = try await startFiles(configuration, storage, accounts, chat, relay, media)
@@ -141,10 +142,10 @@ struct RunningServer: Sendable {
 
     private static func startCalls(
         _ configuration: Configuration, _ storage: Storage, _ accounts: AccountService, _ media: MediaService?,
-        _ relay: EmbeddedRelay?, _ metrics: Metrics
+        _ relay: EmbeddedRelay?, _ tasks: TaskBoard, _ metrics: Metrics
     ) async throws(StartFailure) -> CallAssembly.Parts {
         do throws(StartFailure) {
-            return try await CallAssembly.start(configuration, storage, accounts, media, relay, metrics)
+            return try await CallAssembly.start(configuration, storage, accounts, media, relay, tasks, metrics)
         } catch {
             await relay?.server.stop()
             await media?.stop()
