@@ -1,15 +1,17 @@
 // A lock with a condition: what a thread that has nothing to do sleeps on. `Synchronization.Mutex` has no condition.
 
-package import Base
-import Glibc
+public import Glibc
 
+/// `public` and inlinable, so that other targets get it made for their state.
+///
 /// `@unchecked`: `state` is touched only between `lock` and `unlock`.
-package final class Monitor<State>: @unchecked Sendable {
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var state: State
+public final class Monitor<State>: @unchecked Sendable {
+    @usableFromInline let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    @usableFromInline let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    @usableFromInline var state: State
 
-    package init(_ state: State) {
+    @inlinable
+    public init(_ state: State) {
         self.state = state
         pthread_mutex_init(mutex, nil)
         // Deadlines are on the monotonic clock, so that a step of the civil clock neither hurries nor delays them.
@@ -27,27 +29,35 @@ package final class Monitor<State>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    package func withLock<Value, Failure: Error>(_ body: (inout State) throws(Failure) -> Value) throws(Failure) -> Value {
+    @inlinable
+    public func withLock<Value, Failure: Error>(
+        _ body: (inout State) throws(Failure) -> Value
+    ) throws(Failure) -> Value {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return try body(&state)
     }
 
     /// Changes the state and wakes one sleeper.
-    package func signal<Value>(_ body: (inout State) -> Value) -> Value {
+    @inlinable
+    public func signal<Value>(_ body: (inout State) -> Value) -> Value {
         let value = withLock(body)
         pthread_cond_signal(condition)
         return value
     }
 
     /// Changes the state and wakes every sleeper.
-    package func broadcast(_ body: (inout State) -> Void) {
-        withLock(body)
+    @discardableResult @inlinable
+    public func broadcast<Value>(_ body: (inout State) -> Value) -> Value {
+        let value = withLock(body)
         pthread_cond_broadcast(condition)
+        return value
     }
 
-    /// Sleeps until `take` returns something, or until `deadline`.
-    package func wait<Value>(until deadline: Instant? = nil, _ take: (inout State) -> Value?) -> Value? {
+    /// Sleeps until `take` returns something, or until a time of the monotonic clock (`Instant.nanoseconds`: what is
+    /// inlined elsewhere speaks of public types alone).
+    @inlinable
+    public func wait<Value>(until deadline: UInt64? = nil, _ take: (inout State) -> Value?) -> Value? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while true {
@@ -57,7 +67,7 @@ package final class Monitor<State>: @unchecked Sendable {
                 continue
             }
             var time = timespec(
-                tv_sec: Int(deadline.nanoseconds / 1_000_000_000), tv_nsec: Int(deadline.nanoseconds % 1_000_000_000))
+                tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
             if pthread_cond_timedwait(condition, mutex, &time) == ETIMEDOUT { return take(&state) }
         }
     }

@@ -12,4 +12,8 @@ int plexi_exchange_paths(const char *one, const char *other) {
 
 int plexi_sync_file_system(int descriptor) { return syncfs(descriptor); }
 
+int plexi_begin_sync(int descriptor, long long offset, long long count) {
+    return sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE);
+}
+
 int plexi_pipe(int ends[2], int waits) { return pipe2(ends, O_CLOEXEC | (waits ? 0 : O_NONBLOCK)); }

@@ -38,6 +38,8 @@ int plexi_exchange_paths(const char *one, const char *other);
 
 /// Waits until all that was written to the descriptor's file system is on disk. Returns 0, or -1 with errno.
 int plexi_sync_file_system(int descriptor);
+/// Begins to write so much of a file to its disk, and does not wait for it. 0, or -1 with errno.
+int plexi_begin_sync(int descriptor, long long offset, long long count);
 
 /// pipe2(2), close-on-exec; reading and writing wait unless `waits` is 0. Returns 0, or -1 with errno.
 int plexi_pipe(int ends[2], int waits);

@@ -66,13 +66,13 @@ package final class ClamdScanner: VirusScanner {
     private let address: ClamdAddress
     private let loop: any EventLoop
     private let options: Options
-    private let gate: ScanGate
+    private let gate: Gate
 
     package init(_ address: ClamdAddress, on loop: any EventLoop, _ options: Options = Options()) {
         self.address = address
         self.loop = loop
         self.options = options
-        gate = ScanGate(open: options.scansMax, waiting: options.waitingMax)
+        gate = Gate(open: options.scansMax, waiting: options.waitingMax)
     }
 
     package func scan(_ source: @escaping @Sendable () async throws -> Bytes?) async -> ScanVerdict {
@@ -123,54 +123,4 @@ package final class ClamdScanner: VirusScanner {
 
 struct ClamdFailure: Error {
     let words: String
-}
-
-/// Lets so many in at once; others wait in the order in which they came.
-final class ScanGate: Sendable {
-    private struct State {
-        var open: Int
-        var waiting: [CheckedContinuation<Void, Never>] = []
-    }
-
-    private let state: Mutex<State>
-    private let waitingMax: Int
-
-    init(open: Int, waiting: Int) {
-        precondition(open > 0, "a gate that lets nobody in")
-        state = Mutex(State(open: open))
-        waitingMax = waiting
-    }
-
-    /// False when too many wait already.
-    func enter() async -> Bool {
-        let isIn: Bool? = state.withLock { state in
-            guard state.open == 0 else {
-                state.open -= 1
-                return true
-            }
-            return state.waiting.count < waitingMax ? nil : false
-        }
-        if let isIn { return isIn }
-        await withCheckedContinuation { continuation in
-            let goesOn = state.withLock { state in
-                guard state.open == 0 else {
-                    state.open -= 1
-                    return true
-                }
-                state.waiting.append(continuation)
-                return false
-            }
-            if goesOn { continuation.resume() }
-        }
-        return true
-    }
-
-    func leave() {
-        let next: CheckedContinuation<Void, Never>? = state.withLock { state in
-            guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
-            state.open += 1
-            return nil
-        }
-        next?.resume()
-    }
 }

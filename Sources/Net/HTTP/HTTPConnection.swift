@@ -251,7 +251,10 @@ final class HTTPConnection: ConnectionProtocol, BodySource, @unchecked Sendable 
 
     /// Reads on only while nobody is too far behind: the reader of a body, or the answer to the last request.
     private func updateReading() {
-        let isFull = exchange?.body.map { $0.bufferedBytes >= options.bodyWindow } ?? false
+        let isFull =
+            exchange?.body.map {
+                $0.bufferedBytes >= ($0.isReadElsewhere ? options.uploadWindow : options.bodyWindow)
+            } ?? false
         if isFull || keptCount >= options.pipelineWindow {
             transport.pauseReading()
         } else {

@@ -14,7 +14,7 @@ package final class HTTPServer: Sendable {
         package var transport = TransportOptions()
 
         /// Connections at one time; more are closed as they come. Each may hold a few KiB, or `pipelineWindow` and
-        /// `bodyWindow` when it is busy. The process needs as many descriptors.
+        /// `bodyWindow` when it is busy, twice `uploadWindow` for an upload. The process needs as many descriptors.
         package var connections = 20_000
         /// The same from one address (one /64 in IPv6), proxies that are trusted excepted. A company behind one
         /// address needs hundreds; one attacker should not have them all.
@@ -33,6 +33,10 @@ package final class HTTPServer: Sendable {
         package var bodyRateWindow: Duration = .seconds(10)
         /// Bytes of a body that are read before the service has asked for them.
         package var bodyWindow = 64 << 10
+        /// The same of a body whose reader is on another thread and has asked for some of it: an upload that is hashed
+        /// and written. It holds up to twice as much, for it reads one window while the next one comes. Higher changes
+        /// threads less often (with 64 KiB that cost a third of an upload), lower takes less memory for each upload.
+        package var uploadWindow = 256 << 10
         /// Bytes of further requests that are kept while one is answered; then reading stops.
         package var pipelineWindow = 16 << 10
         /// The rest of a body that nobody wanted is read and dropped up to this, so that the connection can go on;

@@ -11,10 +11,18 @@ package struct RequestBody: Sendable {
     }
 
     private let source: Source
+    private var observer: (@Sendable (Bytes?) -> Void)?
 
     package static let empty = RequestBody(source: .none)
 
     private init(source: Source) { self.source = source }
+
+    /// The same body; `observer` is told of every piece when it is read, and of the end by `nil`, on its reader's thread.
+    package func observed(by observer: @escaping @Sendable (Bytes?) -> Void) -> RequestBody {
+        var body = self
+        body.observer = observer
+        return body
+    }
 
     /// A body that is in memory already.
     package init(_ bytes: Bytes) { source = bytes.isEmpty ? .none : .whole(WholeBody(bytes)) }
@@ -33,11 +41,14 @@ package struct RequestBody: Sendable {
     /// The next piece, as it came; `nil` after the last one. One reader at a time. Nothing more is read from the
     /// client than is asked for here, up to a small window.
     package func next() async throws(RequestBodyError) -> Bytes? {
+        let piece: Bytes?
         switch source {
-        case .none: nil
-        case .whole(let body): body.take()
-        case .stream(let stream): try await stream.next()
+        case .none: piece = nil
+        case .whole(let body): piece = body.take()
+        case .stream(let stream): piece = try await stream.next()
         }
+        observer?(piece)
+        return piece
     }
 
     /// All of it, or an error when it is longer than `limit`.
@@ -46,7 +57,7 @@ package struct RequestBody: Sendable {
         guard case .stream(let stream) = source else { return try await next() ?? [] }
         var bytes = Bytes()
         if let length = stream.length { bytes.reserveCapacity(Int(length)) }
-        while let piece = try await stream.next() {
+        while let piece = try await next() {
             guard piece.count <= limit - bytes.count else { throw .tooLarge(limit: limit) }
             bytes += piece
         }
@@ -71,19 +82,33 @@ protocol BodySource: AnyObject {
 
 /// Pieces of one body between the connection that receives them and the task that reads them.
 ///
-/// `@unchecked Sendable`: `length` is constant, everything else is touched on the shard's thread only; a reader on
-/// another thread is moved there.
-final class BodyStream: @unchecked Sendable {
-    private typealias Answer = Result<Bytes?, RequestBodyError>
+/// A reader on another thread costs two changes of threads each time it asks, more than what it does with 64 KiB. So it
+/// gets all that is there, and what comes while it waits at the end of the turn that brought it.
+///
+/// `@unchecked Sendable`: `length` is constant, `fetched` belongs to the one reader, everything else is touched on the
+/// shard's thread only; a reader on another thread is moved there.
+final class BodyStream: TurnEndObserver, @unchecked Sendable {
+    /// One piece at least, or the end.
+    private typealias Answer = Result<Batch?, RequestBodyError>
+
+    private struct Batch {
+        let first: Bytes
+        /// Those behind it, the last one first.
+        var rest: [Bytes] = []
+    }
 
     let length: Int64?
     private let loop: Shard
     private weak var source: (any BodySource)?
     private var pieces: [Bytes] = []
+    private var fetched: [Bytes] = []
     private var waiting: CheckedContinuation<Answer, Never>?
     private var failure: HTTPFault?
     private(set) var isFinished = false
     private(set) var bufferedBytes = 0
+    /// Its reader is on another thread.
+    private(set) var isReadElsewhere = false
+    private var isFlushPlanned = false
 
     init(length: Int64?, loop: Shard, source: any BodySource) {
         self.length = length
@@ -97,12 +122,22 @@ final class BodyStream: @unchecked Sendable {
 
     func append(_ piece: Bytes) {
         guard !isFinished, failure == nil, !piece.isEmpty else { return }
-        if let waiting {
+        if let waiting, !isReadElsewhere {
             self.waiting = nil
-            return waiting.resume(returning: .success(piece))
+            return waiting.resume(returning: .success(Batch(first: piece)))
         }
         pieces.append(piece)
         bufferedBytes += piece.count
+        guard waiting != nil, !isFlushPlanned else { return }
+        isFlushPlanned = true
+        loop.flushAtEndOfTurn(self)
+    }
+
+    func turnEnded() {
+        isFlushPlanned = false
+        guard waiting != nil, !pieces.isEmpty else { return }
+        settle()
+        source?.bodyIsWanted()
     }
 
     func finish() {
@@ -126,15 +161,27 @@ final class BodyStream: @unchecked Sendable {
     // MARK: The reader's side
 
     func next() async throws(RequestBodyError) -> Bytes? {
-        if loop.isCurrent, let answer = take() { return try answer.get() }
+        if let piece = fetched.popLast() { return piece }
+        if loop.isCurrent, let answer = take() { return try unpack(answer) }
         let answer: Answer = await withCheckedContinuation { continuation in
-            if loop.isCurrent { wait(continuation) } else { loop.submit { self.wait(continuation) } }
+            if loop.isCurrent {
+                wait(continuation, elsewhere: false)
+            } else {
+                loop.submit { self.wait(continuation, elsewhere: true) }
+            }
         }
-        return try answer.get()
+        return try unpack(answer)
     }
 
-    private func wait(_ continuation: CheckedContinuation<Answer, Never>) {
+    private func unpack(_ answer: Answer) throws(RequestBodyError) -> Bytes? {
+        guard let batch = try answer.get() else { return nil }
+        fetched = batch.rest
+        return batch.first
+    }
+
+    private func wait(_ continuation: CheckedContinuation<Answer, Never>, elsewhere: Bool) {
         precondition(waiting == nil, "a request body has one reader at a time")
+        isReadElsewhere = elsewhere
         if let answer = take() { return continuation.resume(returning: answer) }
         waiting = continuation
         source?.bodyIsWanted()
@@ -147,12 +194,21 @@ final class BodyStream: @unchecked Sendable {
     }
 
     private func ready() -> Answer? {
-        if !pieces.isEmpty {
-            let piece = pieces.removeFirst()
-            bufferedBytes -= piece.count
-            return .success(piece)
-        }
+        if !pieces.isEmpty { return .success(takePieces()) }
         if let failure { return .failure(.aborted(failure)) }
         return isFinished ? .success(nil) : nil
+    }
+
+    private func takePieces() -> Batch {
+        guard isReadElsewhere, pieces.count > 1 else {
+            let piece = pieces.removeFirst()
+            bufferedBytes -= piece.count
+            return Batch(first: piece)
+        }
+        var rest = pieces
+        rest.reverse()
+        pieces.removeAll(keepingCapacity: true)
+        bufferedBytes = 0
+        return Batch(first: rest.removeLast(), rest: rest)
     }
 }

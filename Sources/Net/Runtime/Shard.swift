@@ -66,6 +66,8 @@ package final class Shard: EventLoop, @unchecked Sendable {
     private let actorQueue = ActorQueue()
 
     private let mailbox = Mutex(Mailbox())
+    /// Threads that are about to wake this one.
+    private let ringing = Atomic(0)
     private let poller: Poller
     private let timers = TimerHeap()
     private var thread = pthread_t()
@@ -146,13 +148,18 @@ package final class Shard: EventLoop, @unchecked Sendable {
             ready.append(work)
             return
         }
-        mailbox.withLock { mailbox in
-            guard mailbox.isOpen else { return }
+        let wakes = mailbox.withLock { mailbox in
+            guard mailbox.isOpen else { return false }
             mailbox.waiting.append(work)
-            guard mailbox.ownerSleeps else { return }
+            guard mailbox.ownerSleeps else { return false }
             mailbox.ownerSleeps = false
-            poller.wake()  // under the lock: the poller is not torn down while somebody is in here
+            ringing.add(1, ordering: .relaxed)
+            return true
         }
+        guard wakes else { return }
+        // Not under the lock: who is woken would often run at once, on this very core, and wait for it.
+        poller.wake()
+        ringing.subtract(1, ordering: .releasing)
     }
 
     /// Asks for one call of `turnEnded` when this turn's work is done, so that what the turn produced goes out in
@@ -271,6 +278,8 @@ package final class Shard: EventLoop, @unchecked Sendable {
             flush()
         }
         mailbox.withLock { $0.isOpen = false }
+        // Whoever still rings does so in a moment, and the poller must be there for it.
+        while ringing.load(ordering: .acquiring) > 0 { sched_yield() }
         timers.removeAll()
         poller.close()
     }

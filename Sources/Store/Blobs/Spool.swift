@@ -3,6 +3,7 @@
 // Its writer holds a lock on it. A temporary file that can be locked by somebody else has lost its writer.
 
 import Base
+import CShims
 import Crypto
 import Glibc
 
@@ -21,11 +22,16 @@ struct SpooledBlob: Sendable {
 }
 
 struct Spool: ~Copyable {
+    /// So much is handed to the disk at one time while the rest still comes, so that the sync at the end has little to
+    /// wait for. Lower: more and smaller writes; higher: a longer wait at the end, and more of the kernel's memory.
+    private static let syncStep: Int64 = 4 << 20
+
     let path: String
     private let descriptor: OpenDescriptor
     private let partSize: Int64
     private var hash = SHA256Stream()
     private var length: Int64 = 0
+    private var handedToDisk: Int64 = 0
     private var partHash = SHA256Stream()
     private var partLength: Int64 = 0
     private var parts: [SpooledBlob.Part] = []
@@ -49,6 +55,13 @@ struct Spool: ~Copyable {
         hash.update(bytes)
         length += Int64(bytes.count)
         if partSize != .max { appendToParts(bytes) }
+        if length - handedToDisk >= Self.syncStep { beginSync() }
+    }
+
+    /// A hint: what fails here fails again when it is synced.
+    private mutating func beginSync() {
+        _ = plexi_begin_sync(descriptor.number, handedToDisk, length - handedToDisk)
+        handedToDisk = length
     }
 
     private mutating func appendToParts(_ bytes: Bytes) {

@@ -55,7 +55,7 @@ final class ThreadExecutor: TaskExecutor, @unchecked Sendable {
     private func refill(_ deadline: Instant?) {
         ready.removeAll(keepingCapacity: true)
         position = 0
-        _ = inbox.wait(until: deadline) { inbox -> Bool? in
+        _ = inbox.wait(until: deadline?.nanoseconds) { inbox -> Bool? in
             // Only a sleep without an end is interrupted, and only it uses the interruption up: one that came while
             // jobs were running must not be lost.
             let isInterrupted = deadline == nil && inbox.isInterrupted
