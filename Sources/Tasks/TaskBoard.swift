@@ -297,16 +297,18 @@ package final class TaskBoard: Sendable {
 /// What a body has in its hand.
 package final class TaskHandle: Sendable {
     package let id: TaskID
-    private let source = Mutex<@Sendable () -> TaskProgress>({ TaskProgress() })
+    /// In a struct: a lock that holds a closure as its value wraps it once more with each access.
+    private struct Source { var progress: @Sendable () -> TaskProgress = { TaskProgress() } }
+    private let source = Mutex(Source())
 
     init(_ id: TaskID) { self.id = id }
 
     /// Where to ask how far it is, from now on: asked when somebody looks, and every few seconds. It must not wait.
-    package func follow(_ source: @escaping @Sendable () -> TaskProgress) { self.source.withLock { $0 = source } }
+    package func follow(_ source: @escaping @Sendable () -> TaskProgress) { self.source.withLock { $0.progress = source } }
 
     package func report(_ progress: TaskProgress) { follow { progress } }
 
-    var progress: TaskProgress { source.withLock { $0 }() }
+    var progress: TaskProgress { source.withLock { $0.progress }() }
 }
 
 private struct RunningTask {

@@ -43,7 +43,7 @@ package final class JournalThreads: Sendable {
         while let writers = lane.wait({ $0.writers.isEmpty ? nil : $0.writers }) {
             let over = writers.filter { !$0.advance(at: .now()) }
             lane.withLock { lane in lane.writers.removeAll { writer in over.contains { $0 === writer } } }
-            _ = lane.wait(until: .now() + tick) { _ in Never?.none }
+            _ = lane.wait(until: (Instant.now() + tick).nanoseconds) { _ in Never?.none }
         }
     }
 }

@@ -58,7 +58,7 @@ package final class TapThread: Sendable {
             guard let (readings, waiting) = work else { continue }
             for reading in readings { reading.drain() }
             for continuation in waiting { continuation.resume() }
-            _ = state.wait(until: .now() + pause) { $0.waiting.isEmpty ? nil : true }
+            _ = state.wait(until: (Instant.now() + pause).nanoseconds) { $0.waiting.isEmpty ? nil : true }
         }
     }
 }
