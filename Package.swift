@@ -100,7 +100,7 @@ let package = Package(
             "plexibench",
             [
                 "Base", "Wire", "Crypto", "Net", "Store", "Vault", "Content", "Accounts", "Chat", "Media", "Relay",
-                "Signaling", "Recorder", "API", "TestKit", "CShims", "CImages", "CFloor",
+                "Signaling", "Backup", "Recorder", "API", "TestKit", "CShims", "CImages", "CFloor",
             ]),
 
         tests("BaseTests", []),
@@ -123,8 +123,8 @@ let package = Package(
                 "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "Tasks", "Backup",
                 "API", "Configuration",
             ]),
-        tests("TasksTests", ["Wire", "Store", "Tasks"]),
-        tests("BackupTests", ["Wire", "Crypto", "Store", "Tasks", "Backup"]),
+        tests("TasksTests", ["Tasks"]),
+        tests("BackupTests", ["Wire", "Crypto", "Store", "Vault", "Tasks", "Backup"]),
         tests("RecorderTests", ["Wire", "Crypto", "Vault", "Media", "Recorder"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),

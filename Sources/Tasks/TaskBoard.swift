@@ -20,6 +20,8 @@ package final class TaskBoard: Sendable {
     /// Ended tasks that are kept: some months of a backup a day with all that goes with it.
     package static let endedMax = 1_000
     package static let keptFor = Duration.days(90)
+    /// How long a server that stops waits for bodies to notice. What has not by then is interrupted at the next start.
+    package static let stopWait = Duration.seconds(20)
     /// Bytes of an error's text; longer ones are cut.
     static let errorBytesMax = 4_096
     /// Bytes of a result as JSON. A body whose result is larger fails: that is its bug.
@@ -35,7 +37,7 @@ package final class TaskBoard: Sendable {
         /// Ended, and not in the database yet: it was away.
         var unwritten: [TaskID: TaskRecord] = [:]
         var isStopping = false
-        var waitingForAll: [CheckedContinuation<Void, Never>] = []
+        var waitingForAll: CheckedContinuation<Void, Never>?
     }
 
     package init(database: any Database, node: String, clock: Clock = .system) {
@@ -169,12 +171,10 @@ package final class TaskBoard: Sendable {
     private func settle(_ id: TaskID) {
         let (waiting, all) = state.withLock { state in
             let waiting = state.running.removeValue(forKey: id)?.waiting ?? [:]
-            guard state.running.isEmpty else { return (waiting, [CheckedContinuation<Void, Never>]()) }
-            defer { state.waitingForAll = [] }
-            return (waiting, state.waitingForAll)
+            return (waiting, state.running.isEmpty ? state.waitingForAll.take() : nil)
         }
         for continuation in waiting.values { continuation.resume() }
-        for continuation in all { continuation.resume() }
+        all?.resume()
     }
 
     // MARK: Reading
@@ -276,8 +276,8 @@ package final class TaskBoard: Sendable {
         }
     }
 
-    /// Takes no more, cancels what runs, and returns when all of it has ended.
-    package func stop() async {
+    /// Takes no more, cancels what runs, and returns when all of it has ended, or after `limit`. Called once.
+    package func stop(within limit: Duration = stopWait) async {
         let works = state.withLock { state in
             state.isStopping = true
             return state.running.values.map(\.work)
@@ -286,10 +286,16 @@ package final class TaskBoard: Sendable {
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             let isIdle = state.withLock { state in
                 guard !state.running.isEmpty else { return true }
-                state.waitingForAll.append(continuation)
+                state.waitingForAll = continuation
                 return false
             }
-            if isIdle { continuation.resume() }
+            guard !isIdle else { return continuation.resume() }
+            Task { [self] in
+                try? await Task.sleep(for: limit)
+                guard let late = state.withLock({ $0.waitingForAll.take() }) else { return }
+                Self.log.warning("tasks have not stopped in time")
+                late.resume()
+            }
         }
     }
 }

@@ -175,6 +175,19 @@ package enum TaskConformance {
                 $0 == .stopping
             }
         },
+        ConformanceCheck("a board that stops does not wait for what does not notice") { test in
+            let work = TestWork()
+            let id = try await test.board.start(new()) { _ in
+                while !work.isReleased { await Task.yield() }
+                return JSONObject()
+            }
+            await test.board.stop(within: .milliseconds(5))
+            try requireEqual(try await test.task(id).state, .running)
+            try requireEqual(try await test.another(node: TestBoard.node).open(), 1)
+            work.release()
+            await test.board.wait(for: id)
+            try requireEqual(try await test.another(node: "two").task(id, for: .everything).state, .interrupted)
+        },
         ConformanceCheck("waiting has an end, and nobody waits for what does not run") { test in
             let work = TestWork()
             let id = try await test.board.start(new(), work.body)

@@ -51,6 +51,7 @@ package final class TestWork: Sendable {
     package init(_ result: JSONObject = JSONObject()) { self.result = result }
 
     package var hasBegun: Bool { state.withLock { $0.hasBegun } }
+    package var isReleased: Bool { state.withLock { $0.isReleased } }
 
     package var body: TaskBody {
         { [self] handle in
