@@ -31,6 +31,7 @@ let benchmarks: [(name: String, body: () -> Void)] = [
     ("calls-server", runCallsServer),
     ("calls-janus", benchmarkCallsJanus),
     ("crypto", benchmarkCrypto),
+    ("erasure", benchmarkErasure),
     ("crypto-secrets", checkCryptoSecrets),
     ("media", benchmarkMedia),
     ("media-joins", benchmarkMediaJoins),

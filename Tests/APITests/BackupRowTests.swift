@@ -18,7 +18,7 @@ import Wire
     }
 
     private func ended(_ api: APIHarness, _ task: String, as person: APIHarness.Person) async throws -> TestAnswer {
-        await api.tasks.wait(for: try #require(.init(task)))
+        await api.tasks.wait(for: try #require(TaskID(task)))
         return try await api.get("/tasks/\(task)", as: person)
     }
 
@@ -191,7 +191,7 @@ import Wire
             let (root, alice) = (try await api.administrator(), try await api.register())
             let started = try await api.post("/backups/create", "{}", as: engine)
             let id = try #require(started.string("task_id"))
-            await api.tasks.wait(for: try #require(.init(id)))
+            await api.tasks.wait(for: try #require(TaskID(id)))
             for (person, sees) in [
                 (engine, true), (keeper, true), (root, true), (other, false), (caller, false), (alice, false),
             ] {
@@ -214,7 +214,7 @@ import Wire
             let root = try await api.administrator()
             for _ in 0..<3 {
                 let started = try await api.post("/backups/create", "{}", as: root)
-                await api.tasks.wait(for: try #require(.init(started.string("task_id") ?? "")))
+                await api.tasks.wait(for: try #require(TaskID(started.string("task_id") ?? "")))
                 api.advance(by: .seconds(1))
             }
             for (query, total, count) in [

@@ -158,7 +158,8 @@ private struct KeyedRepository {
         #expect(file.hasPrefix("config/"))
         let absent = other.folder.path + "/absent.key"
         #expect(
-            try await failure { _ = try await VaultBackupKeys.recover(.file(absent), places: repository.places) } != nil)
+            try await failure { _ = try await VaultBackupKeys.recover(.file(absent), places: repository.places) } != nil
+        )
         #expect(access(absent, F_OK) != 0)
     }
 
@@ -214,12 +215,31 @@ private struct KeyedRepository {
         let name = try #require(repository.copies().first)
         let old = try #require(repository.places[0].files[name])
         _ = try await stage.keys.rotate(KeyNames.manifest)
-        try await stage.keys.disable(KeyNames.manifest, 1)
         try await repository.back(up: 2, with: try await repository.keys(stage))
+        try await stage.keys.disable(KeyNames.manifest, 1)
         let before = try await repository.keys(stage).verifiers.map(\.bytes)
         #expect(before.count == 1)
         for place in repository.places { place.set(name, old) }
         #expect(try await repository.keys(stage).verifiers.map(\.bytes) == before)
+    }
+
+    @Test func `a stopped version of manifest is in nobody's way, one of backup ends the repository`() async throws {
+        let stage = try await KeyStage()
+        let repository = KeyedRepository()
+        try await repository.back(up: 1, with: try await repository.keys(stage))
+        for name in BackupKeyNames.all { _ = try await stage.keys.rotate(name) }
+        let second = try await repository.back(up: 2, with: try await repository.keys(stage))
+        try await stage.keys.disable(KeyNames.manifest, 1)
+        let third = try await repository.back(up: 3, with: try await repository.keys(stage))
+        let root = try await VaultBackupKeys.recover(stage.source, places: repository.places)
+        #expect(try await repository.restored(third, with: root) == 3)
+        try await stage.keys.disable(KeyNames.backup, 1)
+        let keys = try await repository.keys(stage)
+        let refused = try await failure { try await repository.back(up: 4, with: keys) }
+        #expect("\(refused, default: "")".contains("version 1 of the key `backup`"))
+        #expect(try await repository.restored(second, with: keys) == 2)
+        try await stage.keys.enable(KeyNames.backup, 1)
+        try await repository.back(up: 4, with: try await repository.keys(stage))
     }
 
     @Test func `a repository of before opens and goes on, and its keys are not believed elsewhere`() async throws {

@@ -1,9 +1,10 @@
-import Backup
 import Base
 import Glibc
 import Store
 import TestKit
 import Testing
+
+@testable import Backup
 
 @Suite struct BackupRestoreTests {
     @Test(arguments: 1...6)
@@ -164,6 +165,49 @@ import Testing
         let check = try await back.query("PRAGMA integrity_check")
         #expect(try check[0].text(0) == "ok")
         await back.close()
+    }
+
+    @Test func `the database's snapshot is of before anything else is read, and what comes later is not in it`()
+        async throws
+    {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/plexichat.db"
+        let database = try SQLiteDatabase(.file(path))
+        try await database.execute("CREATE TABLE numbers (number INTEGER)")
+        let source = SQLiteSource(path, as: ItemPath("data/plexichat.db")!, scratch: folder.path + "/scratch")
+        #expect(try await source.expectedBytes() ?? 0 > 0)
+        try await database.execute("INSERT INTO numbers VALUES (1)")
+        await database.close()
+        let item = try #require(try await source.next())
+        let read = try #require(try await item.open())
+        var bytes = Bytes()
+        while let piece = try await read() { bytes += piece }
+        try Files.write(bytes, to: folder.path + "/copy.db")
+        let copy = try SQLiteDatabase(.file(folder.path + "/copy.db"))
+        #expect(try await copy.query("SELECT count(*) FROM numbers")[0].integer(0) == 0)
+        await copy.close()
+        #expect(try await source.next() == nil)
+        await source.close()
+        #expect(folder.entries(of: "scratch").isEmpty)
+    }
+
+    @Test func `more than is allowed is refused, whether it was foreseen or not`() async throws {
+        let stage = try BackupStage()
+        let repository = try await stage.create()
+        var tree = TestTree()
+        tree.files["data/a"] = Bytes(repeating: 1, count: 300_000)
+        tree.files["data/b"] = Bytes(repeating: 2, count: 300_000)
+        for (allowed, isRefused) in [(UInt64(600_000), false), (599_999, true), (10, true)] {
+            var options = BackupOptions(holder: LockHolder(name: "t", purpose: "t"))
+            options.bytesMax = allowed
+            let error = try await failure {
+                _ = try await BackupWriter.write(
+                    [try TreeSource(tree)], to: repository, options, clock: stage.clock, meter: BackupMeter(repository))
+            }
+            #expect((error != nil) == isRefused, "\(allowed)")
+            if let error { #expect("\(error)".contains("backup.max_size")) }
+        }
+        #expect(try await repository.state().backups.count == 1)
     }
 
     @Test func `blobs come back where their store looks for them`() async throws {

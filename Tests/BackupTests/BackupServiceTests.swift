@@ -250,6 +250,10 @@ import Wire
                 id, overwrites: true, selection: [try #require(ItemPath("configuration"))])
             #expect(try await stage.ended(try await stage.service.restore(some, by: nil)).state == .succeeded)
             #expect(Array(BackupStage.tree(folder).files.keys) == ["configuration/plexichat.yaml"])
+            let merging = BackupRestoreRequest(id, merges: true)
+            let merged = try await stage.ended(try await stage.service.restore(merging, by: nil))
+            #expect(merged.result?["kept"] == .integer(1), "\(merged.error ?? "")")
+            #expect(BackupStage.tree(folder).files.count == 3)
             #expect(stage.events.actions.suffix(2) == [.restoreStarted, .restored])
         }
     }

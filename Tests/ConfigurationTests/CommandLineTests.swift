@@ -107,7 +107,7 @@ import Testing
             serve: nothing, doctor: nothing, createUser: nothing, setPassword: nothing, grant: nothing, token: nothing,
             openAPI: nothing, turn: nothing, turnDoctor: nothing,
             backup: BackupCommandBodies(
-                create: nothing, list: nothing, verify: nothing, restore: nothing, remove: nothing),
+                create: nothing, list: nothing, verify: nothing, restore: nothing, remove: nothing, drill: nothing),
             vault: VaultCommandBodies(
                 status: nothing, rotate: nothing, rewrap: nothing, disable: nothing, enable: nothing, destroy: nothing,
                 keep: nothing, shares: nothing, recover: nothing, rekeyRoot: nothing)))

@@ -14,8 +14,7 @@ import harness
 # One thread each; the first ones take longest.
 MODULES = [
     "hostile", "killing", "flows", "whip", "calling", "chatting", "hooking", "keeping", "keying", "filing",
-    "relaying", "starting", "stopping", "failing", "backing", "scheduling",
-    "scripts",
+    "relaying", "starting", "stopping", "failing", "backing", "drilling", "scheduling", "scripts",
 ]
 
 

@@ -1,13 +1,13 @@
 // k data shares, m parity shares, any k of them are enough: Reed-Solomon with a Cauchy matrix.
 // docs/decisions/0008-erasure-coding-of-our-own.md says why it is ours.
 
-import Base
+package import Base
 
 package struct ErasureCode: Sendable, Equatable {
     let dataCount: Int
     let parityCount: Int
 
-    init(_ protection: Protection) {
+    package init(_ protection: Protection) {
         dataCount = protection.data
         parityCount = protection.parity
     }
@@ -30,7 +30,7 @@ package struct ErasureCode: Sendable, Equatable {
     }
 
     /// All k + m shares, of equal length.
-    func shares(of object: Bytes, kernel: Int32 = GaloisField.bestKernel) -> [Bytes] {
+    package func shares(of object: Bytes) -> [Bytes] {
         let count = shareCount(of: object.count)
         var shares = (0..<dataCount).map { index -> Bytes in
             let start = min(object.count, index * count)
@@ -38,12 +38,12 @@ package struct ErasureCode: Sendable, Equatable {
             return Bytes(object[start..<end]) + Bytes(repeating: 0, count: count - (end - start))
         }
         let rows = (0..<parityCount).map { row(dataCount + $0) }
-        shares += Self.combine(shares, rows, kernel)
+        shares += Self.combine(shares, rows)
         return shares
     }
 
     /// The object, from any k different shares of equal length; `nil` when they are not that.
-    func object(of length: Int, from shares: [Int: Bytes], kernel: Int32 = GaloisField.bestKernel) -> Bytes? {
+    package func object(of length: Int, from shares: [Int: Bytes]) -> Bytes? {
         let count = shareCount(of: length)
         let usable = shares.filter { $0.key >= 0 && $0.key < dataCount + parityCount && $0.value.count == count }
         // Data shares first: they need no arithmetic.
@@ -53,7 +53,7 @@ package struct ErasureCode: Sendable, Equatable {
         var found = usable
         if !missing.isEmpty {
             guard let inverse = Self.inverted(chosen.map(row)) else { return nil }
-            let made = Self.combine(chosen.map { usable[$0] ?? [] }, missing.map { inverse[$0] }, kernel)
+            let made = Self.combine(chosen.map { usable[$0] ?? [] }, missing.map { inverse[$0] })
             for (share, bytes) in zip(missing, made) { found[share] = bytes }
         }
         var object = Bytes()
@@ -64,7 +64,7 @@ package struct ErasureCode: Sendable, Equatable {
     }
 
     /// Sums of the sources, one for each row of factors.
-    private static func combine(_ sources: [Bytes], _ rows: [[UInt8]], _ kernel: Int32) -> [Bytes] {
+    private static func combine(_ sources: [Bytes], _ rows: [[UInt8]]) -> [Bytes] {
         let count = sources.first?.count ?? 0
         var targets = rows.map { _ in Bytes(repeating: 0, count: count) }
         for start in stride(from: 0, to: count, by: stripe) {
@@ -75,8 +75,7 @@ package struct ErasureCode: Sendable, Equatable {
                     for (source, factor) in row.enumerated() {
                         sources[source].withUnsafeBytes { input in
                             GaloisField.multiplyAdd(
-                                factor, UnsafeRawBufferPointer(rebasing: input[start..<end]), into: room,
-                                kernel: kernel)
+                                factor, UnsafeRawBufferPointer(rebasing: input[start..<end]), into: room)
                         }
                     }
                 }

@@ -1,10 +1,11 @@
 // The forms as functions from bytes to bytes, for who tries them with bytes of any kind: fuzzers.
 
 package import Base
+import Vault
 import Wire
 
 package enum BackupForms {
-    package enum Form: String, CaseIterable, Sendable { case record, index, catalogue, lock }
+    package enum Form: String, CaseIterable, Sendable { case record, index, catalogue, lock, keys }
 
     /// What was read, written again; `nil` when the bytes are refused. Each form has one way to be written, so it is what was
     /// given.
@@ -15,6 +16,7 @@ package enum BackupForms {
             case .index: return IndexForm.body(try IndexForm.packs(parsing: bytes))
             case .catalogue: return try catalogue(bytes)
             case .lock: return try RepositoryLock(parsing: bytes).body
+            case .keys: return try KeyBookCopy(parsing: bytes).rewritten
             }
         } catch { return nil }
     }
@@ -64,8 +66,21 @@ package enum BackupForms {
             holder: holder)
         return records.map { ("record", $0.body) } + [
             ("index", IndexForm.body([listed])), ("lock", lock.body), ("catalogue", exampleCatalogue(one)),
-            ("pack", examplePack),
+            ("pack", examplePack), ("keys", exampleKeys),
         ]
+    }
+
+    private static var exampleKeys: Bytes {
+        let time = Timestamp(secondsSinceEpoch: 1)
+        let versions = [KeyState.destroyed, .active].enumerated().map { index, state in
+            KeyVersion(
+                number: UInt32(index + 1), state: state, createdAt: time, changedAt: time,
+                fingerprint: "0123456789abcdef",
+                wrapped: state == .destroyed ? nil : Bytes(repeating: 7, count: 65))
+        }
+        let key = NamedKey(name: KeyNames.backup, kind: .hybrid, createdAt: time, versions: versions)
+        let root = RootRecord(revision: 3, epoch: 1, check: Bytes(repeating: 1, count: 17), base: [1, 2, 3])
+        return KeyBookCopy(KeyBook(root: root, keys: [key.name: key])) { _ in Bytes(repeating: 9, count: 32) }.bytes
     }
 
     private static func exampleCatalogue(_ block: Digest) -> Bytes {

@@ -92,6 +92,11 @@ struct PackContent: Sendable {
         self.plaintext = plaintext
     }
 
+    /// As it lies in the pack, unverified.
+    func stored(_ ordinal: Int) -> Bytes {
+        Bytes(plaintext[starts[ordinal]..<starts[ordinal] + entries[ordinal].storedLength])
+    }
+
     /// The block, which is what its id says; `nil` when it is not, or does not decode.
     func block(_ ordinal: Int, _ key: Secret) -> Bytes? {
         let entry = entries[ordinal]

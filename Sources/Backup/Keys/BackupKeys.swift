@@ -17,13 +17,19 @@ package protocol BackupKeys: Sendable {
     func sign(_ message: Bytes) -> Bytes
     /// What lies in the repository so that the root key alone opens it: docs/formats/backup.md, "Keys".
     var kept: KeptKeys? { get }
+    /// Those of them that write: what they alone open and believe outlives the others.
+    var newest: (any BackupKeys)? { get }
+    /// A version that wrote at some time after `made`, and opens nothing any more.
+    func lostVersion(since made: Timestamp) -> UInt32?
     /// For a repository that was made before these keys were, and is not opened by them alone.
     var former: (any BackupKeys)? { get }
 }
 
 extension BackupKeys {
     package var kept: KeptKeys? { nil }
+    package var newest: (any BackupKeys)? { nil }
     package var former: (any BackupKeys)? { nil }
+    package func lostVersion(since made: Timestamp) -> UInt32? { nil }
 }
 
 /// Keys that follow from the first root key of the data: what repositories were written with before the vault had named

@@ -23,10 +23,12 @@ package struct KeyBookCopy: Sendable, Equatable {
     var age: (epoch: UInt32, revision: Int64) { (book.root.epoch, book.root.revision) }
 
     /// Of what a vault has opened.
-    init(_ snapshot: KeySnapshot) {
-        book = snapshot.book
-        let body = Self.body(snapshot.book)
-        bytes = body + snapshot.vault.codeOfCopy(body)
+    init(_ snapshot: KeySnapshot) { self.init(snapshot.book, code: snapshot.vault.codeOfCopy) }
+
+    init(_ book: KeyBook, code: (Bytes) -> Bytes) {
+        self.book = book
+        let body = Self.body(book)
+        bytes = body + code(body)
     }
 
     /// Whether whoever has the root key has written it.
@@ -43,6 +45,9 @@ package struct KeyBookCopy: Sendable, Equatable {
         }
         return content(bytes) == content(other.bytes)
     }
+
+    /// What was read, written again.
+    var rewritten: Bytes { Self.body(book) + bytes.suffix(Self.codeCount) }
 
     // MARK: Writing
 
@@ -84,15 +89,17 @@ package struct KeyBookCopy: Sendable, Equatable {
         let epoch = try reader.readUInt32()
         let check = try reader.readBytes(Self.checkCount)
         let base = try reader.readCounted(most: 256)
-        let passphrase = try reader.readCounted(most: 256)
-        guard let text = String(validating: passphrase, as: UTF8.self) else { throw .invalid("a text is not UTF-8") }
+        let passphrase = try reader.readCountedText(most: 256)
         let root = RootRecord(
             revision: revision, epoch: epoch, check: check, base: base.isEmpty ? nil : base,
-            passphrase: text.isEmpty ? nil : text)
+            passphrase: passphrase.isEmpty ? nil : passphrase)
         var keys: [String: NamedKey] = [:]
+        var last = ""
         for _ in 0..<Int(try reader.readUInt8()) {
             let key = try Self.key(&reader)
-            guard keys.updateValue(key, forKey: key.name) == nil else { throw .invalid("a key is there twice") }
+            guard last < key.name else { throw .invalid("names of keys do not ascend") }
+            last = key.name
+            keys[key.name] = key
         }
         try reader.skip(Self.codeCount)
         try reader.requireEnd()
@@ -101,8 +108,8 @@ package struct KeyBookCopy: Sendable, Equatable {
     }
 
     private static func key(_ reader: inout ByteReader) throws(WireError) -> NamedKey {
-        let name = String(decoding: try reader.readCounted(most: 64), as: UTF8.self)
-        let word = String(decoding: try reader.readCounted(most: 64), as: UTF8.self)
+        let name = try reader.readCountedText(most: 64)
+        let word = try reader.readCountedText(most: 64)
         guard let kind = KeyKind(rawValue: word) else { throw .invalid("a key is of no known kind") }
         var key = NamedKey(name: name, kind: kind, createdAt: try reader.readTime())
         let count = Int(try reader.readUInt16())
@@ -143,5 +150,12 @@ extension ByteReader {
         let count = Int(try readUInt16())
         guard count <= most else { throw .invalid("a field is too long") }
         return try readBytes(count)
+    }
+
+    @_lifetime(self: copy self)
+    fileprivate mutating func readCountedText(most: Int) throws(WireError) -> String {
+        let count = Int(try readUInt16())
+        guard count <= most else { throw .invalid("a text is too long") }
+        return try readText(count)
     }
 }

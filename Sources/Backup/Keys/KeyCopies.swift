@@ -1,7 +1,7 @@
 // The copies of the vault's book that lie in the places, read before anything can be known of who put them there.
 
 import Base
-import Vault
+package import Vault
 
 struct KeyCopies: Sendable {
     /// Whose form is right, those in most places first. Not yet authentic.
@@ -74,6 +74,26 @@ struct OpenedKeyCopy: Sendable {
     let snapshot: KeySnapshot
 }
 
+/// The root key from its shares, where only backups are left to compare it with.
+package enum RootRecovery {
+    package static func recover(
+        _ shares: [RecoveryShare], places: [any Place], to path: String
+    ) async throws(BackupError) {
+        let copies = await KeyCopies(places).all
+        guard !copies.isEmpty else {
+            throw .refused("there is no copy of the keys in these places that a root key could be compared with")
+        }
+        var failure = VaultError.authenticationFailed
+        for copy in copies {
+            do throws(VaultError) {
+                _ = try Vault.recover(shares, record: copy.book.root, to: path)
+                return
+            } catch { failure = error }
+        }
+        throw .refused("\(failure)")
+    }
+}
+
 /// What a repository is to hold of its keys.
 package struct KeptKeys: Sendable {
     let copy: KeyBookCopy
@@ -97,11 +117,26 @@ package struct KeptKeys: Sendable {
 }
 
 extension Repository {
-    /// Puts the copy of the keys that write now into every place that lacks it. Durable with the next flush.
+    /// Puts the copy of the keys that write now into every place that lacks it, and the configuration for these keys, so
+    /// that the ones before can be disabled and destroyed. Durable with the next flush.
     func keepKeys(_ listing: Listing) async throws(BackupError) {
         guard let copy = keys.kept?.copy else { return }
-        guard listing.keyCopies[copy.id] ?? 0 < places.places.count else { return }
-        try await places.putEverywhere(.keys(copy.id), copy.bytes)
+        if listing.keyCopies[copy.id] ?? 0 < places.places.count {
+            try await places.putEverywhere(.keys(copy.id), copy.bytes)
+        }
+        guard let newest = keys.newest, !listing.configurations.isEmpty else { return }
+        for id in listing.configurations.keys.sorted() {
+            if (try? await Self.readConfiguration(id, places, newest)) != nil { return }
+        }
+        _ = try await putSigned(configuration.object) { .configuration($0) }
+    }
+
+    /// Blocks that lie in packs which nobody can open any more would be taken for stored.
+    func refuseLostKeys() throws(BackupError) {
+        guard let version = keys.lostVersion(since: configuration.made) else { return }
+        throw .refused(
+            "version \(version) of the key `backup`, for which this repository was written, opens nothing any more; enable "
+                + "it, or begin a new repository in other places")
     }
 
     /// Once the newer copy is durable. What is left is deleted the next time.

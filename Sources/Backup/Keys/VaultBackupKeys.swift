@@ -54,12 +54,37 @@ package struct VaultBackupKeys: BackupKeys {
         self.isWithFormer = isWithFormer
     }
 
+    /// None for a repository of before: that its configuration needs the former keys is what tells it.
+    package var newest: (any BackupKeys)? {
+        guard !isWithFormer, let identities = try? own.identities(of: KeyNames.backup), let identity = identities.first
+        else {
+            return nil
+        }
+        return NewestBackupKeys(recipients: recipients, identities: [identity.identity], signing: signing)
+    }
+
+    package func lostVersion(since made: Timestamp) -> UInt32? {
+        let versions = own.book.keys[KeyNames.backup]?.versions ?? []
+        return zip(versions, versions.dropFirst())
+            .first { !$0.state.mayOpen && $1.createdAt > made }?.0.number
+    }
+
     /// The same, and what followed from the first root key. Tried only when a repository does not open without: whoever
     /// has an old root key must not be able to have a new repository believe them.
     package var former: (any BackupKeys)? {
         guard !isWithFormer else { return nil }
         return try? VaultBackupKeys(own, others, kept, isWithFormer: true)
     }
+}
+
+private struct NewestBackupKeys: BackupKeys {
+    let recipients: [AgeRecipient]
+    let identities: [AgeIdentity]
+    let signing: VaultSigner
+
+    var verifiers: [Ed25519PublicKey] { [signing.publicKey] }
+    var signer: Ed25519PublicKey { signing.publicKey }
+    func sign(_ message: Bytes) -> Bytes { signing.sign(message) }
 }
 
 extension VaultBackupKeys {

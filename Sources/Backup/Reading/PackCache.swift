@@ -4,8 +4,9 @@
 import Base
 
 actor PackCache {
-    /// At once: what two workers read, and what they come back to. Each is as large as a pack.
-    private static let packsMax = 4
+    /// At once: what two workers read, and the catalogue's. Each is as large as a pack, and those that are being read or
+    /// that a worker still uses come on top.
+    private static let packsMax = 3
 
     private let repository: Repository
     private let packs: [KnownPack]

@@ -8,6 +8,9 @@ package struct RestoreOptions: Sendable {
     package var target: String
     /// Whether a target that holds something is exchanged for what is restored.
     package var overwrites = false
+    /// Whether a target that holds something gets what it lacks. What is there stays: a database, too, for rows of two days
+    /// do not make one (docs/operate/backup.md).
+    package var merges = false
     /// Items, or folders with all below them; empty for everything.
     package var selection: [ItemPath] = []
     package var known: RepositoryWitness?
@@ -18,6 +21,8 @@ package struct RestoreOptions: Sendable {
 package struct RestoreReport: Sendable, Equatable {
     package var items: UInt64 = 0
     package var bytes: UInt64 = 0
+    /// Items of the backup that were there already, and stayed as they were: of a merge.
+    package var kept: UInt64 = 0
 }
 
 package enum Restorer {
@@ -29,15 +34,25 @@ package enum Restorer {
             let state = try await repository.state()
             try state.check(against: options.known)
             guard let found = state.backup(backup) else { throw BackupError.notFound("backup \(backup)") }
-            let staging = try Staging(options.target, overwrites: options.overwrites)
-            let run = RestoreRun(found.manifest, BlockReader(repository, state), options.selection, meter)
-            let report = try await run.survey()
+            guard !(options.merges && options.overwrites) else {
+                throw BackupError.refused("a target is either overwritten or merged with")
+            }
+            let staging = try Staging(options.target, overwrites: options.overwrites, merges: options.merges)
+            let existing = options.merges ? ExistingItems(staging.target) : nil
+            let run = RestoreRun(found.manifest, BlockReader(repository, state), options.selection, existing, meter)
+            var report = try await run.survey()
             meter.enter(.working)
             do {
                 try staging.begin()
                 try await run.write(below: staging.path)
                 meter.enter(.finishing)
-                try staging.switchOver()
+                if options.merges {
+                    let late = try staging.merge().kept
+                    report.items -= min(report.items, late)
+                    report.kept += late
+                } else {
+                    try staging.switchOver()
+                }
             } catch {
                 staging.abandon()
                 throw error
@@ -46,6 +61,9 @@ package enum Restorer {
             return report
         }
     }
+
+    /// Removes a folder that was restored to, with all that is in it. For who made it for a look only.
+    package static func discard(_ target: String) throws(BackupError) { try Files.removeTree(target) }
 }
 
 private struct RestoreRun: Sendable {
@@ -62,12 +80,17 @@ private struct RestoreRun: Sendable {
     private let manifest: BackupManifest
     private let blocks: BlockReader
     private let selection: [ItemPath]
+    private let existing: ExistingItems?
     private let meter: BackupMeter
 
-    init(_ manifest: BackupManifest, _ blocks: BlockReader, _ selection: [ItemPath], _ meter: BackupMeter) {
+    init(
+        _ manifest: BackupManifest, _ blocks: BlockReader, _ selection: [ItemPath], _ existing: ExistingItems?,
+        _ meter: BackupMeter
+    ) {
         self.manifest = manifest
         self.blocks = blocks
         self.selection = selection
+        self.existing = existing
         self.meter = meter
     }
 
@@ -81,12 +104,18 @@ private struct RestoreRun: Sendable {
         var reader = CatalogueReader(manifest, blocks)
         while let entry = try await reader.next() {
             guard isWanted(entry.path) else { continue }
+            if try existing?.contains(entry.path, entry.kind) ?? false {
+                if !entry.continues { report.kept += 1 }
+                continue
+            }
             for id in entry.blocks where !blocks.contains(id) { throw .missingBlock(item: entry.path.description) }
             guard !entry.continues else { continue }
             report.items += 1
             report.bytes += entry.length
         }
-        for path in selection where report.items == 0 { throw .notFound("\(path) in backup \(manifest.id)") }
+        if let path = selection.first, report.items == 0, report.kept == 0 {
+            throw .notFound("\(path) in backup \(manifest.id)")
+        }
         meter.expect(report.bytes)
         return report
     }
@@ -97,8 +126,12 @@ private struct RestoreRun: Sendable {
             var batch: [Piece] = []
             var running = 0
             var file: RestoredFile?
+            var isSkipped = false
             while let entry = try await reader.next() {
                 guard isWanted(entry.path) else { continue }
+                // Decided once for an item: it may come to be there while its entries are read.
+                if entry.part == 0 { isSkipped = try existing?.contains(entry.path, entry.kind) ?? false }
+                if isSkipped { continue }
                 if entry.part == 0 { file = try make(entry, below: folder) }
                 for piece in pieces(of: entry, file) {
                     batch.append(piece)

@@ -5,14 +5,14 @@ import Glibc
 
 struct Staging: Sendable {
     /// Says that the folder is a restore's, and may be removed by the next one.
-    private static let marker = ".plexichat-restoring"
+    static let marker = ".plexichat-restoring"
 
     let path: String
-    private let target: String
+    let target: String
     private let exchanges: Bool
 
-    /// Throws when the target holds something and may not be replaced.
-    init(_ target: String, overwrites: Bool) throws(BackupError) {
+    /// Throws when the target holds something and may be neither replaced nor added to.
+    init(_ target: String, overwrites: Bool, merges: Bool = false) throws(BackupError) {
         var target = target
         while target.hasSuffix("/"), target.count > 1 { target.removeLast() }
         self.target = target
@@ -23,10 +23,10 @@ struct Staging: Sendable {
         }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw .refused("\(target) is not a folder") }
         let isEmpty = Files.names(in: target, hidden: true).isEmpty
-        guard isEmpty || overwrites else {
-            throw .refused("\(target) is not empty; restore to another folder, or ask to overwrite it")
+        guard isEmpty || overwrites || merges else {
+            throw .refused("\(target) is not empty; restore to another folder, or ask to overwrite it or to merge")
         }
-        exchanges = !isEmpty
+        exchanges = !isEmpty && overwrites
     }
 
     /// Makes the folder; what an earlier restore left is removed.
@@ -40,6 +40,9 @@ struct Staging: Sendable {
         try Files.makeFolder(path)
         try Files.write([], to: "\(path)/\(Self.marker)")
     }
+
+    /// All of it is durable.
+    func writeToDisk() throws(BackupError) { try Self.syncFileSystem(of: path) }
 
     /// Durable first, then in one step.
     func switchOver() throws(BackupError) {

@@ -8,6 +8,9 @@ package struct RemovalReport: Sendable, Equatable {
     package var packs = 0
     /// Of the removed packs' objects, each counted once.
     package var bytes: UInt64 = 0
+    /// Packs of these whose needed blocks were written anew, and what that took in all places.
+    package var rewritten = 0
+    package var bytesRewritten: UInt64 = 0
 }
 
 package enum BackupRemoval {
@@ -62,12 +65,12 @@ package enum BackupRemoval {
 private struct RemovalRun {
     private let repository: Repository
     private let state: RepositoryState
-    private var isNeeded: [Bool]
+    private var uses: [PackUse]
 
     init(_ repository: Repository, _ state: RepositoryState) {
         self.repository = repository
         self.state = state
-        isNeeded = Array(repeating: false, count: state.packs.count)
+        uses = state.packs.map { PackUse(blocks: $0.count) }
     }
 
     /// What the backups need. A block that is not found, a record that is missing: nobody knows what else is needed.
@@ -89,18 +92,23 @@ private struct RemovalRun {
 
     private mutating func mark(_ id: Digest, _ item: @autoclosure () -> String) throws(BackupError) {
         guard let place = state.index.find(id) else { throw .missingBlock(item: item()) }
-        isNeeded[place.pack] = true
+        uses[place.pack].mark(place.ordinal)
     }
 
     /// First what lists, then what is listed.
     func sweep(
         keeping records: Set<UInt64>, _ head: RepositoryWitness?, _ lock: HeldLock, _ clock: Clock
     ) async throws(BackupError) -> RemovalReport {
-        let kept = Set(zip(state.packs, isNeeded).filter(\.1).map(\.0.id))
+        let repacked = try await typed {
+            try await Repacking.run(repository, state, uses) { try await lock.refresh(at: clock.now()) }
+        }
+        let kept = Set(zip(state.packs, uses).filter { $1.live > 0 }.map(\.0.id)).subtracting(repacked.replaced)
         let dead = state.listing.packs.filter { !kept.contains($0.key) }
         var report = RemovalReport()
+        report.rewritten = repacked.replaced.count
+        report.bytesRewritten = repacked.bytesWritten
         if !dead.isEmpty {
-            try await rewriteIndexes(keeping: kept)
+            try await rewriteIndexes(keeping: kept, and: repacked.made)
             try await lock.confirm(at: clock.now())
         }
         for (id, presence) in dead {
@@ -125,8 +133,8 @@ private struct RemovalRun {
     }
 
     /// New indexes for the packs that stay are durable before the old ones go.
-    private func rewriteIndexes(keeping kept: Set<Digest>) async throws(BackupError) {
-        var packs: [ListedPack] = []
+    private func rewriteIndexes(keeping kept: Set<Digest>, and made: [ListedPack]) async throws(BackupError) {
+        var packs = made
         for id in state.listing.indexes.keys.sorted() {
             // One that cannot be read was noted when the state was, and its packs were adopted.
             guard let (body, _) = try? await repository.signed(.index(id), id, .index) else { continue }

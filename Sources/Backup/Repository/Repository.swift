@@ -72,7 +72,7 @@ package final class Repository: Sendable {
         return Repository(set, keys, found)
     }
 
-    private static func readConfiguration(
+    static func readConfiguration(
         _ id: Digest, _ places: PlaceSet, _ keys: any BackupKeys
     ) async throws(BackupError) -> RepositoryConfiguration {
         let file = RepositoryFile.configuration(id)

@@ -8,6 +8,8 @@ struct KnownPack: Sendable {
     let id: Digest
     let length: Int
     let protection: Protection
+    /// How many blocks it holds.
+    let count: Int
 }
 
 /// A backup, as it is listed.
@@ -146,7 +148,8 @@ package struct RepositoryState: Sendable {
         guard let presence = listing.packs[pack.id], presence.isEnough(for: pack.protection) else { return }
         let number = packs.count
         numbers[pack.id] = number
-        packs.append(KnownPack(id: pack.id, length: pack.length, protection: pack.protection))
+        packs.append(
+            KnownPack(id: pack.id, length: pack.length, protection: pack.protection, count: pack.blocks.count))
         for (ordinal, block) in pack.blocks.enumerated() {
             try index.insert(block, at: BlockPlace(pack: number, ordinal: ordinal))
         }

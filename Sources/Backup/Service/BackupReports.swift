@@ -42,7 +42,8 @@ extension RestoreReport {
     func json(_ backup: UUID, _ folder: String) -> JSONObject {
         JSONObject([
             ("backup_id", .string("\(backup)")), ("folder", .string(folder)),
-            ("items", .integer(Int64(clamping: items))), ("bytes", .integer(Int64(clamping: bytes))),
+            ("items", .integer(Int64(clamping: items))), ("kept", .integer(Int64(clamping: kept))),
+            ("bytes", .integer(Int64(clamping: bytes))),
         ])
     }
 }

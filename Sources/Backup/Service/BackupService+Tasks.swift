@@ -144,15 +144,13 @@ extension BackupService {
         options.note = request.note
         options.program = setup.program
         options.guardFolder = guardFolder
+        options.bytesMax = setup.bytesMax
         let result = try await working { [setup, clock, options] in
             try Files.makeFolder(setup.folder)
             let memory = BackupMemory(setup.folder, repository)
             var options = options
             options.known = memory.witness
-            let sources = try await setup.sources(request.parts).map { source -> any BackupSource in
-                guard let bytesMax = setup.bytesMax else { return source }
-                return BoundedSource(source: source, bytesMax: bytesMax, meter: meter)
-            }
+            let sources = try await setup.sources(request.parts)
             let result = try await BackupWriter.write(sources, to: repository, options, clock: clock, meter: meter)
             memory.keep(result.witness)
             return result
@@ -187,6 +185,7 @@ extension BackupService {
             try Files.makeFolder(setup.restoreFolder)
             var options = RestoreOptions(target: folder)
             options.overwrites = request.overwrites
+            options.merges = request.merges
             options.selection = request.selection
             options.known = BackupMemory(setup.folder, repository).witness
             return try await Restorer.restore(request.backup, of: repository, options, meter: meter)

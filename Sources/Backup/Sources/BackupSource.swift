@@ -29,7 +29,9 @@ package struct SourceItem: Sendable {
 }
 
 package protocol BackupSource: Sendable {
-    /// How many bytes there will be, about; `nil` when it cannot be told without reading them.
+    /// How many bytes there will be, about; `nil` when it cannot be told without reading them. Asked of all sources before
+    /// the first item of any: a database takes its snapshot here, so that the blobs that it speaks of are there when their
+    /// folder is read later.
     func expectedBytes() async throws(BackupError) -> UInt64?
     /// The next item; `nil` after the last. Paths ascend.
     func next() async throws(BackupError) -> SourceItem?

@@ -17,11 +17,23 @@ package actor PostgreSQLSource: BackupSource {
         self.program = program
     }
 
-    package func expectedBytes() -> UInt64? { nil }
+    /// Begins: the program's snapshot is of this moment, or a few milliseconds later.
+    package func expectedBytes() throws(BackupError) -> UInt64? {
+        _ = try begun()
+        return nil
+    }
 
     package func next() throws(BackupError) -> SourceItem? {
         guard !isGiven else { return nil }
+        let child = try begun()
         isGiven = true
+        return SourceItem(path: path, kind: .file, mode: 0o600, changed: .now(), mark: []) {
+            () throws(BackupError) -> ItemBytes? in { () throws(BackupError) -> Bytes? in try child.read() }
+        }
+    }
+
+    private func begun() throws(BackupError) -> ChildProcess {
+        if let child { return child }
         let variables: [(name: String, value: Secret)]
         do throws(StoreError) {
             variables = try PostgreSQLEnvironment.variables(for: connection)
@@ -29,9 +41,7 @@ package actor PostgreSQLSource: BackupSource {
         let child = try ChildProcess(
             program, ["--format=custom", "--compress=0", "--no-owner", "--no-privileges"], variables: variables)
         self.child = child
-        return SourceItem(path: path, kind: .file, mode: 0o600, changed: .now(), mark: []) {
-            () throws(BackupError) -> ItemBytes? in { () throws(BackupError) -> Bytes? in try child.read() }
-        }
+        return child
     }
 
     package func close() {

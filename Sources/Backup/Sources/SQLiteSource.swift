@@ -11,7 +11,7 @@ package actor SQLiteSource: BackupSource {
     private let database: String
     private let scratch: String
     private let path: ItemPath
-    private var copy: String?
+    private var copy: (path: String, changed: Timestamp)?
     private var isGiven = false
 
     /// `scratch`: a folder of the server's own, on a disk with room. It is made when it is absent.
@@ -22,31 +22,37 @@ package actor SQLiteSource: BackupSource {
     }
 
     package func expectedBytes() throws(BackupError) -> UInt64? {
-        Files.length(of: database).map { UInt64($0) }
+        Files.length(of: try snapshot().path).map { UInt64($0) }
     }
 
     package func next() async throws(BackupError) -> SourceItem? {
         guard !isGiven else { return nil }
+        let (copy, changed) = try snapshot()
         isGiven = true
+        return SourceItem(path: path, kind: .file, mode: 0o600, changed: changed, mark: []) {
+            () throws(BackupError) -> ItemBytes? in try FolderSource.reader(copy)
+        }
+    }
+
+    private func snapshot() throws(BackupError) -> (path: String, changed: Timestamp) {
+        if let copy { return copy }
         guard let status = Files.status(of: database) else { throw .unavailable("there is no database \(database)") }
         try Files.makeFolder(scratch)
         Self.sweep(scratch)
         let copy = "\(scratch)/\(UUID.random()).snapshot"
-        self.copy = copy
+        let made = (copy, Timestamp(secondsSinceEpoch: Int64(status.st_mtim.tv_sec)))
+        self.copy = made
         do throws(StoreError) {
             try SQLiteSnapshot.copy(database, to: copy) { Task.isCancelled }
         } catch {
             if Task.isCancelled { throw .cancelled }
             throw .unavailable("a copy of \(database) for the backup: \(error.words)")
         }
-        let changed = Timestamp(secondsSinceEpoch: Int64(status.st_mtim.tv_sec))
-        return SourceItem(path: path, kind: .file, mode: 0o600, changed: changed, mark: []) {
-            () throws(BackupError) -> ItemBytes? in try FolderSource.reader(copy)
-        }
+        return made
     }
 
     package func close() {
-        if let copy { unlink(copy) }
+        if let copy { unlink(copy.path) }
         copy = nil
     }
 

@@ -68,6 +68,7 @@ package enum BackupWriter {
         do {
             let state = try await repository.state()
             try state.check(against: options.known)
+            try repository.refuseLostKeys()
             try await repository.keepKeys(state.listing)
             var run = BackupRun(repository, state, options, clock, meter, lock)
             let result = try await run.run(sources)

@@ -7,16 +7,18 @@ package struct BackupCommandBodies: Sendable {
     package var verify: Command.Body
     package var restore: Command.Body
     package var remove: Command.Body
+    package var drill: Command.Body
 
     package init(
         create: @escaping Command.Body, list: @escaping Command.Body, verify: @escaping Command.Body,
-        restore: @escaping Command.Body, remove: @escaping Command.Body
+        restore: @escaping Command.Body, remove: @escaping Command.Body, drill: @escaping Command.Body
     ) {
         self.create = create
         self.list = list
         self.verify = verify
         self.restore = restore
         self.remove = remove
+        self.drill = drill
     }
 }
 
@@ -66,6 +68,8 @@ extension Command {
                             completion: .folder),
                         CommandOption("overwrite", "Replace the folder by what is restored, in one step."),
                         CommandOption(
+                            "merge", "Restore what the folder lacks; what is there stays, a database as a whole."),
+                        CommandOption(
                             "only", value: "PATH", isRepeatable: true, "Restore this item, or all below this folder."),
                     ],
                     arguments: [CommandArgument("ID", "The backup, or `latest`.")], run: bodies.restore),
@@ -80,7 +84,26 @@ extension Command {
                         CommandOption("keep-monthly", value: "COUNT", "Keep one of each of the last COUNT months."),
                     ],
                     arguments: [CommandArgument("ID", isOptional: true, "The backup.")], run: bodies.remove),
+                drill(bodies.drill),
             ])
+    }
+
+    private static func drill(_ body: @escaping Command.Body) -> Command {
+        Command(
+            "drill", "Prove that a server comes back from a backup.",
+            discussion: """
+                Restores the backup beside the data, looks at the root key, the audit log, the rows and the files that they speak
+                of, starts a server from it on a port of the loopback and waits until it is ready; then all of that is removed.
+                That server reaches nobody. Exit code 0 when all of it went well, 1 when not.
+                """,
+            options: common + [
+                CommandOption(
+                    "scratch", value: "DIR",
+                    "Where to restore to, with room for all of it. Without: backup.restore_folder.", completion: .folder
+                ),
+                CommandOption("keep", "Leave what was restored where it is."),
+            ],
+            arguments: [CommandArgument("ID", isOptional: true, "The backup; without, the latest.")], run: body)
     }
 
     private static let common =

@@ -97,7 +97,12 @@ extension Command {
                     CommandOption(
                         "output", letter: "o", value: "FILE",
                         "The file, which must not be there; without: where vault.root_key looks for it.",
-                        completion: .file)
+                        completion: .file),
+                    CommandOption(
+                        "place", letter: "p", value: "PLACE", isRepeatable: true,
+                        "A place of backups, where the data is lost too: what the shares give is compared with the keys that "
+                            + "lie there.",
+                        completion: .folder),
                 ], run: bodies.recover),
             Command(
                 "rekey-root", "Replace the root key, and wrap all keys anew under the new one.",

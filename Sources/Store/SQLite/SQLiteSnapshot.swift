@@ -11,18 +11,17 @@ package enum SQLiteSnapshot {
     /// Pages between two looks at whether the copy is still wanted: 4 MiB at the usual size.
     private static let pagesAtOnce: Int32 = 1_024
 
-    /// Blocks. `copy` must not exist; it is readable by its owner only, complete and durable when this returns, and gone
-    /// when it throws.
+    /// Blocks. `copy` must not exist; it is readable by its owner only, complete when this returns, and gone when it throws.
+    /// Not durable: it is read once and deleted, and most of it need never reach the disk.
     package static func copy(
         _ source: String, to copy: String, isCancelled: () -> Bool
     ) throws(StoreError) {
         // SQLite would make it readable by everyone.
         let descriptor = Glibc.open(copy, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .unavailable("\(SystemError("make \(copy)"))") }
-        defer { Glibc.close(descriptor) }
+        Glibc.close(descriptor)
         do throws(StoreError) {
             try run(source, copy, isCancelled)
-            guard fsync(descriptor) == 0 else { throw .unavailable("\(SystemError("write \(copy) to disk"))") }
         } catch {
             unlink(copy)
             throw error

@@ -3,7 +3,7 @@
 
 package import API
 package import Accounts
-package import Backup
+import Backup
 package import Base
 package import Chat
 package import Configuration

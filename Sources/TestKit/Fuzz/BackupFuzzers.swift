@@ -1,4 +1,5 @@
-// The fuzzers of what a backup repository is read from: records, indexes, catalogues, locks, packs, pieces.
+// The fuzzers of what a backup repository is read from: records, indexes, catalogues, locks, copies of
+// keys, packs, pieces.
 
 import Backup
 import Base
@@ -7,7 +8,8 @@ extension Fuzzers {
     package static let backup = [
         Fuzzer("backup-record") { fuzzForm(.record, $0) }, Fuzzer("backup-index") { fuzzForm(.index, $0) },
         Fuzzer("backup-catalogue") { fuzzForm(.catalogue, $0) }, Fuzzer("backup-lock") { fuzzForm(.lock, $0) },
-        Fuzzer("backup-pack", fuzzPack), Fuzzer("backup-piece", fuzzPiece),
+        Fuzzer("backup-keys") { fuzzForm(.keys, $0) }, Fuzzer("backup-pack", fuzzPack),
+        Fuzzer("backup-piece", fuzzPiece),
     ]
 }
 

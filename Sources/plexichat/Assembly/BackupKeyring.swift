@@ -42,7 +42,7 @@ struct BackupKeyring {
             database = try await Storage.openDatabase(configuration, on: shards)
         } catch { throw .failed("\(error)") }
         do throws(Failure) {
-            let keys = try await keys(in: database)
+            let keys = try await self.keys(in: database)
             await database.close()
             return keys
         } catch {

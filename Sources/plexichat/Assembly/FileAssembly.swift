@@ -80,7 +80,7 @@ enum FileAssembly {
         }
     }
 
-    private static func s3(
+    static func s3(
         _ configuration: Configuration, spoolingIn folder: String
     ) throws(StartFailure) -> S3BlobStore.Options {
         let s3 = configuration.files.s3

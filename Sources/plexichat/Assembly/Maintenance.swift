@@ -2,6 +2,7 @@
 
 import API
 import Accounts
+import Backup
 import Base
 import Chat
 import Glibc
@@ -9,6 +10,7 @@ import Net
 import Relay
 import Signaling
 import Synchronization
+import Tasks
 
 final class Maintenance: Sendable {
     private static let log = Logger("maintenance")
@@ -20,6 +22,10 @@ final class Maintenance: Sendable {
     /// The shortest pause before a webhook is tried again.
     private static let webhookInterval = Duration.seconds(5)
     private static let fileInterval = Duration.minutes(1)
+    /// How old what a crash leaves of a task's progress may be.
+    private static let taskInterval = Duration.seconds(5)
+    /// Schedules of backups are to the minute: one begins a sixth of one late at most.
+    private static let scheduleInterval = Duration.seconds(10)
     /// Schedules of keys are to the minute.
     private static let keyInterval = Duration.minutes(1)
 
@@ -31,17 +37,20 @@ final class Maintenance: Sendable {
     private let files: FileAccess
     private let logins: LoginWatch
     private let load: LoadMonitor
+    private let tasks: TaskBoard
+    private let schedules: BackupScheduler
     private let tls: TLSReloader?
     private let relay: RelayServer?
     private let isStopped = Atomic<Bool>(false)
     private let isAdvancing = Atomic<Bool>(false)
     private let isSweepingChat = Atomic<Bool>(false)
     private let isSweepingFiles = Atomic<Bool>(false)
+    private let isWritingTasks = Atomic<Bool>(false)
 
     init(
         accounts: AccountService, clientSettings: ClientSettings, idempotency: IdempotencyStore,
         calls: CallAssembly.Parts, chat: ChatAssembly.Parts, files: FileAccess, logins: LoginWatch, load: LoadMonitor,
-        tls: TLSReloader?, relay: RelayServer?
+        tasks: TaskBoard, schedules: BackupScheduler, tls: TLSReloader?, relay: RelayServer?
     ) {
         self.accounts = accounts
         self.clientSettings = clientSettings
@@ -51,6 +60,8 @@ final class Maintenance: Sendable {
         self.files = files
         self.logins = logins
         self.load = load
+        self.tasks = tasks
+        self.schedules = schedules
         self.tls = tls
         self.relay = relay
     }
@@ -72,6 +83,8 @@ final class Maintenance: Sendable {
             webhooks.start()
             every(Self.webhookInterval, on: loop) { $0.webhooks.look() }
             every(Self.fileInterval, on: loop) { $0.sweepFiles() }
+            every(Self.taskInterval, on: loop) { $0.writeTasks() }
+            every(Self.scheduleInterval, on: loop) { $0.schedules.look() }
             every(Self.keyInterval, on: loop) { maintenance in
                 Task { await maintenance.advanceKeys() }
             }
@@ -149,6 +162,14 @@ final class Maintenance: Sendable {
                 Self.log.warning("old files could not be deleted; the next sweep tries again", [.error(error)])
             }
             isSweepingFiles.store(false, ordering: .relaxed)
+        }
+    }
+
+    private func writeTasks() {
+        guard !isWritingTasks.exchange(true, ordering: .relaxed) else { return }
+        Task {
+            await tasks.advance()
+            isWritingTasks.store(false, ordering: .relaxed)
         }
     }
 

@@ -12,6 +12,7 @@ import Relay
 import Signaling
 import Store
 import Synchronization
+import Tasks
 import Wire
 
 struct RunningServer: Sendable {
@@ -28,6 +29,7 @@ struct RunningServer: Sendable {
     let relay: RelayServer?
     let calls: CallAssembly.Parts
     let files: FileParts
+    let backups: BackupAssembly.Parts
     let maintenance: Maintenance
     /// The administrator's password, where this start has made one up.
     let administratorPassword: Secret?
@@ -70,6 +72,7 @@ struct RunningServer: Sendable {
         let web = try configuration.webPages()
         let accounts = try await makeAccounts(configuration, storage)
         let password = try await administrator(accounts)
+        let backups = try await BackupAssembly.start(loaded, storage, accounts, metrics)
         let load = LoadMonitor(marks: configuration.loadMarks, diskFolder: configuration.data.folder)
         let requestMetrics = RequestMetrics(metrics)
         let health = HealthMonitor(
@@ -100,7 +103,8 @@ struct RunningServer: Sendable {
             media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) },
             signaling: parts.signaling, calls: parts.calls, chat: chat.chat, live: chat.live,
             files: files.access, settings: liveSettings(loaded, accounts, limiter),
-            clientSettings: clientSettings, webhooks: chat.webhooks)
+            clientSettings: clientSettings, webhooks: chat.webhooks, tasks: backups.tasks, backups: backups.service,
+            backupSchedules: backups.schedules.schedules)
         let api = APIService(
             services: services, limiter: limiter, load: load,
             idempotency: idempotency, options: configuration.apiOptions(web: web), clock: .system,
@@ -119,12 +123,15 @@ struct RunningServer: Sendable {
         }
         let maintenance = Maintenance(
             accounts: accounts, clientSettings: clientSettings, idempotency: idempotency, calls: parts, chat: chat,
-            files: files.access, logins: logins, load: load, tls: tls, relay: relay?.server)
+            files: files.access, logins: logins, load: load, tasks: backups.tasks,
+            schedules: backups.schedules.scheduler,
+            tls: tls, relay: relay?.server)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(
             configuration: configuration, storage: storage, accounts: accounts, health: health, http: http,
-            media: media, relay: relay?.server, calls: parts, files: files, maintenance: maintenance,
+            media: media, relay: relay?.server, calls: parts, files: files, backups: backups,
+            maintenance: maintenance,
             administratorPassword: password)
     }
 
@@ -286,6 +293,9 @@ struct RunningServer: Sendable {
         // What it relayed to is gone.
         await relay?.stop()
         await http.stop(within: configuration.server.drainTimeout)
+        // What cannot be finished is interrupted: it is said in the database, which is still there.
+        await backups.tasks.stop()
+        await backups.schedules.scheduler.stop()
         await maintenance.stop()
         files.stop()
         await maintenance.noteWhoWasSeen()

@@ -2,6 +2,7 @@
 
 import API
 import Accounts
+import Backup
 import Base
 import Chat
 import Configuration
@@ -9,6 +10,7 @@ import Glibc
 import Net
 import Signaling
 import Store
+import Tasks
 import Vault
 import Wire
 
@@ -21,7 +23,8 @@ struct Storage: Sendable {
     /// In the order in which tables may refer to each other. Only ever appended to.
     static let migrations = Migrations(
         ServerState.migrations + AccountsSchema.migrations + IdempotencyStore.migrations
-            + SignalingSchema.migrations + ChatSchema.migrations + ServerState.laterMigrations)
+            + SignalingSchema.migrations + ChatSchema.migrations + ServerState.laterMigrations
+            + TasksSchema.migrations + BackupSchema.migrations + BackupScheduleSchema.migrations)
 
     static func open(_ configuration: Configuration, shards count: Int) async throws(StartFailure) -> Storage {
         let (shards, database) = try await openUnsealed(configuration, shards: count)

@@ -23,7 +23,7 @@ enum BackupCommand {
             options.guardFolder = session.guardFolder
             options.known = session.memory(of: repository).witness
             let meter = BackupMeter(repository)
-            let sources = session.sources()
+            let sources = try session.sources()
             let result = try await session.showing(meter) { [options] () async throws(BackupError) in
                 try await BackupWriter.write(sources, to: repository, options, clock: .system, meter: meter)
             }
@@ -89,6 +89,7 @@ enum BackupCommand {
             let target = try session.target(of: backup)
             var options = RestoreOptions(target: target)
             options.overwrites = invocation.has("overwrite")
+            options.merges = invocation.has("merge")
             options.known = session.memory(of: repository).witness
             for text in invocation.values("only") {
                 guard let path = ItemPath(text) else { throw .usage("\(text) is not the path of an item") }
@@ -98,7 +99,8 @@ enum BackupCommand {
             let report = try await session.showing(meter) { [options] () async throws(BackupError) in
                 try await Restorer.restore(backup, of: repository, options, meter: meter)
             }
-            invocation.output.line("\(report.items) items, \(Sizes.text(report.bytes)), restored to \(target)")
+            let kept = report.kept == 0 ? "" : "; \(report.kept) were there already, and stay as they are"
+            invocation.output.line("\(report.items) items, \(Sizes.text(report.bytes)), restored to \(target)\(kept)")
         }
     }
 
@@ -121,11 +123,14 @@ enum BackupCommand {
             }
             if let witness { session.memory(of: repository).keep(witness) }
             invocation.output.line(
-                "\(report.backups) backups removed, \(Sizes.text(report.bytes)) in \(report.packs) packs freed")
+                "\(report.backups) backups removed, \(Sizes.text(report.bytes)) in \(report.packs) packs freed"
+                    + (report.rewritten > 0
+                        ? "; \(report.rewritten) of these were rewritten, to \(Sizes.text(report.bytesRewritten))" : "")
+            )
         }
     }
 
-    private static func run(
+    static func run(
         _ invocation: Invocation, _ body: (BackupSession) async throws(CommandFailure) -> Void
     ) async -> ExitCode {
         let configuration: Configuration
@@ -136,7 +141,7 @@ enum BackupCommand {
         }
         LogOutput.configure(level: max(configuration.logging.level, .warning), style: configuration.logging.style)
         do throws(CommandFailure) {
-            let shards = try shards()
+            let shards = try startShards()
             defer { shards.stop() }
             try await body(try await BackupSession(invocation, configuration, on: shards))
             return .success
@@ -148,7 +153,7 @@ enum BackupCommand {
 }
 
 extension BackupCommand {
-    private static func shards() throws(CommandFailure) -> ShardGroup {
+    private static func startShards() throws(CommandFailure) -> ShardGroup {
         do { return try ShardGroup(count: 1) } catch { throw .failed("a thread could not be started: \(error)") }
     }
 }

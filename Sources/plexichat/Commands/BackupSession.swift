@@ -15,6 +15,7 @@ struct BackupSession: Sendable {
     let configuration: Configuration
     private let keys: any BackupKeys
     private let places: [any Place]
+    private let loop: any EventLoop
 
     /// `shards` carry what goes to buckets and databases.
     init(
@@ -22,6 +23,7 @@ struct BackupSession: Sendable {
     ) async throws(CommandFailure) {
         self.invocation = invocation
         self.configuration = configuration
+        loop = shards.first
         do throws(BackupError) {
             let made = try BackupPlaces.make(
                 configuration, named: invocation.values("place"), on: shards.first, making: invocation.has("new"))
@@ -108,41 +110,16 @@ struct BackupSession: Sendable {
 
     // MARK: What is backed up
 
-    /// In the order of their paths.
-    func sources() -> [any BackupSource] {
-        var sources: [any BackupSource] = []
-        if let file = invocation.value("config") ?? invocation.environment["PLEXICHAT_CONFIG"], !file.isEmpty {
-            sources.append(FilesSource([(file, Self.path("configuration/plexichat.yaml"))]))
-        }
-        let data = configuration.data.folder
-        if access(data + "/blobs", F_OK) == 0 {
-            sources.append(
-                FolderSource(data + "/blobs", as: Self.path("data/blobs"), leavingOut: [data + "/blobs/incoming"]))
-        }
-        switch configuration.store.url {
-        case .sqlite:
-            sources.append(
-                SQLiteSource(
-                    data + "/plexichat.db", as: Self.path("data/plexichat.db"), scratch: data + "/backup"))
-        case .postgresql(let url):
-            sources.append(PostgreSQLSource(url, as: Self.path("data/plexichat.pgdump")))
-        }
-        return sources
-    }
-
-    private static func path(_ literal: StaticString) -> ItemPath {
-        guard let path = ItemPath("\(literal)") else { preconditionFailure("\(literal) is the path of an item") }
-        return path
+    func sources() throws(CommandFailure) -> [any BackupSource] {
+        let file = invocation.value("config") ?? invocation.environment["PLEXICHAT_CONFIG"] ?? ""
+        do throws(BackupError) {
+            return try BackupSources.make(configuration, configurationFile: file.isEmpty ? nil : file, on: loop)
+        } catch { throw .failed("\(error)") }
     }
 
     // MARK: This machine
 
-    func holder(_ purpose: String) -> LockHolder {
-        var name = [CChar](repeating: 0, count: 256)
-        gethostname(&name, name.count - 1)
-        let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return LockHolder(name: "\(host), process \(getpid())", purpose: purpose)
-    }
+    func holder(_ purpose: String) -> LockHolder { LockHolder(name: BackupSources.holderName, purpose: purpose) }
 
     /// On a machine without the data there is nothing to lock with.
     var guardFolder: String? {

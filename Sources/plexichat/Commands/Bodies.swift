@@ -9,7 +9,7 @@ extension CommandBodies {
         turn: TurnCommand.run, turnDoctor: TurnDoctor.run,
         backup: BackupCommandBodies(
             create: BackupCommand.create, list: BackupCommand.list, verify: BackupCommand.verify,
-            restore: BackupCommand.restore, remove: BackupCommand.remove),
+            restore: BackupCommand.restore, remove: BackupCommand.remove, drill: BackupCommand.drill),
         vault: VaultCommandBodies(
             status: VaultCommands.status, rotate: VaultCommands.rotate, rewrap: VaultCommands.rewrap,
             disable: VaultCommands.disable, enable: VaultCommands.enable, destroy: VaultCommands.destroy,

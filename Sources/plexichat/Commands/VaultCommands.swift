@@ -1,6 +1,7 @@
 // `plexichat vault …`: keys, by who has the machine. Works on the data itself, with the server running or not.
 
 import Accounts
+import Backup
 import Base
 import CShims
 import Configuration
@@ -148,6 +149,11 @@ enum VaultCommands {
     ) async throws(VaultFailure) {
         let path = try output(invocation, configuration)
         let shares = try readShares()
+        if !invocation.values("place").isEmpty {
+            try await recover(shares, besides: invocation.values("place"), configuration, to: path)
+            invocation.output.line("the root key is in \(path)")
+            return
+        }
         let opened: (ShardGroup, any Database)
         do throws(StartFailure) {
             opened = try await Storage.openUnsealed(configuration, shards: 1)
@@ -172,6 +178,18 @@ enum VaultCommands {
         opened.0.stop()
         if let failure { throw failure }
         invocation.output.line("the root key is in \(path)")
+    }
+
+    /// Where only backups are left.
+    private static func recover(
+        _ shares: [RecoveryShare], besides names: [String], _ configuration: Configuration, to path: String
+    ) async throws(VaultFailure) {
+        guard let shards = try? ShardGroup(count: 1) else { throw .usage("a thread could not be started") }
+        defer { shards.stop() }
+        do throws(BackupError) {
+            let made = try BackupPlaces.make(configuration, named: names, on: shards.first, making: false)
+            try await RootRecovery.recover(shares, places: made.places, to: path)
+        } catch { throw .usage("\(error)") }
     }
 
     private static func output(
