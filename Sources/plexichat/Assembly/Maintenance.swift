@@ -50,7 +50,7 @@ final class Maintenance: Sendable {
     init(
         accounts: AccountService, clientSettings: ClientSettings, idempotency: IdempotencyStore,
         calls: CallAssembly.Parts, chat: ChatAssembly.Parts, files: FileAccess, logins: LoginWatch, load: LoadMonitor,
-        tasks: TaskBoard, schedules: BackupScheduler, tls: TLSReloader?, relay: RelayServer?
+        backups: BackupAssembly.Parts, tls: TLSReloader?, relay: RelayServer?
     ) {
         self.accounts = accounts
         self.clientSettings = clientSettings
@@ -60,8 +60,8 @@ final class Maintenance: Sendable {
         self.files = files
         self.logins = logins
         self.load = load
-        self.tasks = tasks
-        self.schedules = schedules
+        tasks = backups.tasks
+        schedules = backups.schedules.scheduler
         self.tls = tls
         self.relay = relay
     }

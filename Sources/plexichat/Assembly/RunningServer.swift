@@ -123,15 +123,12 @@ struct RunningServer: Sendable {
         }
         let maintenance = Maintenance(
             accounts: accounts, clientSettings: clientSettings, idempotency: idempotency, calls: parts, chat: chat,
-            files: files.access, logins: logins, load: load, tasks: backups.tasks,
-            schedules: backups.schedules.scheduler,
-            tls: tls, relay: relay?.server)
+            files: files.access, logins: logins, load: load, backups: backups, tls: tls, relay: relay?.server)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(
             configuration: configuration, storage: storage, accounts: accounts, health: health, http: http,
-            media: media, relay: relay?.server, calls: parts, files: files, backups: backups,
-            maintenance: maintenance,
+            media: media, relay: relay?.server, calls: parts, files: files, backups: backups, maintenance: maintenance,
             administratorPassword: password)
     }
 
