@@ -304,7 +304,7 @@ import Wire
             let before = stage.hand.count
             stage.test.advance(by: .days(1))
             stage.scheduler.look()
-            await stage.scheduler.stop()
+            await stage.scheduler.advance()
             #expect(stage.hand.count == before)
         }
     }
