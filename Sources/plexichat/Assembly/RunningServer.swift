@@ -2,6 +2,7 @@
 
 import API
 import Accounts
+import Backup
 import Base
 import Configuration
 import Crypto
