@@ -154,7 +154,7 @@ import Wire
             stage.test.advance(by: BackupScheduleLimits.grace + .seconds(1))
             let next = try #require(try await stage.test.store.all().first).cron.next(after: stage.test.now)
             await stage.scheduler.advance()
-            var progress = try await stage.only()
+            let progress = try await stage.only()
             #expect(progress.lastRun?.outcome == .skipped && progress.lastRun?.reason != nil)
             #expect(progress.nextAt == next && progress.dueAt == nil && stage.hand.count == 1)
             // Two days without a server, and then a night before its time.
@@ -304,7 +304,7 @@ import Wire
             let before = stage.hand.count
             stage.test.advance(by: .days(1))
             stage.scheduler.look()
-            await stage.scheduler.stop()
+            await stage.scheduler.advance()
             #expect(stage.hand.count == before)
         }
     }

@@ -10,10 +10,13 @@ package final class BackupScheduler: Sendable {
     private static let log = Logger("backup-schedules")
     /// A backup that begins later than this is said to be late.
     private static let lateness = Duration.minutes(5)
+    /// Tasks have been stopped by then: what is left is to write down how one ended.
+    package static let stopWait = Duration.seconds(5)
 
     private struct State {
         var isStopping = false
-        var work: Task<Void, Never>?
+        var isWorking = false
+        var waiting: CheckedContinuation<Void, Never>?
     }
 
     private let store: BackupScheduleStore
@@ -54,22 +57,38 @@ package final class BackupScheduler: Sendable {
 
     /// To be called every few seconds. Begins what is due, unless something is under way.
     package func look() {
-        state.withLock { state in
-            guard !state.isStopping, state.work == nil else { return }
-            state.work = Task { [self] in
-                await advance()
-                self.state.withLock { $0.work = nil }
+        let mustBegin = state.withLock { state in
+            guard !state.isStopping, !state.isWorking else { return false }
+            state.isWorking = true
+            return true
+        }
+        guard mustBegin else { return }
+        Task { [self] in
+            await advance()
+            let waiting = state.withLock { state in
+                state.isWorking = false
+                return state.waiting.take()
             }
+            waiting?.resume()
         }
     }
 
-    /// Nothing is begun any more; returns when what is under way has ended. Whoever stops the tasks does so before.
-    package func stop() async {
-        let work = state.withLock { state in
-            state.isStopping = true
-            return state.work
+    /// Nothing is begun any more. Returns when what is under way has ended, or after `limit`: then it is found under way
+    /// by the next start. Whoever stops the tasks does so before. Called once.
+    package func stop(within limit: Duration = stopWait) async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            let isIdle = state.withLock { state in
+                state.isStopping = true
+                guard state.isWorking else { return true }
+                state.waiting = continuation
+                return false
+            }
+            guard !isIdle else { return continuation.resume() }
+            Task { [self] in
+                try? await Task.sleep(for: limit)
+                state.withLock { $0.waiting.take() }?.resume()
+            }
         }
-        await work?.value
     }
 
     private var isStopping: Bool { state.withLock { $0.isStopping } }

@@ -3,7 +3,7 @@
 
 package import API
 package import Accounts
-import Backup
+package import Backup
 package import Base
 package import Chat
 package import Configuration

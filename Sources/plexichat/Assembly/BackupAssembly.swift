@@ -15,10 +15,11 @@ enum BackupAssembly {
     struct Parts: Sendable {
         let tasks: TaskBoard
         let service: BackupService
+        let schedules: BackupScheduleAssembly.Parts
     }
 
     static func start(
-        _ loaded: LoadedConfiguration, _ storage: Storage, _ accounts: AccountService
+        _ loaded: LoadedConfiguration, _ storage: Storage, _ accounts: AccountService, _ metrics: Metrics
     ) async throws(StartFailure) -> Parts {
         let configuration = loaded.values
         let node = try NodeIdentity.load(configuration)
@@ -32,7 +33,8 @@ enum BackupAssembly {
         let service = BackupService(
             setup(loaded, storage, accounts, node: node), board: tasks, database: storage.database,
             events: AuditedBackups(accounts.audit))
-        return Parts(tasks: tasks, service: service)
+        let schedules = try await BackupScheduleAssembly.start(service, storage, accounts, metrics)
+        return Parts(tasks: tasks, service: service, schedules: schedules)
     }
 
     private static func setup(

@@ -2,6 +2,7 @@
 
 import API
 import Accounts
+import Backup
 import Base
 import Chat
 import Glibc
@@ -23,6 +24,8 @@ final class Maintenance: Sendable {
     private static let fileInterval = Duration.minutes(1)
     /// How old what a crash leaves of a task's progress may be.
     private static let taskInterval = Duration.seconds(5)
+    /// Schedules of backups are to the minute: one begins a sixth of one late at most.
+    private static let scheduleInterval = Duration.seconds(10)
     /// Schedules of keys are to the minute.
     private static let keyInterval = Duration.minutes(1)
 
@@ -35,6 +38,7 @@ final class Maintenance: Sendable {
     private let logins: LoginWatch
     private let load: LoadMonitor
     private let tasks: TaskBoard
+    private let schedules: BackupScheduler
     private let tls: TLSReloader?
     private let relay: RelayServer?
     private let isStopped = Atomic<Bool>(false)
@@ -46,7 +50,7 @@ final class Maintenance: Sendable {
     init(
         accounts: AccountService, clientSettings: ClientSettings, idempotency: IdempotencyStore,
         calls: CallAssembly.Parts, chat: ChatAssembly.Parts, files: FileAccess, logins: LoginWatch, load: LoadMonitor,
-        tasks: TaskBoard, tls: TLSReloader?, relay: RelayServer?
+        backups: BackupAssembly.Parts, tls: TLSReloader?, relay: RelayServer?
     ) {
         self.accounts = accounts
         self.clientSettings = clientSettings
@@ -56,7 +60,8 @@ final class Maintenance: Sendable {
         self.files = files
         self.logins = logins
         self.load = load
-        self.tasks = tasks
+        tasks = backups.tasks
+        schedules = backups.schedules.scheduler
         self.tls = tls
         self.relay = relay
     }
@@ -79,6 +84,7 @@ final class Maintenance: Sendable {
             every(Self.webhookInterval, on: loop) { $0.webhooks.look() }
             every(Self.fileInterval, on: loop) { $0.sweepFiles() }
             every(Self.taskInterval, on: loop) { $0.writeTasks() }
+            every(Self.scheduleInterval, on: loop) { $0.schedules.look() }
             every(Self.keyInterval, on: loop) { maintenance in
                 Task { await maintenance.advanceKeys() }
             }

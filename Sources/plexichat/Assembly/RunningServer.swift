@@ -2,6 +2,7 @@
 
 import API
 import Accounts
+import Backup
 import Base
 import Configuration
 import Crypto
@@ -72,7 +73,7 @@ struct RunningServer: Sendable {
         let web = try configuration.webPages()
         let accounts = try await makeAccounts(configuration, storage)
         let password = try await administrator(accounts)
-        let backups = try await BackupAssembly.start(loaded, storage, accounts)
+        let backups = try await BackupAssembly.start(loaded, storage, accounts, metrics)
         let load = LoadMonitor(marks: configuration.loadMarks, diskFolder: configuration.data.folder)
         let requestMetrics = RequestMetrics(metrics)
         let health = HealthMonitor(
@@ -104,7 +105,8 @@ struct RunningServer: Sendable {
             media: media.map { MediaAccess(service: $0, iceServers: configuration.media.iceServers) },
             signaling: parts.signaling, calls: parts.calls, chat: chat.chat, live: chat.live,
             files: files.access, settings: liveSettings(loaded, accounts, limiter),
-            clientSettings: clientSettings, webhooks: chat.webhooks, tasks: backups.tasks, backups: backups.service)
+            clientSettings: clientSettings, webhooks: chat.webhooks, tasks: backups.tasks, backups: backups.service,
+            backupSchedules: backups.schedules.schedules)
         let api = APIService(
             services: services, limiter: limiter, load: load,
             idempotency: idempotency, options: configuration.apiOptions(web: web), clock: .system,
@@ -123,7 +125,7 @@ struct RunningServer: Sendable {
         }
         let maintenance = Maintenance(
             accounts: accounts, clientSettings: clientSettings, idempotency: idempotency, calls: parts, chat: chat,
-            files: files.access, logins: logins, load: load, tasks: backups.tasks, tls: tls, relay: relay?.server)
+            files: files.access, logins: logins, load: load, backups: backups, tls: tls, relay: relay?.server)
         maintenance.start(on: storage.shards, tlsInterval: configuration.tls.reloadInterval)
         health.isReady = true
         return RunningServer(
@@ -292,6 +294,7 @@ struct RunningServer: Sendable {
         await http.stop(within: configuration.server.drainTimeout)
         // What cannot be finished is interrupted: it is said in the database, which is still there.
         await backups.tasks.stop()
+        await backups.schedules.scheduler.stop()
         await maintenance.stop()
         files.stop()
         await maintenance.noteWhoWasSeen()

@@ -24,7 +24,7 @@ struct Storage: Sendable {
     static let migrations = Migrations(
         ServerState.migrations + AccountsSchema.migrations + IdempotencyStore.migrations
             + SignalingSchema.migrations + ChatSchema.migrations + ServerState.laterMigrations
-            + TasksSchema.migrations + BackupSchema.migrations)
+            + TasksSchema.migrations + BackupSchema.migrations + BackupScheduleSchema.migrations)
 
     static func open(_ configuration: Configuration, shards count: Int) async throws(StartFailure) -> Storage {
         let (shards, database) = try await openUnsealed(configuration, shards: count)
