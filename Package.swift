@@ -120,7 +120,7 @@ let package = Package(
                 "Wire", "Crypto", "Net", "Store", "Vault", "Accounts", "Media", "Chat", "Signaling", "API",
                 "Configuration",
             ]),
-        tests("BackupTests", ["Wire", "Crypto", "Store", "Backup"]),
+        tests("BackupTests", ["Wire", "Crypto", "Store", "Vault", "Backup"]),
         tests("ConfigurationTests", ["Wire", "Configuration"]),
         tests("TidyTests", []),
     ]
