@@ -276,6 +276,22 @@ private struct KeyedRepository {
         #expect(try await repository.restored(backup, with: keys) == 1)
     }
 
+    @Test func `a place without a copy is named by a verification, and gets one with the next backup`() async throws {
+        let stage = try await KeyStage()
+        let repository = KeyedRepository()
+        func warnings() async throws -> [String] {
+            let opened = try await Repository.open(in: repository.places, keys: try await repository.keys(stage))
+            return try await Verifier.verify(opened, .everyByte, meter: BackupMeter(opened)).warnings.map(String.init)
+        }
+        try await repository.back(up: 1, with: try await repository.keys(stage))
+        #expect(try await warnings().isEmpty)
+        let name = try #require(repository.copies().first)
+        repository.places[1].set(name, nil)
+        #expect(try await warnings() == ["a copy of the keys lies in 1 of 2 places; the next backup puts it into all"])
+        try await repository.back(up: 1, with: try await repository.keys(stage))
+        #expect(try await warnings().isEmpty)
+    }
+
     @Test func `every change of a copy is refused`() async throws {
         let stage = try await KeyStage()
         let own = try stage.keys.snapshot(of: BackupKeyNames.all)

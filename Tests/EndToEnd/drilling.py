@@ -156,6 +156,15 @@ def places_from_the_configuration():
         + str(server.data), code=None)
     size = (server.data / "plexichat.db").stat().st_size
     expect(done.returncode == (1 if size > 1 << 20 else 0), size, done.returncode, done.stderr)
+    # The keys of a new repository are those of the data, or it is not made.
+    other = folder / "other.key"
+    other.write_bytes(os.urandom(32))
+    other.chmod(0o600)
+    done = plexichat(
+        "backup", "create", "--new", "--data", server.data, "--set", f"vault.root_key=file:{other}", "--place",
+        folder / "new", code=2)
+    expect("is not the one that this data was sealed with" in done.stderr, done.stderr)
+    expect(not (folder / "new" / "config").exists() or not os.listdir(folder / "new" / "config"), "it was made")
     done = plexichat("backup", "list", "--data", server.data, code=2)
     expect("no place of backups is named" in done.stderr, done.stderr)
     done = plexichat("backup", "list", "--data", server.data, "--place", "s3://bucket/prefix", code=2)

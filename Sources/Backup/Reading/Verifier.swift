@@ -93,6 +93,15 @@ private struct VerificationRun {
             }
         }
         for stranger in state.listing.strangers { warn(.malformed("\(stranger) is no file of a repository")) }
+        noteKeys()
+    }
+
+    /// A place without them is of no use to who has the root key alone.
+    private mutating func noteKeys() {
+        guard let copy = repository.keys.kept?.copy else { return }
+        let (there, places) = (state.listing.keyCopies[copy.id] ?? 0, repository.places.places.count)
+        guard there < places else { return }
+        warn(.unavailable("a copy of the keys lies in \(there) of \(places) places; the next backup puts it into all"))
     }
 
     private func isNewest(_ object: String) -> Bool {

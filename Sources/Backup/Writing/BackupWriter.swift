@@ -83,8 +83,9 @@ package enum BackupWriter {
 }
 
 struct BackupRun {
-    /// Bytes of a batch. Higher: less to and fro; lower: less memory, of which there are four.
-    private static let batchBytes = 4 << 20
+    /// Bytes of a batch. Higher: less to and fro; lower: less memory, of which there are four. A MiB takes a worker some
+    /// milliseconds, and to and fro some microseconds.
+    private static let batchBytes = 1 << 20
     private static let batchBlocks = 256
     /// Items that wait for blocks of earlier ones; then all batches are waited for.
     private static let waitingItems = 4_096

@@ -51,7 +51,7 @@ final class BlockStore: Sendable {
             try state.index.insert(id, at: unread)
             return full
         }
-        if let full { try await write(full) }
+        if let full { try await write(consume full) }
         return id
     }
 
@@ -60,8 +60,11 @@ final class BlockStore: Sendable {
         return state.pack
     }
 
-    private func write(_ pack: PackBuilder) async throws(BackupError) {
+    /// The plaintext goes as soon as it is encrypted: two packs may be on their way, and places are slow.
+    private func write(_ pack: consuming PackBuilder) async throws(BackupError) {
         let object = try SealedObject.seal(pack.parts, for: repository.keys)
+        let blocks = pack.entries.map(\.id)
+        _ = consume pack
         let id = Digest.sha256(object)
         let delay = state.withLock {
             $0.limit?.delay(for: object.count * protection.pieces / protection.data, now: .now())
@@ -70,7 +73,7 @@ final class BlockStore: Sendable {
         meter.count(try await repository.places.putPack(object, id, protection))
         meter.count(stored: object.count)
         let listed = ListedPack(
-            id: id, length: object.count, protection: protection, blocks: pack.entries.map(\.id))
+            id: id, length: object.count, protection: protection, blocks: blocks)
         let ready = state.withLock { state -> [ListedPack]? in
             state.unlisted.append(listed)
             return Self.takeIndex(&state, atLeast: BackupLimits.packsPerIndex)

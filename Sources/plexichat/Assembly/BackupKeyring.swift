@@ -19,14 +19,20 @@ struct BackupKeyring {
         /// There is no database, or none with keys of backups in it.
         case absent
         case failed(String)
+        /// It was sealed with another root key, or its keys were changed.
+        case mismatched(String)
     }
 
-    /// `complain` is told when the database is there and cannot be asked: to restore is then all the more needed.
-    func keys(complain: (String) -> Void) async throws(BackupError) -> any BackupKeys {
+    /// `complain` is told when the database is there and cannot be asked: to restore is then all the more needed. For a new
+    /// repository, its keys must be those of the data.
+    func keys(forNew isNew: Bool, complain: (String) -> Void) async throws(BackupError) -> any BackupKeys {
         do throws(Failure) {
             return try await own()
         } catch {
-            if case .failed(let words) = error {
+            switch error {
+            case .absent: break
+            case .mismatched(let words) where isNew: throw .refused(words)
+            case .failed(let words), .mismatched(let words):
                 complain("! the keys in the database cannot be had (\(words)); those in the places are used")
             }
         }
@@ -62,6 +68,12 @@ struct BackupKeyring {
             return try await VaultBackupKeys.make(keys, places: places)
         } catch let error as Failure {
             throw error
+        } catch let error as VaultError {
+            throw .mismatched("\(error)")
+        } catch let error as KeyError {
+            // Of a database that no server of this version has started with, too: it has no such tables.
+            if case .repository(let words, _) = error { throw .failed(words) }
+            throw .mismatched("\(error)")
         } catch { throw .failed("\(error)") }
     }
 }

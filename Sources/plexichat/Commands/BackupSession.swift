@@ -31,7 +31,7 @@ struct BackupSession: Sendable {
             for problem in made.problems { invocation.output.complain("! \(problem)") }
             places = made.places
             let keyring = BackupKeyring(configuration: configuration, shards: shards, places: made.places)
-            keys = try await keyring.keys { invocation.output.complain($0) }
+            keys = try await keyring.keys(forNew: invocation.has("new")) { invocation.output.complain($0) }
         } catch {
             if case .refused(let words) = error { throw .usage(words) }
             throw .failed("\(error)")
