@@ -138,6 +138,21 @@ import Testing
         for byte in UInt8.min...UInt8.max { #expect(Brightness.byte(Brightness.light[Int(byte)]) == byte) }
     }
 
+    @Test func `a picture that is too large to be turned is cleaned, and keeps the word of how it lies`() throws {
+        let place = Pictures.segment(0xE1, Bytes("Exif\0\0".utf8) + Pictures.exif(6) + Bytes("52 N 13 E".utf8))
+        let plain = try Pictures.jpeg(Pictures.quarters(width: 80, height: 48))
+        var input = Bytes(plain.prefix(2)) + place + plain.dropFirst(2)
+        // 12,000 by 9,000, as telephones make them: the header says so, and nobody decodes what is behind it.
+        let frame = try #require(input.indices.first { input[$0] == 0xFF && input[$0 + 1] == 0xC0 })
+        input.replaceSubrange((frame + 5)..<(frame + 9), with: [0x23, 0x28, 0x2E, 0xE0])
+        #expect(throws: ImageFailure.tooManyPixels) { _ = try perform(.sanitize, input, pixelsMax: 50_000_000) }
+        let (reply, clean) = try perform(.sanitize, input, pixelsMax: ImageWorkers.strippedPixelsMax)
+        #expect(reply.width == 12_000 && reply.height == 9_000)
+        #expect(clean.firstRange(of: Bytes("52 N".utf8)) == nil)
+        #expect(try ImageFacts(clean, pixelsMax: ImageWorkers.strippedPixelsMax).orientation == .quarter)
+        #expect(try Stripper.strip(clean, .jpeg) == Stripper.strip(input, .jpeg))
+    }
+
     @Test func `a pixel bomb is refused by its header`() throws {
         // 65,535 by 65,535, in 60 bytes.
         let png =

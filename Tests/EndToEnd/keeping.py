@@ -6,7 +6,7 @@ import struct
 import zlib
 
 from calling import people
-from harness import CHEAP_PASSWORDS, UNLIMITED, Client, Server, check, equal, error_code, expect
+from harness import CHEAP_PASSWORDS, UNLIMITED, Client, Server, check, equal, error_code, expect, temporary_folder
 from websocket import WebSocket
 
 SETTINGS = UNLIMITED + CHEAP_PASSWORDS
@@ -116,3 +116,22 @@ def a_bulk_update_and_a_broken_upload_leave_what_they_should():
             client.connection.endheaders(b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n\x89PNG')
         equal(server.call("GET", "/client-settings/avatar", token=alice[1]).status, 404)
         expect(error_code(server.call("GET", "/client-settings/images/avatar", token=alice[1])) == "not_found")
+
+
+@check
+def while_the_scanner_is_away_images_are_refused_or_held():
+    away = f"files.scanner=unix:{temporary_folder()}/clamd.ctl"
+    with Server(*SETTINGS, away) as server:
+        alice, = people(server, "alice")
+        refused = upload(server, "avatar", png(), alice[1])
+        equal(refused.status, 503, refused.body)
+        expect(int(refused.headers["Retry-After"]) > 0, "no Retry-After")
+    with Server(*SETTINGS, away, "files.scan_unavailable=hold") as server:
+        alice, = people(server, "alice")
+        made = upload(server, "avatar", png(), alice[1]).status_is(201).json
+        equal((made["virus_scan_status"], made["width"]), ("pending", 8))
+        served = server.call("GET", "/client-settings/images/avatar", token=alice[1]).status_is(200)
+        expect(SECRET not in served.body and len(served.body) == made["size"], "it was not cleaned")
+        server.restart()
+        value = server.call("GET", "/client-settings/avatar", token=server.token("alice")).status_is(200).json
+        equal(value["setting_value"]["virus_scan_status"], "pending")

@@ -14,7 +14,7 @@ import harness
 # One thread each; the first ones take longest.
 MODULES = [
     "hostile", "killing", "flows", "whip", "calling", "chatting", "hooking", "keeping", "keying", "filing", "storing",
-    "relaying", "starting", "stopping", "failing", "backing", "drilling", "scheduling", "scripts",
+    "smuggling", "relaying", "starting", "stopping", "failing", "backing", "drilling", "scheduling", "scripts",
 ]
 
 

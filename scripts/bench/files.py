@@ -20,11 +20,13 @@ MIB = 1 << 20
 FILE_BYTES = 64 * MIB
 FILES = 8
 THROUGHPUT_TARGET = 0.50
-# Larger than the second level's cache holds beside the rest: a client that copies no more than it must.
+# What the client reads into: it stays in a near cache, so that reading costs the client little.
 CLIENT_BUFFER = 256 << 10
 
 UNLIMITED = {
-    "files.thumbnails": "false", "files.max_size": "1GiB", "files.user_quota": "1TiB", "rate_limits.design.upload": "unlimited"}
+    "files.thumbnails": "false", "files.max_size": "1GiB", "files.user_quota": "1TiB",
+    "rate_limits.design.upload": "unlimited",
+}
 
 
 # MARK: a client
@@ -150,7 +152,7 @@ def compare(what, options, ours, mine, peer, its):
 
 
 def uploads(options):
-    """A form to us: scanned for its end, hashed, synced, its row written. A PUT to nginx: written, and no more."""
+    """A form to us: searched for its end, hashed, synced, its row written. A PUT to nginx: written, and no more."""
     buffer = memoryview(bytearray(CLIENT_BUFFER))
     with source(options) as file, options.nginx("files") as peer:
         with PlexiChat(options.workspace.folder("uploads"), settings=UNLIMITED) as ours:

@@ -170,7 +170,7 @@ extension APIService {
             origin: RequestOrigin(request, requestID: progress.requestID), parameters: parameters(route, match),
             query: try query.validated(against: route.query), body: try body.validated(against: route.body),
             bodyBytes: body.bytes)
-        let reply = try await idempotently(call, body.bytes) { try await route.operation(call) }
+        let reply = try await idempotently(call, body.bytes, route.operation)
         return HTTPResponse(reply.status ?? route.status, headers: reply.headers, body: reply.body)
     }
 
@@ -327,46 +327,13 @@ extension APIService {
         if !verdict.isAllowed { throw .rateLimited(retryAfter: max(1, verdict.secondsToReset)) }
     }
 
-    // MARK: Idempotency
-
-    private func idempotently(
-        _ call: Call, _ body: Bytes, _ operation: () async throws -> Reply
-    ) async throws -> Reply {
-        guard !call.route.method.isSafe, let key = call.request.head.headers["idempotency-key"] else {
-            return try await operation()
-        }
-        guard IdempotencyStore.keyLengths.contains(key.utf8.count) else {
-            throw RequestFault.validation(
-                FieldFault("Idempotency-Key", .length, "must be 1 to 255 characters long"))
-        }
-        let id = IdempotencyStore.identity(
-            caller: call.caller?.user.description ?? call.request.connection.remoteAddress.exposed,
-            method: call.route.method, path: call.request.head.path, key: key)
-        switch try await idempotency.begin(id, fingerprint: SHA256.hash(body), at: call.time) {
-        case .mismatch: throw RequestFault.idempotencyMismatch
-        case .pending: throw RequestFault.idempotencyPending
-        case .replay(let stored): return Reply(stored)
-        case .fresh: break
-        }
-        let reply: Reply
-        do {
-            reply = try await operation()
-        } catch {
-            let response = failure(error, call.route.dialect, call.context)
-            try await idempotency.finish(id, with: .init(response))
-            throw error
-        }
-        try await idempotency.finish(id, with: .init(reply, call.route.status))
-        return reply
-    }
-
     // MARK: Answers
 
     private func failure(_ error: any Error, _ progress: Progress) -> HTTPResponse {
         failure(error, progress.dialect, progress.context)
     }
 
-    private func failure(_ error: any Error, _ dialect: Dialect, _ context: EnvelopeContext) -> HTTPResponse {
+    func failure(_ error: any Error, _ dialect: Dialect, _ context: EnvelopeContext) -> HTTPResponse {
         let format = format(dialect)
         let problem: Problem
         if let fault = error as? RequestFault {

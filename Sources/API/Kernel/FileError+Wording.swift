@@ -18,7 +18,7 @@ extension FileError {
         case .empty, .invalid: .badRequest
         case .quotaExceeded, .notUploader, .limitReached: .forbidden
         case .typeNotAllowed: .unsupportedMediaType
-        case .virusDetected: .unprocessableContent
+        case .virusDetected, .unreadableImage: .unprocessableContent
         case .scanPending, .wrongOffset: .conflict
         case .uploadBusy: HTTPStatus(423)
         case .checksumMismatch: HTTPStatus(460)
@@ -35,6 +35,7 @@ extension FileError {
         case .quotaExceeded(let usage): "There is not enough of the \(usage.owner.rawValue)'s quota left"
         case .typeNotAllowed(let type): "Files of the type \(type) are not taken"
         case .virusDetected: "The file is infected"
+        case .unreadableImage(let reason): "A picture that cannot be cleaned of its metadata is not kept: \(reason)"
         case .scanPending: "The file has not been scanned yet"
         case .notUploader: "Only who uploaded it may do this, or an administrator"
         case .invalid(let field, let reason): "\(field.rawValue) \(reason)"

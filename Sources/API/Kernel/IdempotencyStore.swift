@@ -14,7 +14,8 @@ import Wire
 package struct IdempotencyStore: Sendable {
     enum Beginning: Sendable {
         case fresh
-        case replay(StoredReply)
+        /// With the fingerprint of the body that it answered.
+        case replay(StoredReply, Bytes)
         case mismatch
         case pending
     }
@@ -65,31 +66,39 @@ package struct IdempotencyStore: Sendable {
         SHA256.hash(Bytes("\(caller)\n\(method.rawValue)\n\(path)\n\(key)".utf8))
     }
 
-    func begin(_ id: Bytes, fingerprint: Bytes, at now: Timestamp) async throws(StoreError) -> Beginning {
+    /// Without a fingerprint nothing is compared: it is known only with the answer.
+    func begin(_ id: Bytes, fingerprint: Bytes?, at now: Timestamp) async throws(StoreError) -> Beginning {
         let oldest = now - lifetime
         let row = try await database.transaction { (transaction) async throws(StoreError) -> Row? in
             try await transaction.execute("DELETE FROM idempotency_keys WHERE id = \(id) AND created_at < \(oldest)")
             let rows = try await transaction.query("SELECT fingerprint, answer FROM idempotency_keys WHERE id = \(id)")
             if let row = rows.first { return row }
             try await transaction.execute(
-                "INSERT INTO idempotency_keys (id, fingerprint, created_at) VALUES (\(id), \(fingerprint), \(now))")
+                "INSERT INTO idempotency_keys (id, fingerprint, created_at) VALUES (\(id), \(fingerprint ?? []), \(now))"
+            )
             return nil
         }
         guard let row else { return .fresh }
-        guard try row.blob(0) == fingerprint else { return .mismatch }
+        let stored = try row.blob(0)
+        if let fingerprint, stored != fingerprint { return .mismatch }
         guard let sealed = try row.optional(1, row.blob), let reply = unseal(sealed, id) else { return .pending }
-        return .replay(reply)
+        return .replay(reply, stored)
     }
 
     /// Keeps the answer. One that asks for another try later (5xx, 429) is not kept: the key becomes free for it.
-    func finish(_ id: Bytes, with reply: StoredReply) async throws(StoreError) {
+    func finish(_ id: Bytes, with reply: StoredReply, fingerprint: Bytes? = nil) async throws(StoreError) {
         guard reply.status.code < 500, reply.status != .tooManyRequests else {
             try await database.execute("DELETE FROM idempotency_keys WHERE id = \(id)")
             return
         }
         guard reply.body.count <= Self.answerLimit else { return }
         let sealed = seal(reply, id)
-        try await database.execute("UPDATE idempotency_keys SET answer = \(sealed) WHERE id = \(id)")
+        guard let fingerprint else {
+            try await database.execute("UPDATE idempotency_keys SET answer = \(sealed) WHERE id = \(id)")
+            return
+        }
+        try await database.execute(
+            "UPDATE idempotency_keys SET answer = \(sealed), fingerprint = \(fingerprint) WHERE id = \(id)")
     }
 
     /// Forgets what is older than a key's life. Called now and then by the server's maintenance.

@@ -116,7 +116,9 @@ enum ManualSettingsPresenter {
             .required("path", .text, "Where it is read"), .required("content_type", .text),
             .required("size", .count), .required("sha256", .text), .required("width", .count),
             .required("height", .count),
-            .required("virus_scan_status", .choice(["clean", "skipped"]), "skipped: no scanner is configured"),
+            .required(
+                "virus_scan_status", .choice(["clean", "skipped", "pending", "infected"]),
+                "skipped: no scanner is configured; pending: it is away"),
             .required("updated_at", .dateTime),
         ]))
 

@@ -49,6 +49,7 @@ extension ReferenceFormat {
         case .quotaExceeded: error.problem(code: "QUOTA_EXCEEDED")
         case .typeNotAllowed: error.problem(code: "FILE_TYPE_NOT_ALLOWED")
         case .virusDetected: error.problem(code: "VIRUS_DETECTED")
+        case .unreadableImage: error.problem(code: "IMAGE_UNREADABLE")
         case .scanPending: error.problem(code: "SCAN_PENDING")
         case .notUploader: error.problem(code: "INSUFFICIENT_PERMISSIONS")
         case .limitReached: error.problem(code: "LIMIT_EXCEEDED")

@@ -7,14 +7,15 @@ package import Wire
 
 /// What stands as the value under the key of an image: written by the server, read by everybody.
 package struct ClientImage: Sendable, Equatable {
-    package enum Scan: String, Sendable { case clean, skipped }
+    /// `pending`: kept while the scanner was away. `infected` is what was found when its scan was made up for.
+    package enum Scan: String, Sendable { case clean, skipped, pending, infected }
 
     package let type: String
     package let size: Int64
     package let blob: BlobKey
     package let width: Int
     package let height: Int
-    package let scan: Scan
+    package internal(set) var scan: Scan
 
     func value(for key: ClientSettingKey) -> JSONValue {
         .object(
@@ -78,17 +79,23 @@ package enum ClientImageRefusal: Error, Sendable, Equatable {
 /// Looks at what comes. The server's own process decodes nothing of it.
 package protocol ClientImageInspector: Sendable {
     func clean(_ bytes: Bytes, allowed: Set<String>) async throws(ClientImageRefusal) -> CleanImage
+
+    /// Makes up for a scan: `pending` while the scanner is away, `skipped` where there is none any more.
+    func scan(_ source: @escaping BlobSource) async -> ClientImage.Scan
 }
 
 /// Type by the bytes, then the scanner, then a worker's copy without metadata.
 package struct ContentImageInspector: ClientImageInspector {
     private let workers: ImageWorkers?
     private let scanner: (any VirusScanner)?
+    private let holds: Bool
 
-    /// Without workers no image is taken; without a scanner none is scanned.
-    package init(workers: ImageWorkers?, scanner: (any VirusScanner)?) {
+    /// Without workers no image is taken; without a scanner none is scanned. `holds`: while the scanner is away images
+    /// are kept as `pending`, and not refused.
+    package init(workers: ImageWorkers?, scanner: (any VirusScanner)?, holds: Bool = false) {
         self.workers = workers
         self.scanner = scanner
+        self.holds = holds
     }
 
     package func clean(_ bytes: Bytes, allowed: Set<String>) async throws(ClientImageRefusal) -> CleanImage {
@@ -110,11 +117,23 @@ package struct ContentImageInspector: ClientImageInspector {
     }
 
     private func scan(_ bytes: Bytes) async throws(ClientImageRefusal) -> ClientImage.Scan {
-        switch await scanner?.scan(bytes) {
-        case nil: return .skipped
-        case .clean: return .clean
+        switch Self.scan(await scanner?.scan(bytes)) {
         case .infected: throw .virus
-        case .unavailable: throw .unavailable("The virus scanner is away")
+        case .pending where !holds: throw .unavailable("The virus scanner is away")
+        case let scan: return scan
+        }
+    }
+
+    package func scan(_ source: @escaping BlobSource) async -> ClientImage.Scan {
+        Self.scan(await scanner?.scan(source))
+    }
+
+    private static func scan(_ verdict: ScanVerdict?) -> ClientImage.Scan {
+        switch verdict {
+        case nil: .skipped
+        case .clean: .clean
+        case .infected: .infected
+        case .unavailable: .pending
         }
     }
 }

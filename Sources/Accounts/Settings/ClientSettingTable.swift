@@ -20,6 +20,13 @@ enum ClientSettingTable {
             "CREATE INDEX client_settings_by_holder ON client_settings (holder) WHERE holder IS NOT NULL",
         ])
 
+    static let scans = Migration(
+        name: "client-settings-0002",
+        sql: [
+            "ALTER TABLE client_settings ADD COLUMN scan_pending INTEGER NOT NULL DEFAULT 0",
+            "CREATE INDEX client_settings_by_scan ON client_settings (updated_at) WHERE scan_pending = 1",
+        ])
+
     private static let columns: Statement = "name, value, version, updated_at, holder"
 
     static func one(_ key: ClientSettingKey, of user: UserID) -> Selection<ClientSetting> {
@@ -39,14 +46,25 @@ enum ClientSettingTable {
         }
     }
 
-    static func put(_ setting: ClientSetting, of user: UserID) -> Statement {
+    static func put(_ setting: ClientSetting, of user: UserID, isScanPending: Bool) -> Statement {
         """
-        INSERT INTO client_settings (user_id, name, value, bytes, version, updated_at, holder) VALUES (\(user), \
-        \(setting.key.description), \(String(decoding: setting.value, as: UTF8.self)), \(setting.bytes), \
-        \(setting.version), \(setting.updatedAt), \(setting.holder)) \
+        INSERT INTO client_settings (user_id, name, value, bytes, version, updated_at, holder, scan_pending) VALUES \
+        (\(user), \(setting.key.description), \(String(decoding: setting.value, as: UTF8.self)), \(setting.bytes), \
+        \(setting.version), \(setting.updatedAt), \(setting.holder), \(isScanPending)) \
         ON CONFLICT (user_id, name) DO UPDATE SET value = excluded.value, bytes = excluded.bytes, \
-        version = excluded.version, updated_at = excluded.updated_at, holder = excluded.holder
+        version = excluded.version, updated_at = excluded.updated_at, holder = excluded.holder, \
+        scan_pending = excluded.scan_pending
         """
+    }
+
+    /// Those whose scan is to be made up for, the longest waiting first.
+    static func pendingScans(limit: Int) -> Selection<(user: UserID, setting: ClientSetting)> {
+        Selection(
+            """
+            SELECT \(part: columns), user_id FROM client_settings WHERE scan_pending = 1 ORDER BY updated_at \
+            LIMIT \(limit)
+            """
+        ) { row throws(StoreError) in (UserID(try uuid(row, 5)), try setting(from: row)) }
     }
 
     static func delete(_ key: ClientSettingKey, of user: UserID) -> Statement {
@@ -65,10 +83,14 @@ enum ClientSettingTable {
 
     private static func select(_ condition: Statement) -> Selection<ClientSetting> {
         Selection("SELECT \(part: columns) FROM client_settings WHERE \(part: condition)") { row throws(StoreError) in
-            ClientSetting(
-                key: ClientSettingKey(stored: try row.text(0)), value: Bytes(try row.text(1).utf8),
-                version: try uuid(row, 2), updatedAt: try row.timestamp(3),
-                holder: try row.optional(4) { (column) throws(StoreError) in try uuid(row, column) })
+            try setting(from: row)
         }
+    }
+
+    private static func setting(from row: Row) throws(StoreError) -> ClientSetting {
+        ClientSetting(
+            key: ClientSettingKey(stored: try row.text(0)), value: Bytes(try row.text(1).utf8),
+            version: try uuid(row, 2), updatedAt: try row.timestamp(3),
+            holder: try row.optional(4) { (column) throws(StoreError) in try uuid(row, column) })
     }
 }

@@ -39,7 +39,8 @@ extension ClientSettings {
         }
         // An image that had to be turned is encoded anew, and may have become larger.
         try Self.check(clean.bytes.count, options.imageBytesMax)
-        let kept = try await keep(clean.bytes, principal.user, store.ledger)
+        var kept = try await keep(clean.bytes, principal.user, store.ledger)
+        kept.scan = clean.scan
         let image = ClientImage(
             type: clean.type, size: kept.blob.length, blob: kept.blob.key, width: clean.width, height: clean.height,
             scan: clean.scan)
@@ -63,6 +64,7 @@ extension ClientSettings {
         let setting = try await setting(key, of: user)
         guard setting.holder != nil, let value = try? JSONValue(parsing: setting.value), let image = ClientImage(value)
         else { throw .notFound }
+        if image.scan == .infected { throw .image(.virus) }
         return (setting, image)
     }
 
@@ -134,6 +136,7 @@ private final class Whole: Sendable {
 struct StoredImage: Sendable {
     let reservation: BlobReservation
     let blob: BlobInfo
+    var scan = ClientImage.Scan.skipped
 }
 
 extension ClientSettingError {

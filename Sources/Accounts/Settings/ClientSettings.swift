@@ -15,7 +15,7 @@ package final class ClientSettings: Sendable {
     /// `nil` where no images are kept.
     let images: ClientImageStore?
     private let audit: AuditLog
-    private let clock: Clock
+    let clock: Clock
     private let events = Mutex<(any ClientSettingEvents)?>(nil)
 
     package init(
@@ -187,7 +187,9 @@ package final class ClientSettings: Sendable {
                 try await transaction.release([holder])
                 outcome.released.append(holder)
             }
-            try await transaction.changeSettings(ClientSettingTable.put(setting, of: user))
+            let isScanPending = wish.image?.scan == .pending
+            try await transaction.changeSettings(
+                ClientSettingTable.put(setting, of: user, isScanPending: isScanPending))
             if let image = wish.image { try await transaction.claim(image, for: version) }
             outcome.update.stored.append(setting)
             outcome.written.append(setting)
@@ -217,7 +219,7 @@ package final class ClientSettings: Sendable {
             details: JSONObject([("keys", .array(keys.map { .string($0.description) }))]))
     }
 
-    private func tell(_ change: ClientSettingsChange, _ user: UserID) {
+    func tell(_ change: ClientSettingsChange, _ user: UserID) {
         events.withLock { $0 }?.clientSettingsChanged(change, of: user)
     }
 }
@@ -244,7 +246,7 @@ extension ClientSettingUsage {
 // MARK: - The database's failures as these
 
 extension Database {
-    fileprivate func settings<Value>(_ selection: Selection<Value>) async throws(ClientSettingError) -> [Value] {
+    func settings<Value>(_ selection: Selection<Value>) async throws(ClientSettingError) -> [Value] {
         do { return try selection.values(of: await query(selection.statement)) } catch { throw .init(error) }
     }
 }
@@ -254,7 +256,7 @@ extension Transaction {
         do { return try selection.values(of: await query(selection.statement)) } catch { throw .init(error) }
     }
 
-    fileprivate func changeSettings(_ statement: Statement) async throws(ClientSettingError) {
+    func changeSettings(_ statement: Statement) async throws(ClientSettingError) {
         do { _ = try await execute(statement) } catch { throw .init(error) }
     }
 

@@ -5,6 +5,7 @@ package import Store
 package enum AccountsSchema {
     package static let migrations: [Migration] = [
         first, systemSettings, ClientSettingTable.migration, BlobSchema.ledger, namedKeys, AvatarTable.migration,
+        ClientSettingTable.scans,
     ]
 
     private static let first = Migration(

@@ -11,6 +11,9 @@ package struct ContentInspector: FileInspector {
     /// What is read into memory where the store has no file to be opened (S3). Larger ones have no thumbnail there.
     private static let bytesMax: Int64 = 16 << 20
 
+    /// A larger picture is not cleaned, and so not taken: no more is read by a worker either.
+    private static let cleanMax = Int64(ImageWorkers.Options().inputBytesMax)
+
     private let images: ImageWorkers?
     private let scanner: (any VirusScanner)?
     private static let log = Logger("files")
@@ -61,6 +64,31 @@ package struct ContentInspector: FileInspector {
     private func document(_ source: ImageSource, _ images: ImageWorkers) async throws(ImageError) -> FileFindings {
         let info = try await images.document(source)
         return FileFindings(details: FileDetails(pages: info.pages, title: info.title, author: info.author))
+    }
+
+    package func clean(
+        _ type: String, _ content: @escaping @Sendable () async throws(BlobError) -> BlobContent
+    ) async throws(FileError) -> Bytes? {
+        guard let images, ContentType(type, .image).isReadableImage else { return nil }
+        let source: OpenContent
+        do throws(BlobError) {
+            let opened = try await content()
+            guard opened.length <= Self.cleanMax else { throw .tooLarge(limit: Self.cleanMax) }
+            source = try await OpenContent(opened, limit: Self.cleanMax)
+        } catch {
+            throw FileError(error)
+        }
+        guard let image = source.image else { throw .tooLarge(limit: Self.cleanMax) }
+        do throws(ImageError) {
+            let made = try await images.sanitize(image, pixelsMax: ImageWorkers.strippedPixelsMax)
+            return withExtendedLifetime(source) { made.bytes }
+        } catch {
+            switch error {
+            case .tooLarge(let limit): throw .tooLarge(limit: Int64(limit))
+            case .busy, .unavailable: throw .unavailable(error.description)
+            default: throw .unreadableImage(error.description)
+            }
+        }
     }
 
     package func scan(_ source: @escaping BlobSource) async -> FileScanVerdict? {

@@ -12,6 +12,8 @@ package enum FileError: Error, Sendable, Equatable {
     case typeNotAllowed(String)
     /// It is not kept, or not given out.
     case virusDetected(name: String?)
+    /// A picture that cannot be cleaned of what it tells; why.
+    case unreadableImage(String)
     /// It waits for its scan.
     case scanPending
     /// Only who uploaded it, and administrators.

@@ -32,6 +32,11 @@ package protocol FileInspector: Sendable {
     func examine(_ type: String, size: Int64, _ content: @escaping @Sendable () async throws(BlobError) -> BlobContent)
         async -> FileFindings
 
+    /// A picture's bytes without what it tells beside its pixels, upright; `nil` for what is no picture, and where nobody
+    /// looks into pictures. `unreadableImage`, `tooLarge` and `unavailable` are why there is none.
+    func clean(_ type: String, _ content: @escaping @Sendable () async throws(BlobError) -> BlobContent)
+        async throws(FileError) -> Bytes?
+
     /// `nil`: no scanner is configured.
     func scan(_ source: @escaping BlobSource) async -> FileScanVerdict?
 }

@@ -9,6 +9,12 @@ package struct FileOptions: Sendable {
     package var quota = BlobQuota(user: 5 << 30, organization: 100 << 30)
     /// Media types, or `image/*`; empty: all.
     package var allowedTypes: [String] = []
+    /// Pictures are kept without what they tell beside their pixels.
+    package var cleansImages = true
+    /// Pictures that are cleaned at one time: each is in memory, whole, until its clean copy is stored.
+    package var cleaningsMax = 4
+    /// Those that wait for it; one more is `unavailable`. A picture of a telephone takes some 20 ms.
+    package var cleaningsWaiting = 256
     /// What becomes of an upload while the scanner that is configured is away.
     package var whenScannerIsAway = ScannerAway.refuse
     /// A resumable upload may be gone on with for so long after its last byte.

@@ -181,7 +181,9 @@ extension FileService {
             // Another try may help with what is away; what the file itself is refused for, it is refused for again.
             switch error {
             case .unavailable, .store: break
-            default: try await end(upload, at: clock.now())
+            default:
+                try await end(upload, at: clock.now())
+                await ledger.collect()
             }
             throw error
         }

@@ -15,12 +15,16 @@ extension FileService {
         rest: () async throws -> NewFile, by principal: Principal
     ) async throws -> StoredFile {
         let reservation = try await reserve(known, sizes, by: principal)
+        var isStored = false
         do {
             let blob = try await ledger.put(reservation, from: source)
+            isStored = true
             let file = try await rest()
             return try await finish(reservation, blob, file, by: principal)
         } catch {
             await ledger.giveBack(reservation)
+            // What is refused for its content is not left lying until the next sweep.
+            if isStored { await ledger.collect() }
             throw FileError(any: error) ?? error
         }
     }
@@ -63,9 +67,28 @@ extension FileService {
         let type = try await type(of: blob, new, name)
         guard options.allows(type) else { throw .typeNotAllowed(type) }
         let scan = try await scan(blob, isSealed: new.isSealed)
-        let findings = new.isSealed ? FileFindings() : await examine(blob, type)
-        let file = FileRow(name: name, type: type, scan: scan, findings: findings)
-        return try await write(file, new, reservation, blob, by: principal, with: also)
+        let copy = new.isSealed ? nil : try await clean(blob, type, reservation)
+        let kept = copy?.blob ?? blob
+        let findings = new.isSealed ? FileFindings() : await examine(kept, type)
+        let row = FileRow(name: name, type: type, scan: scan, findings: findings)
+        let file: StoredFile
+        do throws(FileError) {
+            file = try await write(
+                row, new, Kept(blob: kept, upload: reservation, copy: copy), by: principal, with: also)
+        } catch {
+            if let copy { await giveBack(copy) }
+            throw error
+        }
+        // What came is needed no more.
+        if copy != nil { await ledger.collect() }
+        return file
+    }
+
+    /// What stands behind a file: what came, or a clean copy in its place.
+    private struct Kept: Sendable {
+        let blob: BlobInfo
+        let upload: BlobReservation
+        let copy: CleanCopy?
     }
 
     /// What was found out about content, before it is a file.
@@ -77,21 +100,21 @@ extension FileService {
     }
 
     private func write(
-        _ row: FileRow, _ new: NewFile, _ reservation: BlobReservation, _ blob: BlobInfo, by principal: Principal,
+        _ row: FileRow, _ new: NewFile, _ kept: Kept, by principal: Principal,
         with also: @escaping @Sendable (any Transaction, FileID) async throws(FileError) -> Void
     ) async throws(FileError) -> StoredFile {
         let now = clock.now()
-        let picture = await store(row.findings.thumbnail, for: reservation.payer)
+        let picture = await store(row.findings.thumbnail, for: kept.upload.payer)
         let file = StoredFile(
             id: .timeOrdered(at: now), uploader: principal.user, conversation: new.conversation, name: row.name,
-            summary: new.summary, type: row.type, size: blob.length, key: blob.key, isSealed: new.isSealed,
-            scan: row.scan, details: row.findings.details, thumbnail: picture?.thumbnail, isShared: false,
-            createdAt: now)
+            summary: new.summary, type: row.type, size: kept.blob.length, key: kept.blob.key,
+            isSealed: new.isSealed, scan: row.scan, details: row.findings.details, thumbnail: picture?.thumbnail,
+            isShared: false, createdAt: now)
         do throws(FileError) {
             try await transaction { (transaction) async throws(FileError) in
                 _ = try await self.authorize(new.conversation, principal, transaction.reader)
                 try await transaction.alter(FileTable.insert(file))
-                try await Self.claim(reservation, blob, file, place: 0, charged: blob.length, transaction)
+                try await Self.claim(kept, file, transaction)
                 try await also(transaction, file.id)
                 if let picture {
                     try await Self.claim(picture.reservation, picture.blob, file, place: 1, charged: 0, transaction)
@@ -102,6 +125,23 @@ extension FileService {
             throw error
         }
         return file
+    }
+
+    /// The clean copy pays with what the upload has reserved, which ends with it.
+    private static func claim(
+        _ kept: Kept, _ file: StoredFile, _ transaction: any Transaction
+    ) async throws(FileError) {
+        let reservation = kept.copy?.reservation ?? kept.upload
+        if let copy = kept.copy {
+            do {
+                for id in [kept.upload.id] + (copy.excess.map { [$0.id] } ?? []) {
+                    try await BlobLedger.giveBack(id, in: transaction)
+                }
+            } catch {
+                throw FileError(error)
+            }
+        }
+        try await claim(reservation, kept.blob, file, place: 0, charged: kept.blob.length, transaction)
     }
 
     private static func claim(

@@ -15,6 +15,7 @@ package final class FileService: Sendable {
     let accounts: AccountService
     let inspector: any FileInspector
     let clock: Clock
+    let cleanings: Gate
     /// Of the server, where a conversation has none of its own.
     let retention: Duration?
     static let log = Logger("files")
@@ -30,6 +31,7 @@ package final class FileService: Sendable {
         retention = chat.options.retention
         self.inspector = inspector
         self.options = options
+        cleanings = Gate(open: options.cleaningsMax, waiting: options.cleaningsWaiting)
     }
 
     var reader: ChatReader { .database(database) }

@@ -17,6 +17,7 @@ extension Configuration {
         package var allowedTypes: [String] = []
         package var uploadLifetime = Duration.hours(24)
         package var thumbnails = true
+        package var cleanImages = true
         package var scanner: String?
         package var scanUnavailable = ScannerAway.refuse
 
@@ -81,6 +82,11 @@ extension Configuration {
         Key(
             "files.thumbnails", \.files.thumbnails, .flag,
             "Read images and PDF, in processes of their own that may do nothing else: small pictures, sizes, pages."),
+        Key(
+            "files.clean_images", \.files.cleanImages, .flag,
+            "Keep pictures (JPEG, PNG, GIF, WebP) without what they tell beside their pixels, such as the place where "
+                + "they were taken, and upright. One that cannot be cleaned is refused. Needs `files.thumbnails`; what "
+                + "is sealed by its sender is never touched."),
         Key(
             "files.scanner", \.files.scanner, .optional(.clamd),
             "Where ClamAV's clamd listens; every file that is not sealed by its sender is scanned there."),

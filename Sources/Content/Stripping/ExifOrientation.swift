@@ -22,4 +22,12 @@ enum ExifOrientation {
         }
         return .upright
     }
+
+    /// A segment of a JPEG that says this and nothing else.
+    static func segment(_ orientation: Orientation) -> Bytes {
+        let entry: Bytes = [0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, UInt8(orientation.rawValue), 0, 0]
+        let tiff = Bytes("MM\0*".utf8) + [0, 0, 0, 8, 0, 1] + entry + [0, 0, 0, 0]
+        let content = Bytes("Exif\0\0".utf8) + tiff
+        return [0xFF, 0xE1, 0, UInt8(content.count + 2)] + content
+    }
 }

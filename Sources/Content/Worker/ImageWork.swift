@@ -75,10 +75,19 @@ enum ImageWork {
         _ input: Bytes, _ facts: ImageFacts
     ) throws(ImageFailure) -> (WorkerReply, Bytes) {
         // An animation would lose all its pictures but one; it is left lying.
-        guard facts.orientation == .upright || facts.isAnimated else { return try turn(input, facts) }
-        let bytes = try Stripper.strip(input, facts.format)
+        let isLeftLying = facts.isAnimated || facts.width * facts.height > turnedPixelsMax
+        guard facts.orientation == .upright || isLeftLying else { return try turn(input, facts) }
+        var bytes = try Stripper.strip(input, facts.format)
+        if facts.orientation != .upright, !facts.isAnimated {
+            // Without the word of how it lies it would be shown wrongly.
+            guard facts.format == .jpeg else { throw .tooManyPixels }
+            bytes.insert(contentsOf: ExifOrientation.segment(facts.orientation), at: 2)
+        }
         return (made(facts.format, width: facts.width, height: facts.height), bytes)
     }
+
+    /// More are not decoded whole, whatever is asked for: 200 MB of pixels.
+    static let turnedPixelsMax = 50_000_000
 
     private static func turn(_ input: Bytes, _ facts: ImageFacts) throws(ImageFailure) -> (WorkerReply, Bytes) {
         let whole = try Decoder.whole(input, facts)

@@ -37,6 +37,9 @@ package final class ImageWorkers: Sendable {
         package init() {}
     }
 
+    /// What is stripped without being decoded may have more pixels: telephones make pictures of 200,000,000.
+    package static let strippedPixelsMax = 250_000_000
+
     private let options: Options
     private let queue: JobQueue
 
@@ -80,10 +83,12 @@ package final class ImageWorkers: Sendable {
     }
 
     /// The image without metadata (places, times, names, cameras, hidden previews, whatever stands behind its end),
-    /// upright. Its pixels are not encoded anew unless it has to be turned.
-    package func sanitize(_ source: ImageSource) async throws(ImageError) -> MadeImage {
-        let result = try await run(.sanitize, source, payloadMax: options.outputBytesMax)
-        return try result.image(pixelsMax: options.pixelsMax)
+    /// upright. Its pixels are not encoded anew unless it has to be turned. One of more pixels than are decoded
+    /// (`Options.pixelsMax`) is not turned: a JPEG keeps its orientation, and nothing else, of its EXIF.
+    package func sanitize(_ source: ImageSource, pixelsMax: Int? = nil) async throws(ImageError) -> MadeImage {
+        let most = pixelsMax ?? options.pixelsMax
+        let result = try await run(.sanitize, source, pixelsMax: most, payloadMax: options.outputBytesMax)
+        return try result.image(pixelsMax: most)
     }
 
     /// Pages, title and author of a PDF.
@@ -109,11 +114,13 @@ package final class ImageWorkers: Sendable {
         + [0x44, 1, 0, 0x3B]
 
     private func run(
-        _ operation: WorkerOperation, _ source: ImageSource, box: ImageBox? = nil, payloadMax: Int
+        _ operation: WorkerOperation, _ source: ImageSource, box: ImageBox? = nil, pixelsMax: Int? = nil,
+        payloadMax: Int
     ) async throws(ImageError) -> WorkerResult {
         let (descriptor, count) = try open(source)
         let request = WorkerRequest(
-            operation: operation, box: box, byteCount: count, pixelsMax: options.pixelsMax, outputMax: payloadMax)
+            operation: operation, box: box, byteCount: count, pixelsMax: pixelsMax ?? options.pixelsMax,
+            outputMax: payloadMax)
         let result: Result<WorkerResult, ImageError> = await withCheckedContinuation { continuation in
             let job = Job(request: request, descriptor: descriptor, payloadMax: payloadMax) {
                 continuation.resume(returning: $0)

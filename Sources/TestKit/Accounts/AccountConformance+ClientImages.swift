@@ -124,6 +124,41 @@ extension AccountConformance {
             let value = try JSONValue(parsing: try await gallery.put("avatar", "x").value)
             try requireEqual(value["virus_scan_status"], .string("clean"))
         },
+        Check("an image that waits for its scan is its owner's, and is told what was found") { accounts in
+            let gallery = try await Gallery(accounts)
+            func status(_ key: String) async throws -> JSONValue? {
+                let setting = try await gallery.settings.setting(try ClientSettingKey(key), of: gallery.alice.user)
+                return try JSONValue(parsing: setting.value)["virus_scan_status"]
+            }
+            gallery.inspector.set(holds: true)
+            let held = try await gallery.put("avatar", "face")
+            try await gallery.put("banner", "virus")
+            try await gallery.put("other", "virus too")
+            try requireEqual(try await status("avatar"), .string("pending"))
+            try requireEqual(try await gallery.bytes("avatar"), TestImageInspector.png("face"))
+            try await gallery.settings.scanPending()
+            try requireEqual(try await status("avatar"), .string("pending"))
+            // What is set anew waits for nothing any more.
+            gallery.inspector.set(scans: true)
+            try await gallery.put("other", "replaced")
+            try await gallery.settings.scanPending()
+            try requireEqual(try await status("avatar"), .string("clean"))
+            try requireEqual(try await status("other"), .string("clean"))
+            let scanned = try await gallery.settings.setting(
+                try ClientSettingKey("avatar"), of: gallery.alice.user)
+            try require(scanned.version != held.version, "a scanned image has the tag of one that waits")
+            try requireEqual(try await gallery.bytes("avatar"), TestImageInspector.png("face"))
+            try requireEqual(try await status("banner"), .string("infected"))
+            try await refused(.image(.virus)) { try await gallery.bytes("banner") }
+            try requireEqual(try await gallery.used(), Int64(TestImageInspector.png("facevirusreplaced").count + 18))
+            // The scanner was taken away: what waits for it would wait for ever.
+            gallery.inspector.set(holds: true)
+            try await gallery.put("banner", "third")
+            gallery.inspector.set()
+            try await gallery.settings.scanPending()
+            try requireEqual(try await status("banner"), .string("skipped"))
+            try await gallery.requireBlobs(3)
+        },
         Check("images of a user have a quota, accurate when two race for its last bytes") { accounts in
             let gallery = try await Gallery(accounts) { $0.imagesTotalBytes = 100 }
             let size = Int64(TestImageInspector.png(String(repeating: "x", count: 31)).count)

@@ -2,15 +2,19 @@
 
 package import Accounts
 package import Base
+package import Store
 import Synchronization
 
 package final class TestImageInspector: ClientImageInspector {
     private let isAway = Mutex(false)
     private let isScanning = Mutex(false)
+    /// Nobody scans, and images wait for it.
+    private let isHolding = Mutex(false)
 
     package init() {}
 
-    package func set(isAway away: Bool = false, scans: Bool = false) {
+    package func set(isAway away: Bool = false, scans: Bool = false, holds: Bool = false) {
+        isHolding.withLock { $0 = holds }
         isAway.withLock { $0 = away }
         isScanning.withLock { $0 = scans }
     }
@@ -24,10 +28,23 @@ package final class TestImageInspector: ClientImageInspector {
         guard allowed.contains(type) else { throw .typeNotAllowed }
         if isAway.withLock({ $0 }) { throw .unavailable("away on purpose") }
         let text = String(decoding: bytes.dropFirst(8), as: UTF8.self)
-        if text.contains("virus") { throw .virus }
+        let holds = isHolding.withLock { $0 }
+        if text.contains("virus"), !holds { throw .virus }
         if text.contains("broken") { throw .damaged("is truncated or damaged") }
         return CleanImage(
             bytes: Bytes(bytes.prefix { $0 != UInt8(ascii: "|") }), type: type, width: 4, height: 3,
-            scan: isScanning.withLock { $0 } ? .clean : .skipped)
+            scan: holds ? .pending : isScanning.withLock { $0 } ? .clean : .skipped)
+    }
+
+    package func scan(_ source: @escaping BlobSource) async -> ClientImage.Scan {
+        if isHolding.withLock({ $0 }) { return .pending }
+        guard isScanning.withLock({ $0 }) else { return .skipped }
+        var bytes = Bytes()
+        do {
+            while let piece = try await source() { bytes += piece }
+        } catch {
+            return .pending
+        }
+        return String(decoding: bytes, as: UTF8.self).contains("virus") ? .infected : .clean
     }
 }

@@ -56,6 +56,49 @@ package enum FileConformance {
                 try await files.service.thumbnail(of: plain.id, for: alice)
             }
         },
+        Check("of a picture that tells something a clean copy is kept, counted and paid for") { files in
+            let alice = try await files.chat.person("alice")
+            func upload(_ text: String, _ new: NewFile = NewFile(name: "a.png")) async throws -> StoredFile {
+                let bytes = text.unicodeScalars.map { UInt8($0.value) }
+                return try await files.service.upload(
+                    new, 1...500, from: TestSource([bytes]).source, rest: { new }, by: alice)
+            }
+            func content(_ text: String) -> Bytes { text.unicodeScalars.map { UInt8($0.value) } }
+            let file = try await upload("\u{89}PNG pixels SECRET")
+            let clean = content("\u{89}PNG pixels ")
+            try requireEqual(file.size, Int64(clean.count))
+            try requireEqual(file.key.hash, SHA256.hash(clean))
+            let kept = try await files.service.content(of: file, nil)
+            try requireEqual(try await kept.next(), clean)
+            try requireEqual(try await files.service.usage(of: alice.user).used, Int64(clean.count))
+            // Its small picture and itself: what came is gone.
+            try requireEqual(try await files.ledger.blobCount, 2)
+            // One that grows when it is turned pays for what it is, and is refused where there is no room for that.
+            let grown = try await upload("\u{89}PNG SMALL")
+            try requireEqual(grown.size, 11)
+            try requireEqual(try await files.service.usage(of: alice.user).used, Int64(clean.count) + 11)
+            let sealed = try await upload("\u{89}PNG SECRET", NewFile(name: "a.png", isSealed: true))
+            try requireEqual(try await files.service.content(of: sealed, nil).next(), content("\u{89}PNG SECRET"))
+            let used = try await files.service.usage(of: alice.user).used
+            for (text, refusal) in [
+                ("\u{89}PNG DAMAGED", FileError.unreadableImage("it is damaged")),
+                ("\u{89}PNG BUSY", .unavailable("no worker is free")),
+            ] {
+                try await requireFileRefusal(refusal) { try await upload(text) }
+            }
+            for length in [900, 900, 2_000 - Int(used) - 1_800 - 10] {
+                try await files.upload(String(repeating: "x", count: length), by: alice)
+            }
+            let full = NewFile(name: "a.png")
+            try await requireError(FileError.self) {
+                _ = try await files.service.upload(
+                    full, 10...10, from: TestSource([content("\u{89}PNG SMALL")]).source, rest: { full }, by: alice)
+            } matches: {
+                if case .quotaExceeded(let usage) = $0 { usage.used == 1_990 } else { false }
+            }
+            let usage = try await files.service.usage(of: alice.user)
+            try requireEqual([usage.used, usage.reserved], [1_990, 0])
+        },
         Check("what is too large, empty, of a wrong type or too much leaves nothing") { files in
             let alice = try await files.chat.person("alice")
             try await requireFileRefusal(.tooLarge(limit: 1_000)) {

@@ -40,6 +40,27 @@ package final class TestInspector: FileInspector {
         }
     }
 
+    /// "SECRET" is what a picture tells; "SMALL" becomes "LARGER" when it is turned.
+    package func clean(
+        _ type: String, _ content: @escaping @Sendable () async throws(BlobError) -> BlobContent
+    ) async throws(FileError) -> Bytes? {
+        guard type == "image/png" else { return nil }
+        var bytes = Bytes()
+        do throws(BlobError) {
+            let opened = try await content()
+            while let piece = try await opened.next() { bytes += piece }
+        } catch {
+            throw .unavailable("\(error)")
+        }
+        // One scalar for a byte, so that no byte is changed on the way.
+        var text = String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
+        if text.contains("DAMAGED") { throw .unreadableImage("it is damaged") }
+        if text.contains("BUSY") { throw .unavailable("no worker is free") }
+        text.replace("SECRET", with: "")
+        text.replace("SMALL", with: "LARGER")
+        return text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }
+    }
+
     package func scan(_ source: @escaping BlobSource) async -> FileScanVerdict? {
         guard isScanning.withLock({ $0 }) else { return nil }
         if isAway.withLock({ $0 }) { return .unavailable("no scanner") }

@@ -8,6 +8,7 @@ extension Fuzzers {
         Fuzzer("http", fuzzHead), Fuzzer("chunked", fuzzChunks), Fuzzer("multipart", fuzzForm),
         Fuzzer("query", fuzzQuery), Fuzzer("cookies", fuzzCookies), Fuzzer("ranges", fuzzRanges),
         Fuzzer("fields", fuzzFields), Fuzzer("addresses", fuzzAddresses),
+        Fuzzer("upload-headers", fuzzUploadHeaders),
     ]
 
     /// Sizes of the pieces in which everything is given again.
@@ -274,4 +275,32 @@ private func checkConditions(_ headers: RequestHeaders) {
     let untrusting = ProxyTrust.none.client(peer: peer, isSecure: false, headers)
     promise(untrusting.address == peer && !untrusting.isSecure, "nobody is believed who is not trusted")
     _ = ProxyTrust.hops(3).client(peer: peer, isSecure: false, headers)
+}
+
+// MARK: - tus
+
+private func fuzzUploadHeaders(_ bytes: Bytes) {
+    let text = String(decoding: bytes, as: UTF8.self)
+    if let metadata = UploadMetadata(text) { checkMetadata(metadata, text) }
+    if let checksum = UploadChecksum(text) {
+        promise(checksum.hash.count == (checksum.algorithm == .sha1 ? 20 : 32), "a checksum is as long as its hash")
+        let written = "\(checksum.algorithm.rawValue) \(Base64.encode(checksum.hash))"
+        promise(UploadChecksum(written) == checksum, "a checksum that is written is read back")
+    }
+}
+
+private func checkMetadata(_ metadata: UploadMetadata, _ text: String) {
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+    promise(parts.count <= UploadMetadata.maximumCount, "there are no more pairs than are taken")
+    var written: [String] = []
+    for part in parts {
+        let name = part.split(separator: " ").first.map(String.init) ?? ""
+        promise(!name.isEmpty && metadata.contains(name), "every name of the header is known")
+        promise(name.utf8.allSatisfy { (0x21...0x7E).contains($0) }, "a name is visible ASCII")
+        guard let value = metadata.text(name) else { continue }
+        promise(!value.utf8.contains(0), "no NUL gets through")
+        written.append(value.isEmpty ? name : "\(name) \(Base64.encode(Bytes(value.utf8)))")
+    }
+    guard written.count == parts.count else { return }
+    promise(UploadMetadata(written.joined(separator: ",")) == metadata, "metadata that are written are read back")
 }

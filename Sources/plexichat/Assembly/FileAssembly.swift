@@ -119,6 +119,7 @@ extension Configuration {
             user: files.userQuota.map { Int64($0) }, organization: files.organizationQuota.map { Int64($0) })
         options.allowedTypes = files.allowedTypes
         options.uploadLifetime = files.uploadLifetime
+        options.cleansImages = files.cleanImages
         options.whenScannerIsAway = files.scanUnavailable == .hold ? .hold : .refuse
         return options
     }

@@ -158,6 +158,7 @@ final class Maintenance: Sendable {
             do {
                 while try await files.avatars?.sweep() == true, !isStopped.load(ordering: .relaxed) {}
                 while try await files.service.sweep(), !isStopped.load(ordering: .relaxed) {}
+                try await clientSettings.scanPending()
             } catch {
                 Self.log.warning("old files could not be deleted; the next sweep tries again", [.error(error)])
             }
