@@ -32,8 +32,8 @@ import Wire
         bytes.append(varint: number)
         var reader = ByteReader(bytes.span.bytes)
         let read = try reader.readVarint()
-        #expect(read == number)
-        #expect(reader.isAtEnd)
+        let rest = reader.remaining
+        #expect(read == number && rest == 0)
         // The same with a byte more that says nothing.
         var longer = bytes
         longer[longer.count - 1] |= 0x80
