@@ -137,7 +137,7 @@ private func processTime() -> Duration {
 
 private func residentKilobytes() -> Int {
     var usage = rusage()
-    getrusage(__rusage_who_t(bitPattern: RUSAGE_SELF.rawValue), &usage)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return Int(usage.ru_maxrss)
 }
 
