@@ -17,7 +17,7 @@ SWIFT = $$(scripts/find-swift || echo false)
 RELEASE := --configuration release --static-swift-stdlib
 SWIFT_SOURCES := Sources Tests Package.swift
 
-.PHONY: help run build test lint format fuzz fuzz-all bench-http bench-store bench-media bench-calls bench-chat bench-crypto bench-files bench-relay bench-backup bench-export constant-time kill-test e2e docs clean
+.PHONY: help run build test lint format fuzz fuzz-all bench-http bench-store bench-media bench-calls bench-chat bench-crypto bench-files bench-relay bench-backup bench-export bench-recorder constant-time kill-test e2e docs clean
 
 help: ## List the targets.
 	@echo "make TARGET, where TARGET is one of:"
@@ -77,6 +77,10 @@ bench-crypto: ## Measure keys and age files against a loop of C, and look for se
 	@scripts/install bench
 	@scripts/bench-crypto
 
+bench-recorder: ## Measure the writing of ten recordings of four people.
+	@scripts/install bench
+	@scripts/bench-recorder
+
 constant-time: ## Look for branches and addresses that depend on secrets (needs valgrind).
 	@scripts/install bench
 	@scripts/check-constant-time
@@ -97,10 +101,11 @@ bench-relay: ## Measure the relay beside coturn.
 	@scripts/install bench
 	@scripts/bench-relay
 
-kill-test: ## Kill the server at random points under write load and look for lost writes.
+kill-test: ## Kill the server and a recorder at random points under load and look for what is lost.
 	@scripts/install test
 	@$(SWIFT) build $(RELEASE) --product plexibench
 	@scripts/kill-test 200
+	@scripts/kill-recorder 200
 	@$(SWIFT) build $(RELEASE) --product plexichat
 	@scripts/e2e --only killing --long
 

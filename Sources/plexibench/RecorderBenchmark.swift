@@ -137,7 +137,7 @@ private func processTime() -> Duration {
 
 private func residentKilobytes() -> Int {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return Int(usage.ru_maxrss)
 }
 
@@ -173,10 +173,11 @@ func runRecorderCheck() {
         let last = lines.last?.time ?? 0
         let margin = UInt64(JournalLimits.lossMost.nanoseconds)
         let safe = lines.last { $0.time + margin <= last }?.count ?? 0
+        let keys = try BenchKeys().reading
         let found: UInt64
         do throws(JournalError) {
             let files = try JournalFolder.open(Arguments.value("folder") ?? "recording")
-            found = try wholeTurns(try JournalReader(files, with: try BenchKeys().reading))
+            found = try wholeTurns(try JournalReader(files, with: keys))
         } catch {
             // Killed before the first segment was durable.
             guard error == .empty, safe == 0 else { throw error }

@@ -90,6 +90,21 @@ import Testing
         await #expect(throws: JournalError.self) { _ = try await stage.writer.finish(.stopped, at: stage.now) }
     }
 
+    @Test func `a disk that is slower than was promised is said to be`() async throws {
+        let stage = try JournalStage()
+        Self.open(stage)
+        stage.files.delay = { stage.skip(.milliseconds(1_500)) }
+        stage.move(to: RecordingTime(microseconds: 1_500_000))
+        guard stage.states.count == 1, case .behind(.unavailable)? = stage.states.first else {
+            Issue.record("it says that it is behind: \(stage.states)")
+            return
+        }
+        stage.files.delay = nil
+        #expect(stage.put(JournalEntry(at: .zero, .speaker(nil))) == .taken)
+        stage.move(to: RecordingTime(microseconds: 6_000_000))
+        #expect(stage.states.last == .writing)
+    }
+
     @Test func `an end that cannot be written is given up after a while`() async throws {
         let stage = try JournalStage()
         Self.open(stage)

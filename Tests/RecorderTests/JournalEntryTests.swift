@@ -1,4 +1,5 @@
 import Base
+import Glibc
 import TestKit
 import Testing
 import Wire
@@ -32,8 +33,8 @@ import Wire
         bytes.append(varint: number)
         var reader = ByteReader(bytes.span.bytes)
         let read = try reader.readVarint()
-        #expect(read == number)
-        #expect(reader.isAtEnd)
+        let rest = reader.remaining
+        #expect(read == number && rest == 0)
         // The same with a byte more that says nothing.
         var longer = bytes
         longer[longer.count - 1] |= 0x80
@@ -94,6 +95,19 @@ import Wire
                 Issue.record("\(form): \(Hex.encode(changed))")
                 return
             }
+        }
+    }
+
+    /// The corpus was made from the page, by another hand in another language.
+    @Test func `bytes that were made from the page are these entries`() throws {
+        for (form, bytes) in JournalForms.examples {
+            let path = #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
+            let file = open("/\(path)/Corpus/\(form)/example", O_RDONLY)
+            try #require(file >= 0, "\(form)")
+            defer { close(file) }
+            var corpus = Bytes(repeating: 0, count: bytes.count + 1)
+            let count = Glibc.read(file, &corpus, corpus.count)
+            #expect(count == bytes.count && Bytes(corpus.prefix(max(0, count))) == bytes, "\(form)")
         }
     }
 }

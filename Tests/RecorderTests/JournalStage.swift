@@ -55,6 +55,9 @@ final class JournalStage: Sendable {
         }
     }
 
+    /// Time that passes while a disk is waited for.
+    func skip(_ duration: Duration) { box.time.withLock { $0 += duration } }
+
     @discardableResult
     func put(_ entry: JournalEntry) -> JournalVerdict {
         writer.put(entry.content, at: Self.start + (entry.time - .zero))

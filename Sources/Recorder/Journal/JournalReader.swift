@@ -52,7 +52,7 @@ package final class JournalReader {
             faults.append(error)
         }
         let source = JournalSource(files: files, keys: keys, manifest: manifest)
-        let first = try source.segment(1, of: expecting ?? manifest?.recording, after: nil, isKnown: false)
+        let first = try source.segment(1, of: expecting, after: nil, isKnown: false)
         recording = first.head.recording
         if let found = manifest, found.recording != recording {
             guard mode == .salvage else { throw .foreign(file: JournalManifest.file) }
@@ -204,7 +204,9 @@ struct JournalSource {
                 : .swapped(file: name, number: segment.head.number)
         }
         if let before, segment.head.before != before { throw .forked(file: name) }
-        if let listed, listed.hash != segment.hash { throw .notInManifest(file: name) }
+        if let listed, manifest?.recording == segment.head.recording, listed.hash != segment.hash {
+            throw .notInManifest(file: name)
+        }
         return segment
     }
 

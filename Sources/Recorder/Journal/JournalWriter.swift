@@ -6,7 +6,8 @@ import Synchronization
 
 package enum JournalState: Sendable, Equatable {
     case writing
-    /// What is put in is kept in memory and, when that is full, left out: the disk cannot be written. It is tried on.
+    /// The disk cannot be written, or is too slow for what was promised. What is put in is kept in memory and, when that
+    /// is full, left out. It is tried on.
     case behind(JournalError)
     /// Everything is durable, and the manifest too.
     case ended(JournalEnd)
@@ -111,9 +112,9 @@ package final class JournalWriter: Sendable {
                 guard let pending = work.pending else { break }
                 try files.write(pending.sealed.file, to: pending.sealed.name)
                 let segment = work.isWritten()
+                let age = RecordingTime(clock().instant, since: beginning.instant) - segment.time
                 machine.withLock { $0.isDurable(segment) }
-                if work.isBehind { news.append(.writing) }
-                work.isBehind = false
+                tell(age > JournalLimits.lossMost ? Self.slow : nil, &work, &news)
             }
             let (isOverflown, isDrained, end) = machine.withLock { ($0.isOverflown, $0.isDrained, $0.end) }
             if isOverflown { throw .unavailable("the disk was too slow or too full for too long") }
@@ -138,17 +139,28 @@ package final class JournalWriter: Sendable {
         _ error: JournalError, _ work: inout JournalWork, _ now: Instant, _ news: inout [JournalState]
     ) -> Bool {
         let isOverflown = machine.withLock { $0.isOverflown }
-        let isFinal = isOverflown || endedAt.withLock { $0 }.map { now >= $0 + JournalLimits.finishing } ?? false
+        let isRefused = if case .refused = error { true } else { false }
+        let isFinal =
+            isOverflown || isRefused || endedAt.withLock { $0 }.map { now >= $0 + JournalLimits.finishing } ?? false
         if isFinal {
             news.append(.failed(error))
             conclude(.failure(error))
             return false
         }
         work.retryAt = now + JournalLimits.retry
-        if !work.isBehind { news.append(.behind(error)) }
-        work.isBehind = true
+        tell(error, &work, &news)
         return true
     }
+
+    /// Each change of it once.
+    private func tell(_ trouble: JournalError?, _ work: inout JournalWork, _ news: inout [JournalState]) {
+        if let trouble, !work.isBehind { news.append(.behind(trouble)) }
+        if trouble == nil, work.isBehind { news.append(.writing) }
+        work.isBehind = trouble != nil
+    }
+
+    private static let slow = JournalError.unavailable(
+        "the disk takes so long for a second of the recording that a crash would lose more than two")
 
     private func manifest(_ work: borrowing JournalWork, _ reason: JournalEnd) -> JournalManifest {
         machine.withLock { machine in

@@ -122,8 +122,10 @@ package final class RecordingSession: Sendable {
 
     /// Somebody is not in the call any more. Who comes back has to agree again.
     package func leave(_ user: UUID) async {
+        // They agreed to what they sent until now: it is read before the journal says that they have left.
+        await release(user)
+        _ = people.dismiss(user)
         writer.put(.participantLeft(user), at: .now())
-        await silence(user)
     }
 
     /// Writes the end; what could not be written is as after a crash.
@@ -147,11 +149,16 @@ package final class RecordingSession: Sendable {
         return writer.put(.consent(consent), at: now) == .taken
     }
 
+    /// The journal takes nothing of theirs any more.
     private func silence(_ user: UUID) async {
         guard people.dismiss(user) else { return }
+        await release(user)
+    }
+
+    /// Returns when nothing of theirs is on its way any more.
+    private func release(_ user: UUID) async {
         // Fails when the tap has ended, and then nobody is heard.
         try? await media.setTapped(user, false, inCall: call)
-        // What was on its way is read, and refused, before they may agree again.
         await thread.pass()
     }
 }

@@ -1,10 +1,10 @@
 // Keys, folders in memory and entries for tests of recordings.
 
 package import Base
-package import Crypto
+import Crypto
 package import Recorder
 import Synchronization
-package import Vault
+import Vault
 
 /// Keys from a number: the same number, the same keys.
 package struct TestJournalKeys: Sendable {
@@ -26,6 +26,7 @@ package final class MemoryJournalFiles: JournalFiles {
         var files: [String: Bytes] = [:]
         /// Bytes that still fit.
         var room = Int.max
+        var delay: (@Sendable () -> Void)?
     }
 
     private let state = Mutex(State())
@@ -43,6 +44,12 @@ package final class MemoryJournalFiles: JournalFiles {
         set { state.withLock { $0.room = newValue } }
     }
 
+    /// Called while something is being written: what a slow disk takes.
+    package var delay: (@Sendable () -> Void)? {
+        get { state.withLock { $0.delay } }
+        set { state.withLock { $0.delay = newValue } }
+    }
+
     package func names() throws(JournalError) -> [String] { state.withLock { $0.files.keys.sorted() } }
 
     package func read(_ name: String, most: Int) throws(JournalError) -> Bytes? {
@@ -52,6 +59,7 @@ package final class MemoryJournalFiles: JournalFiles {
     }
 
     package func write(_ bytes: Bytes, to name: String) throws(JournalError) {
+        delay?()
         let fits = state.withLock { state in
             guard bytes.count <= state.room else { return false }
             state.room -= bytes.count
