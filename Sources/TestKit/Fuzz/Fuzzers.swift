@@ -20,7 +20,8 @@ package struct Fuzzer: Sendable {
 package enum Fuzzers {
     /// One list per area; a new fuzzer needs a folder in `Tests/Corpus` with a seed at least.
     package static let all: [Fuzzer] =
-        accounts + age + backup + configuration + content + exports + http + json + webSocket + bandwidth + dtls + ice + payloads
+        accounts + age + backup + configuration + content + exports + http + json + webSocket + bandwidth + dtls + ice
+        + payloads
         + relay + rtp
         + sctp + sdp
 

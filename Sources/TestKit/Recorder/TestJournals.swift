@@ -1,10 +1,10 @@
 // Keys, folders in memory and entries for tests of recordings.
 
 package import Base
-package import Crypto
+import Crypto
 package import Recorder
 import Synchronization
-package import Vault
+import Vault
 
 /// Keys from a number: the same number, the same keys.
 package struct TestJournalKeys: Sendable {
