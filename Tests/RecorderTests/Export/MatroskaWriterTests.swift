@@ -122,9 +122,9 @@ import Testing
         for packet in packetizer.packets { depacketizer.add(packet, into: &frames) }
         var other = track
         other.codec = .h264
-        var writer = try #require(
-            MatroskaWriter(other, first: frames[0], parameterSets: depacketizer.parameterSets))
-        writer.add(frames[0])
+        let key = try #require(frames.first)
+        var writer = try #require(MatroskaWriter(other, first: key, parameterSets: depacketizer.parameterSets))
+        writer.add(key)
         let reader = try MatroskaReader(finish(&writer))
         #expect(reader.text("DocType", in: reader.roots[0]) == "matroska")
         let record = try #require(reader.binary("Tracks/TrackEntry/CodecPrivate"))

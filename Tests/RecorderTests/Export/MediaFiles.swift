@@ -146,7 +146,12 @@ struct Packetizer {
         var payloads: [Bytes] = []
         let sets = units.filter { $0[0] & 31 == 7 || $0[0] & 31 == 8 }
         if sets.count > 1 {
-            payloads.append([24] + sets.flatMap { [UInt8($0.count >> 8), UInt8($0.count & 255)] + $0 })
+            var aggregate: Bytes = [24]
+            for set in sets {
+                aggregate.append(bigEndian: UInt16(set.count))
+                aggregate += set
+            }
+            payloads.append(aggregate)
         }
         for unit in units where sets.count < 2 || !(unit[0] & 31 == 7 || unit[0] & 31 == 8) {
             guard unit.count > room else {

@@ -30,12 +30,13 @@ import Testing
     @Test func `packets of another's file come out as they went in`() throws {
         let sound = try OggReader(MediaFiles.bytes("media/ogg-opus_correct.ogg")).sound
         var samples = 0
-        let frames = try sound.map { packet in
-            defer { samples += OpusPackets.samples(packet) ?? 0 }
-            #expect(OpusPackets.samples(packet) == (try OggReader.samples(packet)))
-            return EncodedFrame(
-                bytes: packet, time: MediaTime(samples) * 1_000_000 / 48, isKeyframe: true,
-                samples: OpusPackets.samples(packet) ?? 0)
+        var frames: [EncodedFrame] = []
+        for packet in sound {
+            let length = try OggReader.samples(packet)
+            #expect(OpusPackets.samples(packet) == length)
+            let time = MediaTime(samples) * 1_000_000 / 48
+            frames.append(EncodedFrame(bytes: packet, time: time, isKeyframe: true, samples: length))
+            samples += length
         }
         let (reader, duration) = try write(frames)
         #expect(reader.sound == sound)

@@ -125,12 +125,7 @@ enum TestRecording {
         return try exporter.export()
     }
 
-    private func read(_ name: String) -> Bytes {
-        guard let file = fopen(folder.path + "/export/" + name, "rb") else { return [] }
-        defer { fclose(file) }
-        var bytes = Bytes(repeating: 0, count: 4 << 20)
-        return Bytes(bytes.prefix(fread(&bytes, 1, bytes.count, file)))
-    }
+    private func read(_ name: String) -> Bytes { MediaFiles.contents(folder.path + "/export/" + name) }
 
     @Test func `a call becomes a file for each track, who spoke when, and a manifest`() throws {
         let manifest = try export(TestRecording.call)

@@ -62,7 +62,7 @@ struct ParticipantClock: Sendable {
 
     /// Since 1900, and below 2^63 until 2036; whoever says a later time says it of a wrong clock, and alike each time.
     static func nanoseconds(_ ntpTime: UInt64) -> Int64 {
-        let fraction = (ntpTime & 0xFFFF_FFFF) &* 1_000_000_000 >> 32
+        let fraction = ((ntpTime & 0xFFFF_FFFF) &* 1_000_000_000) >> 32
         return Int64(truncatingIfNeeded: (ntpTime >> 32) &* 1_000_000_000 &+ fraction)
     }
 }

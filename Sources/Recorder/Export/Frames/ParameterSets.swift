@@ -32,7 +32,7 @@ struct ParameterSets {
     private func sets(_ kind: UInt8) -> [Bytes] { entries.filter { $0.kind == kind }.map(\.bytes) }
 
     mutating func take(_ unit: Bytes) {
-        guard let first = unit.first, unit.count > 4, unit.count <= Self.bytesMax else { return }
+        guard let first = unit.first, unit.count > 2, unit.count <= Self.bytesMax else { return }
         let kind = standard == .h264 ? first & 0x1F : first >> 1 & 0x3F
         guard kinds.contains(kind) else { return }
         let payload = unit[(standard == .h264 ? 1 : 2)...].withoutEmulationPrevention(max: Self.bytesMax)
