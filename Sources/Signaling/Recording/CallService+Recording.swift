@@ -43,7 +43,7 @@ extension CallService {
         live[id]?.recording = RecordingMachine(recording, joined: call.joined, options: options.recording)
         try await enroll(recording, by: principal, origin)
         do throws(RecorderFailure) {
-            let folder = try await recorder.start(RecordingOrder(recording))
+            let folder = try await recorder.start(RecorderOrder(recording))
             await changeRecording(id) { machine, now in machine.opened(in: folder, now: now) }
         } catch {
             Self.log.error("a recording could not begin", [.error(error)])
