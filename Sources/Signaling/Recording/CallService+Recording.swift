@@ -31,9 +31,12 @@ extension CallService {
     package func beginRecording(
         _ id: CallID, _ wish: RecordingWish, by principal: Principal, origin: RequestOrigin
     ) async throws(CallError) -> CallRecording {
-        let call = try await recordable(id, principal)
+        let state = try await recordable(id, principal).state
         guard let recorder else { throw .recording(.unavailable("This server does not record calls")) }
-        guard call.state == .ongoing, live[id] != nil else { throw .recording(.callNotOngoing(call.state)) }
+        guard state == .ongoing else { throw .recording(.callNotOngoing(state)) }
+        guard let call = live[id]?.machine.call else {
+            throw .unavailable("another server of this database has the call")
+        }
         if let on = live[id]?.recording?.recording { throw .recording(.alreadyOn(on.id)) }
         let now = clock.now()
         let recording = CallRecording(
