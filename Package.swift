@@ -69,7 +69,7 @@ let package = Package(
         // L3
         library("Chat", ["Base", "Wire", "Crypto", "Store", "Vault", "Content", "Accounts"]),
         // L4
-        library("Signaling", ["Base", "Wire", "Crypto", "Store", "Accounts", "Media", "Chat"]),
+        library("Signaling", ["Base", "Wire", "Crypto", "Store", "Vault", "Accounts", "Media", "Chat"]),
         library(
             "Backup", ["Base", "Wire", "Crypto", "Store", "Vault", "Tasks", "CShims", "CZstd"], settings: language),
         library(

@@ -31,9 +31,12 @@ extension CallService {
     package func beginRecording(
         _ id: CallID, _ wish: RecordingWish, by principal: Principal, origin: RequestOrigin
     ) async throws(CallError) -> CallRecording {
-        let call = try await recordable(id, principal)
+        let state = try await recordable(id, principal).state
         guard let recorder else { throw .recording(.unavailable("This server does not record calls")) }
-        guard call.state == .ongoing, live[id] != nil else { throw .recording(.callNotOngoing(call.state)) }
+        guard state == .ongoing else { throw .recording(.callNotOngoing(state)) }
+        guard let call = live[id]?.machine.call else {
+            throw .unavailable("another server of this database has the call")
+        }
         if let on = live[id]?.recording?.recording { throw .recording(.alreadyOn(on.id)) }
         let now = clock.now()
         let recording = CallRecording(
@@ -43,7 +46,7 @@ extension CallService {
         live[id]?.recording = RecordingMachine(recording, joined: call.joined, options: options.recording)
         try await enroll(recording, by: principal, origin)
         do throws(RecorderFailure) {
-            let folder = try await recorder.start(RecordingOrder(recording))
+            let folder = try await recorder.start(RecorderOrder(recording))
             await changeRecording(id) { machine, now in machine.opened(in: folder, now: now) }
         } catch {
             Self.log.error("a recording could not begin", [.error(error)])

@@ -3,7 +3,7 @@
 package import Base
 
 /// A recording to be opened.
-package struct RecordingOrder: Sendable, Equatable {
+package struct RecorderOrder: Sendable, Equatable {
     package let recording: RecordingID
     package let call: CallID
     package let startedBy: UserID
@@ -31,7 +31,7 @@ package struct RecorderFailure: Error, Sendable, Equatable, CustomStringConverti
 /// returns. It must not wait for media, and not call back into the call service from inside these methods.
 package protocol CallRecorder: Sendable {
     /// Opens a recording, of nobody's media yet. Returns its place.
-    func start(_ order: RecordingOrder) async throws(RecorderFailure) -> String
+    func start(_ order: RecorderOrder) async throws(RecorderFailure) -> String
 
     /// Written into the journal first. Somebody's media is written from then on if `consent.isWritten`, and not any
     /// more when this returns if it is not. A recording that is not open is passed over.

@@ -387,7 +387,10 @@ final class SignalingSession: Sendable {
             guard let participant = notice.call.participant(who) else { return false }
             channel.send(.participantUpdated(ParticipantView(participant)))
         case .hostChanged, .lockChanged: channel.send(.status(notice.call, by: nil))
-        case .recording(let recording): channel.send(.recording(recording))
+        case .recording(let recording):
+            // A socket that is about to be closed has told nobody.
+            guard !state.withLock({ $0.isOver }) else { return false }
+            channel.send(.recording(recording))
         }
         return true
     }

@@ -108,11 +108,12 @@ extension CallConformance {
         Check("a recorder that cannot begin is said so, and one that breaks leaves the call alone") { calls in
             let (alice, _, _, id, first) = try await recorded(calls)
             calls.recorder.breakDown(RecorderFailure("no space"))
-            for _ in 0..<1_000 where try await calls.service.call(id, for: alice).recording != nil {
+            for _ in 0..<1_000 where try await stored(first, alice, calls).state != .failed {
                 try await Task.sleep(for: .milliseconds(5))
             }
             try requireEqual(try await stored(first, alice, calls).state, .failed)
-            try requireEqual(try await calls.service.call(id, for: alice).state, .ongoing)
+            let call = try await calls.service.call(id, for: alice)
+            try require(call.state == .ongoing && call.recording == nil, "the call has noticed")
             calls.recorder.fail(with: RecorderFailure("no space"))
             try await requireCallRefusal(.recording(.unavailable("no space"))) { try await begin(id, alice, calls) }
             calls.recorder.fail(with: nil)

@@ -7,7 +7,7 @@ import Synchronization
 package final class TestRecorder: CallRecorder {
     private struct State {
         var open: Set<RecordingID> = []
-        var orders: [RecordingOrder] = []
+        var orders: [RecorderOrder] = []
         var changes: [ConsentChange] = []
         var ends: [RecordingEnd] = []
         var erased: [String] = []
@@ -33,7 +33,7 @@ package final class TestRecorder: CallRecorder {
         if let order { listener?(order.call, order.recording, failure) }
     }
 
-    package var orders: [RecordingOrder] { state.withLock { $0.orders } }
+    package var orders: [RecorderOrder] { state.withLock { $0.orders } }
     package var changes: [ConsentChange] { state.withLock { $0.changes } }
     package var ends: [RecordingEnd] { state.withLock { $0.ends } }
     package var erased: [String] { state.withLock { $0.erased } }
@@ -42,7 +42,7 @@ package final class TestRecorder: CallRecorder {
 
     // MARK: CallRecorder
 
-    package func start(_ order: RecordingOrder) async throws(RecorderFailure) -> String {
+    package func start(_ order: RecorderOrder) async throws(RecorderFailure) -> String {
         let failure = state.withLock { state -> RecorderFailure? in
             state.orders.append(order)
             if state.failure == nil {

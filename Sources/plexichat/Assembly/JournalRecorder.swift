@@ -15,7 +15,7 @@ final class JournalRecorder: CallRecorder {
 
     private struct Open {
         let session: RecordingSession
-        let order: Signaling.RecordingOrder
+        let order: RecorderOrder
     }
 
     private struct State {
@@ -38,7 +38,7 @@ final class JournalRecorder: CallRecorder {
         state.withLock { $0.failed = failed }
     }
 
-    func start(_ order: Signaling.RecordingOrder) async throws(RecorderFailure) -> String {
+    func start(_ order: RecorderOrder) async throws(RecorderFailure) -> String {
         let name = "\(order.recording.uuid)"
         do {
             guard try accounts.keys.activeVersion(of: KeyNames.recording) == order.keyVersion else {
@@ -47,7 +47,7 @@ final class JournalRecorder: CallRecorder {
             let keys = try JournalWritingKeys(accounts.keys)
             let files = try await Self.makeFolder(folder, name)
             let session = try await RecordingSession.begin(
-                Recorder.RecordingOrder(
+                RecordingOrder(
                     recording: order.recording.uuid, call: order.call.uuid, policy: .init(order.policy),
                     version: "plexichat \(ProductVersion.text)"),
                 in: files, keys: keys, media: media
@@ -68,7 +68,7 @@ final class JournalRecorder: CallRecorder {
     }
 
     /// On a thread of the recorder's.
-    private func hear(_ journal: JournalState, _ order: Signaling.RecordingOrder) {
+    private func hear(_ journal: JournalState, _ order: RecorderOrder) {
         switch journal {
         case .writing, .ended: break
         case .behind(let error):
