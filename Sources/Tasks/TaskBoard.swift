@@ -63,7 +63,7 @@ package final class TaskBoard: Sendable {
             id: .timeOrdered(at: now), kind: new.kind, owner: new.owner, node: node, target: new.target, startedAt: now,
             changedAt: now)
         let handle = TaskHandle(task.id)
-        try claim(task, handle, new.isExclusive)
+        try claim(task, handle, new)
         do throws(StoreError) {
             try await database.transaction { (transaction) async throws(StoreError) in
                 try await transaction.execute(TaskTable.insert(task))
@@ -81,15 +81,17 @@ package final class TaskBoard: Sendable {
     }
 
     /// A place among those that run, before anything is written: two that come at once are not both let in.
-    private func claim(_ task: TaskRecord, _ handle: TaskHandle, _ isExclusive: Bool) throws(TaskError) {
+    private func claim(_ task: TaskRecord, _ handle: TaskHandle, _ new: NewTask) throws(TaskError) {
         try state.withLock { state throws(TaskError) in
             guard !state.isStopping else { throw .stopping }
-            if isExclusive {
+            if new.isExclusive {
                 let other = state.running.values.first { $0.isExclusive && $0.task.kind.family == task.kind.family }
                 if let other { throw .busy(other.task.id, other.task.kind) }
             }
-            guard state.running.count < Self.runningMax else { throw .tooMany(Self.runningMax) }
-            state.running[task.id] = RunningTask(task: task, handle: handle, isExclusive: isExclusive)
+            let working = state.running.values.count { !$0.isFollower }
+            guard new.isFollower || working < Self.runningMax else { throw .tooMany(Self.runningMax) }
+            state.running[task.id] = RunningTask(
+                task: task, handle: handle, isExclusive: new.isExclusive, isFollower: new.isFollower)
         }
     }
 
@@ -321,16 +323,18 @@ private struct RunningTask {
     var task: TaskRecord
     let handle: TaskHandle
     let isExclusive: Bool
+    let isFollower: Bool
     var work: Task<Void, Never>?
     /// What the row says of how far it is.
     var written = TaskProgress()
     var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
     private var nextWaiting = 0
 
-    init(task: TaskRecord, handle: TaskHandle, isExclusive: Bool) {
+    init(task: TaskRecord, handle: TaskHandle, isExclusive: Bool, isFollower: Bool) {
         self.task = task
         self.handle = handle
         self.isExclusive = isExclusive
+        self.isFollower = isFollower
     }
 
     var live: TaskRecord {

@@ -83,12 +83,18 @@ package struct NewTask: Sendable {
     package var target: String?
     /// While it runs in this process, no other one of its family that says so is started.
     package var isExclusive: Bool
+    /// It only follows what goes on elsewhere, for hours perhaps, and has its own bound there: it takes none of the places
+    /// of `TaskBoard.runningMax`.
+    package var isFollower: Bool
 
-    package init(_ kind: TaskKind, owner: UserID?, target: String? = nil, isExclusive: Bool = false) {
+    package init(
+        _ kind: TaskKind, owner: UserID?, target: String? = nil, isExclusive: Bool = false, isFollower: Bool = false
+    ) {
         self.kind = kind
         self.owner = owner
         self.target = target
         self.isExclusive = isExclusive
+        self.isFollower = isFollower
     }
 }
 

@@ -137,7 +137,8 @@ extension JournalConsent.Means {
         self =
             switch means {
             case .socket: .socket
-            case .rest, .began, .presence: .request
+            case .rest, .presence: .request
+            case .began: .began
             case .announcement: .stayed
             case .policy: .operatorsRules
             }

@@ -21,7 +21,8 @@ final class RecordingTaskBoard: RecordingTasks {
         _ recording: RecordingID, of call: CallID, by user: UserID,
         until finished: @escaping @Sendable () async -> RecordingOutcome
     ) async throws(RecorderFailure) -> UUID {
-        let new = NewTask(TaskKind("recording", "record"), owner: user, target: "\(recording)")
+        let new = NewTask(
+            TaskKind("recording", "record"), owner: user, target: "\(recording)", isFollower: true)
         do throws(TaskError) {
             return try await board.start(new) { [self] handle in
                 handle.report(TaskProgress(phase: "working"))
