@@ -3,6 +3,7 @@
 
 import Accounts
 import Base
+import Configuration
 import Glibc
 import Media
 import Recorder
