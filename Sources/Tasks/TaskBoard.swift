@@ -312,7 +312,9 @@ package final class TaskHandle: Sendable {
     init(_ id: TaskID) { self.id = id }
 
     /// Where to ask how far it is, from now on: asked when somebody looks, and every few seconds. It must not wait.
-    package func follow(_ source: @escaping @Sendable () -> TaskProgress) { self.source.withLock { $0.progress = source } }
+    package func follow(_ source: @escaping @Sendable () -> TaskProgress) {
+        self.source.withLock { $0.progress = source }
+    }
 
     package func report(_ progress: TaskProgress) { follow { progress } }
 

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import time
 
-from harness import CHEAP_PASSWORDS, UNLIMITED, Server, check, equal, error_code, eventually, expect
+from harness import CHEAP_PASSWORDS, UNLIMITED, Server, check, equal, error_code, eventually, expect, plexichat
 
 SETTINGS = UNLIMITED + CHEAP_PASSWORDS
 RELAY = ["calls.relays=turn:relay.example.org:3478?transport=udp", "calls.relay_secret=relay and server know it",
@@ -111,23 +111,89 @@ def relay_credentials_are_what_coturn_computes():
         expect("relay and server know it" not in server.log_text(), "the secret is in the log")
 
 
+def ongoing(server):
+    """A call of alice and bob, who are (id, token) each."""
+    alice, bob = people(server, "alice", "bob")
+    call = begin(server, alice, bob)
+    server.call("POST", f"/v1/calls/{call}/join", token=bob[1]).status_is(200)
+    return call, alice, bob
+
+
+def recordings(server, *words, code=0):
+    return plexichat("recordings", *words, "--data", server.data, code=code).stdout
+
+
 @check
-def a_server_without_a_recorder_says_so_to_who_might_record_and_to_nobody_else():
+def a_recording_is_begun_consented_to_ended_verified_and_deleted():
     with Server(*SETTINGS) as server:
-        alice, bob, mallory = people(server, "alice", "bob", "mallory")
-        call = begin(server, alice, bob)
-        server.call("POST", f"/v1/calls/{call}/join", token=bob[1]).status_is(200)
+        call, alice, bob = ongoing(server)
+        mallory, = people(server, "mallory")
         wish = {"enable": True, "encryption_key_id": "recording", "store": "backup"}
-        refused = server.call("POST", f"/calls/{call}/record", wish, alice[1]).status_is(503)
-        equal(error_code(refused), "service_unavailable")
         equal(error_code(server.call("POST", f"/calls/{call}/record", wish, bob[1]).status_is(403)),
               "recording_not_allowed")
         server.call("POST", f"/calls/{call}/record", wish, mallory[1]).status_is(404)
-        state = server.call("GET", f"/calls/{call}/recording", token=bob[1]).status_is(200).json
-        equal((state["on"], state["state"], state["participants"]), (False, "off", []))
         answer = server.call("POST", f"/calls/{call}/recording/consent", {"agree": True}, bob[1]).status_is(409)
         equal(error_code(answer), "not_recording")
         equal(server.call("GET", "/recordings", token=alice[1]).status_is(200).json, {"recordings": [], "total": 0})
+
+        task = server.call("POST", f"/calls/{call}/record", wish, alice[1]).status_is(202).json["task_id"]
+        equal(server.call("GET", f"/tasks/{task}", token=alice[1]).status_is(200).json["state"], "running")
+        server.call("GET", f"/tasks/{task}", token=bob[1]).status_is(404)
+        equal(error_code(server.call("POST", f"/calls/{call}/record", wish, alice[1]).status_is(409)),
+              "recording_in_progress")
+
+        def consents():
+            state = server.call("GET", f"/calls/{call}/recording", token=bob[1]).status_is(200).json
+            return state["state"], {one["user_id"]: one["consent"] for one in state["participants"]}
+
+        equal(consents(), ("recording", {alice[0]: "agreed", bob[0]: "asked"}))
+        for agrees, word in [(False, "refused"), (True, "agreed"), (False, "withdrawn")]:
+            server.call("POST", f"/calls/{call}/recording/consent", {"agree": agrees}, bob[1]).status_is(200)
+            equal(consents()[1][bob[0]], word)
+        server.call("POST", f"/calls/{call}/record", {"enable": False}, alice[1]).status_is(202)
+        done = server.call("GET", f"/tasks/{task}", token=alice[1]).status_is(200).json
+        equal((done["state"], done["result"]["end_reason"]), ("succeeded", "stopped"))
+
+        one = server.call("GET", "/recordings", token=alice[1]).status_is(200).json["recordings"][0]
+        equal((one["recording_id"], one["state"]), (done["result"]["recording_id"], "finished"))
+        server.call("GET", f"/recordings/{one['recording_id']}", token=bob[1]).status_is(404)
+        expect(one["recording_id"] in recordings(server, "list"), "it is not listed")
+        expect("whole" in recordings(server, "verify"), "it is not whole")
+        folder = server.data / "recordings" / one["recording_id"]
+        expect((folder / "manifest.age").is_file(), "no manifest")
+        server.call("DELETE", f"/recordings/{one['recording_id']}", token=alice[1]).status_is(204)
+        expect(not folder.exists(), "the folder is still there")
+        words = server.log_text()
+        expect("alice" not in words and "bob" not in words, "a name is in the log")
+
+
+@check
+def a_recording_of_a_server_that_was_killed_is_interrupted_and_verifies():
+    with Server(*SETTINGS) as server:
+        call, alice, _ = ongoing(server)
+        task = server.call("POST", f"/calls/{call}/record", {"enable": True}, alice[1]).status_is(202).json["task_id"]
+        folder = server.data / "recordings"
+        eventually(lambda: list(folder.glob("*/00000001.age")), 10, "no segment was written")
+        server.kill()
+        server.start()
+        alice = (alice[0], server.token("alice"))
+        one = server.call("GET", "/recordings", token=alice[1]).status_is(200).json["recordings"][0]
+        equal((one["state"], one["end_reason"]), ("interrupted", "server_restarted"))
+        equal(server.call("GET", f"/tasks/{task}", token=alice[1]).status_is(200).json["state"], "interrupted")
+        expect("interrupted" in recordings(server, "verify"), "it is not said to be interrupted")
+
+
+@check
+def a_recording_that_is_cancelled_ends():
+    with Server(*SETTINGS) as server:
+        call, alice, _ = ongoing(server)
+        task = server.call("POST", f"/calls/{call}/record", {"enable": True}, alice[1]).status_is(202).json["task_id"]
+        server.call("DELETE", f"/tasks/{task}", token=alice[1]).status_is(202)
+
+        def state():
+            return server.call("GET", f"/calls/{call}/recording", token=alice[1]).status_is(200).json["state"]
+
+        eventually(lambda: state() == "off", 10, "it is still on")
 
 
 @check

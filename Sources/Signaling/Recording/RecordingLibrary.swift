@@ -54,6 +54,13 @@ package struct RecordingLibrary: Sendable {
         return found
     }
 
+    /// Those of whom nothing may be made of it, as its row says: also who took their consent back after its end, which no
+    /// journal holds. Nobody of one that has no row here. For programs on the server's machine: nothing is asked of a caller.
+    package func withdrawn(from id: RecordingID) async throws(RecordingError) -> Set<UUID> {
+        let people = try await repository.recording(id)?.people ?? []
+        return Set(people.filter { $0.consent == .withdrawn }.map(\.user.uuid))
+    }
+
     // MARK: Changing
 
     /// An administrator's: keeps it from being deleted by anybody.

@@ -5,6 +5,7 @@ import Base
 import Configuration
 import Glibc
 import Recorder
+import Signaling
 import Vault
 
 enum RecordingsCommand {
@@ -52,7 +53,7 @@ enum RecordingsCommand {
             guard let target = invocation.value("to") else { throw .usage("--to is missing") }
             let id = try session.one(invocation.argument("ID"))
             let mode: JournalReader.Mode = invocation.has("salvage") ? .salvage : .strict
-            let manifest = try session.export(id, to: target, mode)
+            let manifest = try session.export(id, to: target, mode, without: try await session.withdrawn(from: id))
             for file in manifest.files {
                 invocation.output.line("\(file.name)  \(Sizes.text(file.summary.bytes))  \(file.participantName)")
             }
@@ -112,6 +113,7 @@ enum RecordingsCommand {
 struct RecordingsSession {
     let path: String
     private let keys: JournalReadingKeys
+    private let library: RecordingLibrary
     private let output: Output
 
     static func with(
@@ -124,7 +126,8 @@ struct RecordingsSession {
             let keys: JournalReadingKeys
             do throws(KeyError) { keys = try JournalReadingKeys(accounts.keys) } catch { throw .failed("\(error)") }
             let path = invocation.value("in") ?? configuration.data.folder + "/recordings"
-            try await body(RecordingsSession(path: path, keys: keys, output: invocation.output))
+            let library = RecordingLibrary(node: "", database: storage.database, accounts: accounts)
+            try await body(RecordingsSession(path: path, keys: keys, library: library, output: invocation.output))
         } catch {
             failure = error
         }
@@ -185,14 +188,23 @@ struct RecordingsSession {
         RecordingFolder(try JournalFolder.open("\(path)/\(id)"), keys)
     }
 
-    func export(_ id: UUID, to target: String, _ mode: JournalReader.Mode) throws(CommandFailure) -> ExportManifest {
+    func withdrawn(from id: UUID) async throws(CommandFailure) -> Set<UUID> {
+        do throws(RecordingError) { return try await library.withdrawn(from: RecordingID(id)) } catch {
+            throw .failed("it is not known who has withdrawn, and nothing is exported without that: \(error)")
+        }
+    }
+
+    func export(
+        _ id: UUID, to target: String, _ mode: JournalReader.Mode, without withdrawn: Set<UUID>
+    ) throws(CommandFailure) -> ExportManifest {
         let summary: RecordingFolder.Summary
         let folder: RecordingFolder
         do throws(JournalError) {
             folder = try self.folder(id)
             summary = try folder.summary()
         } catch { throw .failed("\(error)") }
-        let options = ExportOptions(folder: target, recording: summary.recording, started: summary.started)
+        let options = ExportOptions(
+            folder: target, recording: summary.recording, started: summary.started, withdrawn: withdrawn)
         let isShown = isatty(STDERR_FILENO) == 1
         let output = output
         var exporter = RecordingExporter(
