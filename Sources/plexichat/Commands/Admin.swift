@@ -71,37 +71,12 @@ enum Admin {
     private static func run(
         _ invocation: Invocation, _ body: (AccountService) async throws(AdminFailure) -> Void
     ) async -> ExitCode {
-        let configuration: Configuration
-        do throws(ConfigurationProblems) {
-            configuration = try invocation.loadConfiguration().values
-        } catch {
-            return invocation.complain(about: error)
+        await invocation.run(complain: { complain($0, invocation.output) }) {
+            (configuration) async throws(AdminFailure) in
+            try await configuration.withAccounts(orFail: AdminFailure.start) {
+                (_, accounts) async throws(AdminFailure) in try await body(accounts)
+            }
         }
-        LogOutput.configure(level: max(configuration.logging.level, .warning), style: configuration.logging.style)
-        do throws(AdminFailure) {
-            try await withAccounts(configuration, body)
-            return .success
-        } catch {
-            return complain(error, invocation.output)
-        }
-    }
-
-    private static func withAccounts(
-        _ configuration: Configuration, _ body: (AccountService) async throws(AdminFailure) -> Void
-    ) async throws(AdminFailure) {
-        let storage: Storage
-        let accounts: AccountService
-        do throws(StartFailure) {
-            storage = try await Storage.open(configuration, shards: 1)
-            accounts = try await RunningServer.makeAccounts(configuration, storage)
-        } catch {
-            throw .start(error)
-        }
-        var failure: AdminFailure?
-        do throws(AdminFailure) { try await body(accounts) } catch { failure = error }
-        await accounts.stop()
-        await storage.close()
-        if let failure { throw failure }
     }
 
     private static func domain<Value>(

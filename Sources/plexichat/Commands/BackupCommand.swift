@@ -133,21 +133,11 @@ enum BackupCommand {
     static func run(
         _ invocation: Invocation, _ body: (BackupSession) async throws(CommandFailure) -> Void
     ) async -> ExitCode {
-        let configuration: Configuration
-        do throws(ConfigurationProblems) {
-            configuration = try invocation.loadConfiguration().values
-        } catch {
-            return invocation.complain(about: error)
-        }
-        LogOutput.configure(level: max(configuration.logging.level, .warning), style: configuration.logging.style)
-        do throws(CommandFailure) {
+        await invocation.run(complain: { $0.complain(of: "backup", invocation.output) }) {
+            (configuration) async throws(CommandFailure) in
             let shards = try startShards()
             defer { shards.stop() }
             try await body(try await BackupSession(invocation, configuration, on: shards))
-            return .success
-        } catch {
-            invocation.output.complain("plexichat backup: \(error)")
-            return error.code
         }
     }
 }
@@ -169,10 +159,12 @@ enum CommandFailure: Error, CustomStringConvertible {
         }
     }
 
-    var code: ExitCode {
+    /// Says it, and with which code the command ends.
+    func complain(of command: String, _ output: Output) -> ExitCode {
+        output.complain("plexichat \(command): \(self)")
         switch self {
-        case .usage: .usage
-        case .failed: .failure
+        case .usage: return .usage
+        case .failed: return .failure
         }
     }
 }

@@ -92,19 +92,9 @@ enum RecordingsCommand {
     private static func run(
         _ invocation: Invocation, _ body: (RecordingsSession) async throws(CommandFailure) -> Void
     ) async -> ExitCode {
-        let configuration: Configuration
-        do throws(ConfigurationProblems) {
-            configuration = try invocation.loadConfiguration().values
-        } catch {
-            return invocation.complain(about: error)
-        }
-        LogOutput.configure(level: max(configuration.logging.level, .warning), style: configuration.logging.style)
-        do throws(CommandFailure) {
+        await invocation.run(complain: { $0.complain(of: "recordings", invocation.output) }) {
+            (configuration) async throws(CommandFailure) in
             try await RecordingsSession.with(invocation, configuration, body)
-            return .success
-        } catch {
-            invocation.output.complain("plexichat recordings: \(error)")
-            return error.code
         }
     }
 }
@@ -120,36 +110,18 @@ struct RecordingsSession {
         _ invocation: Invocation, _ configuration: Configuration,
         _ body: (RecordingsSession) async throws(CommandFailure) -> Void
     ) async throws(CommandFailure) {
-        let (storage, accounts) = try await open(configuration)
-        var failure: CommandFailure?
-        do throws(CommandFailure) {
+        // Nothing is made here: new keys would open nothing.
+        guard access(configuration.data.folder, F_OK) == 0 else {
+            throw .failed("there is no data folder \(configuration.data.folder); say where it is with --data")
+        }
+        try await configuration.withAccounts(orFail: { CommandFailure.failed("\($0)") }) {
+            (storage, accounts) async throws(CommandFailure) in
             let keys: JournalReadingKeys
             do throws(KeyError) { keys = try JournalReadingKeys(accounts.keys) } catch { throw .failed("\(error)") }
             let path = invocation.value("in") ?? configuration.data.folder + "/recordings"
             let library = RecordingLibrary(node: "", database: storage.database, accounts: accounts)
             try await body(RecordingsSession(path: path, keys: keys, library: library, output: invocation.output))
-        } catch {
-            failure = error
         }
-        await accounts.stop()
-        await storage.close()
-        if let failure { throw failure }
-    }
-
-    private static func open(_ configuration: Configuration) async throws(CommandFailure) -> (Storage, AccountService) {
-        // Nothing is made here: new keys would open nothing.
-        guard access(configuration.data.folder, F_OK) == 0 else {
-            throw .failed("there is no data folder \(configuration.data.folder); say where it is with --data")
-        }
-        do throws(StartFailure) {
-            let storage = try await Storage.open(configuration, shards: 1)
-            do throws(StartFailure) {
-                return (storage, try await RunningServer.makeAccounts(configuration, storage))
-            } catch {
-                await storage.close()
-                throw error
-            }
-        } catch { throw .failed("\(error)") }
     }
 
     // MARK: Recordings

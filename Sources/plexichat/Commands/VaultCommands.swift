@@ -274,34 +274,12 @@ enum VaultCommands {
     private static func run(
         _ invocation: Invocation, _ body: (AccountService) async throws(VaultFailure) -> Void
     ) async -> ExitCode {
-        do throws(VaultFailure) {
-            let configuration = try loaded(invocation)
-            LogOutput.configure(
-                level: max(configuration.logging.level, .warning), style: configuration.logging.style)
-            try await withAccounts(configuration, body)
-            return .success
-        } catch {
-            if case .configuration(let problems) = error { return invocation.complain(about: problems) }
-            return complain(error, invocation.output)
+        await invocation.run(complain: { complain($0, invocation.output) }) {
+            (configuration) async throws(VaultFailure) in
+            try await configuration.withAccounts(orFail: VaultFailure.start) {
+                (_, accounts) async throws(VaultFailure) in try await body(accounts)
+            }
         }
-    }
-
-    private static func withAccounts(
-        _ configuration: Configuration, _ body: (AccountService) async throws(VaultFailure) -> Void
-    ) async throws(VaultFailure) {
-        let storage: Storage
-        let accounts: AccountService
-        do throws(StartFailure) {
-            storage = try await Storage.open(configuration, shards: 1)
-            accounts = try await RunningServer.makeAccounts(configuration, storage)
-        } catch {
-            throw .start(error)
-        }
-        var failure: VaultFailure?
-        do throws(VaultFailure) { try await body(accounts) } catch { failure = error }
-        await accounts.stop()
-        await storage.close()
-        if let failure { throw failure }
     }
 
     private static func complain(_ failure: VaultFailure, _ output: Output) -> ExitCode {
