@@ -132,12 +132,7 @@ package final class APIHarness: Sendable {
             node: "test", database: domain.database, accounts: domain.service, recorder: setup.recorder,
             clock: domain.clock.clock)
         let limiter = RateLimiter(setup.limits)
-        settings = LiveSettings(configuration) { changed in
-            domain.service.setRegistration(isOpen: changed.accounts.registration == .open)
-            var policy = setup.limits
-            policy.scale = changed.rateLimits.scale
-            limiter.adopt(policy)
-        }
+        settings = Self.liveSettings(configuration, domain, setup, limiter)
         let bell = WebhookBell(before: chatWorld)
         chat = ChatService(
             database: domain.database, accounts: domain.service, gate: chatWorld, events: bell,
@@ -162,12 +157,7 @@ package final class APIHarness: Sendable {
         backups = try TestBackups(
             setup.backups, board: tasks, database: domain.database,
             events: AuditedBackups(domain.service.audit, clock: domain.clock.clock), clock: domain.clock.clock)
-        let kept = BackupScheduleStore(database: domain.database, events: AuditedSchedules(domain.service.audit))
-        let zones = ZoneFiles.ofMachine()
-        schedules = BackupSchedules(kept, backups.service, zones: zones, clock: domain.clock.clock)
-        scheduler = BackupScheduler(
-            kept, backups.service, zones: zones, node: TestBackups.node, metrics: BackupScheduleMetrics(metrics),
-            clock: domain.clock.clock)
+        (schedules, scheduler) = Self.schedules(domain, backups, metrics)
         api = APIService(
             tables: setup.tables,
             services: Services(
@@ -183,6 +173,30 @@ package final class APIHarness: Sendable {
                 backups: backups.service, backupSchedules: schedules),
             limiter: limiter, load: load, idempotency: idempotency, options: setup.options,
             clock: domain.clock.clock, metrics: requestMetrics)
+    }
+
+    private static func liveSettings(
+        _ configuration: LoadedConfiguration, _ domain: TestAccounts, _ setup: Setup, _ limiter: RateLimiter
+    ) -> LiveSettings {
+        LiveSettings(configuration) { changed in
+            domain.service.setRegistration(isOpen: changed.accounts.registration == .open)
+            var policy = setup.limits
+            policy.scale = changed.rateLimits.scale
+            limiter.adopt(policy)
+        }
+    }
+
+    private static func schedules(
+        _ domain: TestAccounts, _ backups: TestBackups, _ metrics: Metrics
+    ) -> (BackupSchedules, BackupScheduler) {
+        let kept = BackupScheduleStore(database: domain.database, events: AuditedSchedules(domain.service.audit))
+        let zones = ZoneFiles.ofMachine()
+        return (
+            BackupSchedules(kept, backups.service, zones: zones, clock: domain.clock.clock),
+            BackupScheduler(
+                kept, backups.service, zones: zones, node: TestBackups.node, metrics: BackupScheduleMetrics(metrics),
+                clock: domain.clock.clock)
+        )
     }
 
     /// Moves civil time and the loops' time alike.
