@@ -8,6 +8,7 @@ import Glibc
 import Media
 import Recorder
 import Signaling
+import Store
 import Synchronization
 import Vault
 
@@ -23,6 +24,15 @@ final class JournalRecorder: CallRecorder {
         var open: [RecordingID: Open] = [:]
         var failed: (@Sendable (CallID, RecordingID, RecorderFailure) -> Void)?
     }
+
+    /// For what waits for the disk: who asks is on a shard's thread, which carries media. Started by the first recording.
+    private static let disk: FileThreads = {
+        do throws(StoreError) {
+            return try FileThreads(count: 1, name: "recordings")
+        } catch {
+            fatalError("no thread for recordings: \(error.words)")
+        }
+    }()
 
     private let folder: String
     private let media: MediaService
@@ -46,13 +56,17 @@ final class JournalRecorder: CallRecorder {
                 throw RecorderFailure("the key of recordings was rotated meanwhile; begin again")
             }
             let keys = try JournalWritingKeys(accounts.keys)
-            let files = try await Self.makeFolder(folder, name)
-            let session = try await RecordingSession.begin(
-                RecordingOrder(
-                    recording: order.recording.uuid, call: order.call.uuid, policy: .init(order.policy),
-                    version: "plexichat \(ProductVersion.text)"),
-                in: files, keys: keys, media: media
-            ) { [weak self] in self?.hear($0, order) }
+            let files = try await withTaskExecutorPreference(Self.disk) { [folder] in
+                try await Self.makeFolder(folder, name)
+            }
+            let session: RecordingSession
+            do throws(JournalError) {
+                session = try await begin(order, in: files, keys)
+            } catch {
+                // It was made for nothing, and is empty.
+                rmdir(files.path)
+                throw RecorderFailure("\(error)")
+            }
             state.withLock { $0.open[order.recording] = Open(session: session, order: order) }
         } catch let failure as RecorderFailure {
             throw failure
@@ -60,8 +74,18 @@ final class JournalRecorder: CallRecorder {
         return name
     }
 
-    /// On a thread of the recorder's: a disk may be slow.
-    private static func makeFolder(_ folder: String, _ name: String) async throws -> JournalFolder {
+    private func begin(
+        _ order: RecorderOrder, in files: JournalFolder, _ keys: JournalWritingKeys
+    ) async throws(JournalError) -> RecordingSession {
+        try await RecordingSession.begin(
+            RecordingOrder(
+                recording: order.recording.uuid, call: order.call.uuid, policy: .init(order.policy),
+                version: "plexichat \(ProductVersion.text)"),
+            in: files, keys: keys, media: media
+        ) { [weak self] in self?.hear($0, order) }
+    }
+
+    @concurrent private static func makeFolder(_ folder: String, _ name: String) async throws -> JournalFolder {
         guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
             throw RecorderFailure("\(SystemError("make \(folder)"))")
         }
@@ -116,10 +140,14 @@ final class JournalRecorder: CallRecorder {
     func erase(_ recording: RecordingID, in name: String) async throws(RecorderFailure) {
         // Of ours, and nothing else: the name comes from the database.
         guard name == "\(recording.uuid)" else { throw RecorderFailure("\(name) is no recording's folder") }
-        do throws(JournalError) { try JournalFolder.erase("\(folder)/\(name)") } catch {
-            throw RecorderFailure("\(error)")
-        }
+        do {
+            try await withTaskExecutorPreference(Self.disk) { [folder] in
+                try await Self.removeFolder("\(folder)/\(name)")
+            }
+        } catch { throw RecorderFailure("\(error)") }
     }
+
+    @concurrent private static func removeFolder(_ path: String) async throws { try JournalFolder.erase(path) }
 }
 
 extension JournalBeginning.Policy {
