@@ -5,7 +5,7 @@ import time
 
 from harness import (
     CHEAP_PASSWORDS, PASSWORD, UNLIMITED, Client, PostgreSQL, Server, check, equal, error_code,
-    eventually, expect, mount_tmpfs, plexichat,
+    eventually, expect, fill_with, mount_tmpfs, plexichat,
 )
 
 
@@ -76,16 +76,8 @@ def full_disk_answers_503_and_heals():
     disk = mount_tmpfs("6m")
     ballast = disk / "ballast"
 
-    def fill():
-        with open(ballast, "wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(4_096))
-            except OSError:
-                pass
-
     with Server(*UNLIMITED, *CHEAP_PASSWORDS, data=disk / "data") as server:
-        disk_is_full_and_heals(server, fill, ballast.unlink, "disk is full")
+        disk_is_full_and_heals(server, lambda: fill_with(ballast), ballast.unlink, "disk is full")
 
 
 @check

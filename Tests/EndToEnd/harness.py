@@ -170,6 +170,16 @@ def mount_tmpfs(size):
     return path
 
 
+def fill_with(ballast):
+    """Writes a file until its disk is full."""
+    with open(ballast, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4_096))
+        except OSError:
+            pass
+
+
 @atexit.register
 def clean_up():
     _is_closing.set()

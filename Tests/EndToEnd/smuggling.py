@@ -11,7 +11,8 @@ import zlib
 
 from filing import PIECE, connect, form, kept, request_head, upload
 from harness import (
-    CHEAP_PASSWORDS, UNLIMITED, Server, check, equal, error_code, eventually, expect, mount_tmpfs, read_to_end,
+    CHEAP_PASSWORDS, UNLIMITED, Server, check, equal, error_code, eventually, expect, fill_with,
+    mount_tmpfs, read_to_end,
 )
 from keeping import SECRET, bomb, chunk, png
 
@@ -250,17 +251,9 @@ def a_disk_that_fills_in_an_upload_keeps_no_half_of_it():
     disk = mount_tmpfs("12m")
     ballast = disk / "ballast"
 
-    def fill():
-        with open(ballast, "wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(4_096))
-            except OSError:
-                pass
-
     # The database lies elsewhere: only the place of files is full.
     with looking(f"files.folder={disk}/files", "files.thumbnails=false") as one:
-        fills_in_an_upload(one, disk / "files", fill, ballast.unlink)
+        fills_in_an_upload(one, disk / "files", lambda: fill_with(ballast), ballast.unlink)
 
 
 @check
